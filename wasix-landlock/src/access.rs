@@ -1,0 +1,208 @@
+//! What an application asks for: the three kinds of access a preopen can give.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rights::{Object, Right, Rights};
+
+/// What a preopen may be used for.
+///
+/// [`Policy::table`](crate::Policy::table) says which Landlock access rights each one stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Access {
+    /// Read files, list directories.
+    pub read: bool,
+    /// Write and truncate files, remove files and directories.
+    ///
+    /// Removing counts as writing because WASI's own flags put `path_unlink_file` and
+    /// `path_remove_directory` there.
+    pub write: bool,
+    /// Make files, directories and symbolic links, and move them between directories.
+    pub create: bool,
+}
+
+impl Access {
+    /// No access.
+    pub const NONE: Self = Self::new(false, false, false);
+    /// Read only.
+    pub const READ: Self = Self::new(true, false, false);
+    /// Write only.
+    pub const WRITE: Self = Self::new(false, true, false);
+    /// Create only.
+    pub const CREATE: Self = Self::new(false, false, true);
+    /// Read and write, without making anything new.
+    pub const READ_WRITE: Self = Self::new(true, true, false);
+    /// Read, write and create.
+    pub const ALL: Self = Self::new(true, true, true);
+
+    const fn new(read: bool, write: bool, create: bool) -> Self {
+        Self {
+            read,
+            write,
+            create,
+        }
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self::new(
+            self.read && other.read,
+            self.write && other.write,
+            self.create && other.create,
+        )
+    }
+
+    /// What either allows.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self::new(
+            self.read || other.read,
+            self.write || other.write,
+            self.create || other.create,
+        )
+    }
+
+    /// Whether everything `other` allows is allowed by this as well.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        (self.read || !other.read) && (self.write || !other.write) && (self.create || !other.create)
+    }
+
+    /// Whether nothing is allowed.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        !self.read && !self.write && !self.create
+    }
+
+    /// The Landlock access rights this stands for on such an object.
+    pub(crate) fn rights(self, object: Object) -> Rights {
+        let mut rights = Rights::default();
+        for (asked, directory) in [
+            (self.read, READ_DIRECTORY),
+            (self.write, WRITE_DIRECTORY),
+            (self.create, CREATE_DIRECTORY),
+        ] {
+            if asked {
+                rights.extend(directory.iter().copied());
+            }
+        }
+        match object {
+            Object::Directory => rights,
+            // The kernel answers EINVAL to a file's rule that carries a directory's right. That
+            // leaves `create` without a right: the file is made before the restriction.
+            Object::File => rights.on_files(),
+        }
+    }
+}
+
+/// Rights behind [`Access::read`] on a directory.
+const READ_DIRECTORY: &[Right] = &[Right::ReadFile, Right::ReadDir];
+/// Rights behind [`Access::write`] on a directory.
+const WRITE_DIRECTORY: &[Right] = &[
+    Right::WriteFile,
+    Right::Truncate,
+    Right::RemoveFile,
+    Right::RemoveDir,
+];
+/// Rights behind [`Access::create`] on a directory.
+const CREATE_DIRECTORY: &[Right] = &[Right::MakeReg, Right::MakeDir, Right::MakeSym, Right::Refer];
+
+/// The access table in Markdown, as [`Policy::table`](crate::Policy::table) returns it.
+pub(crate) fn table() -> String {
+    let mut text = String::from("| access | on a directory | on a file |\n|---|---|---|\n");
+    for access in [Access::READ, Access::WRITE, Access::CREATE] {
+        let cell = |object| {
+            let rights: Vec<String> = access
+                .rights(object)
+                .iter()
+                .map(|right| match right.abi() {
+                    1 => format!("`{right}`"),
+                    abi => format!("`{right}` (ABI {abi})"),
+                })
+                .collect();
+            if rights.is_empty() {
+                "nothing: the file is made before the restriction".to_owned()
+            } else {
+                rights.join(", ")
+            }
+        };
+        text += &format!(
+            "| {access} | {} | {} |\n",
+            cell(Object::Directory),
+            cell(Object::File)
+        );
+    }
+    text
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (has, name) in [
+            (self.read, "read"),
+            (self.write, "write"),
+            (self.create, "create"),
+        ] {
+            if has {
+                write!(f, "{separator}{name}")?;
+                separator = "+";
+            }
+        }
+        if self.is_empty() {
+            f.write_str("nothing")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intersection_union_and_contains_agree() {
+        let rw = Access::READ_WRITE;
+        assert_eq!(rw.intersection(Access::READ), Access::READ);
+        assert_eq!(rw.union(Access::CREATE), Access::ALL);
+        assert!(Access::ALL.contains(rw));
+        assert!(!rw.contains(Access::CREATE));
+        assert!(rw.intersection(Access::CREATE).is_empty());
+        assert!(rw.contains(Access::NONE));
+    }
+
+    #[test]
+    fn what_is_never_granted_is_in_no_access() {
+        let never = [
+            Right::Execute,
+            Right::IoctlDev,
+            Right::MakeChar,
+            Right::MakeBlock,
+            Right::MakeSock,
+            Right::MakeFifo,
+            Right::ResolveUnix,
+        ];
+        for object in [Object::File, Object::Directory] {
+            let rights = Access::ALL.rights(object);
+            assert!(never.iter().all(|right| !rights.contains(*right)));
+        }
+    }
+
+    #[test]
+    fn a_files_access_carries_no_directory_right() {
+        assert!(
+            Access::ALL
+                .rights(Object::File)
+                .iter()
+                .all(Right::applies_to_files)
+        );
+        assert!(Access::CREATE.rights(Object::File).is_empty());
+    }
+
+    #[test]
+    fn the_readme_holds_this_table() {
+        let readme = include_str!("../README.md");
+        assert!(readme.contains(&table()), "put this in it:\n{}", table());
+    }
+}

@@ -1,0 +1,104 @@
+//! Operating systems without Landlock.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::{
+    EnforceError, HostReport, Mode, Policy, PreopenReport, PrepareError, Protection,
+    ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status,
+};
+
+/// A policy of which nothing can be enforced, and which lets that pass.
+#[derive(Debug)]
+pub(crate) struct Plan(Report);
+
+impl Plan {
+    pub(crate) fn report(&self) -> &Report {
+        &self.0
+    }
+
+    pub(crate) fn enforce(self) -> Result<Arc<Report>, EnforceError> {
+        warn!(target: "wasix_landlock", "nothing is enforced: {} has no Landlock", std::env::consts::OS);
+        Ok(Arc::new(self.0))
+    }
+}
+
+pub(crate) fn current() -> Option<Arc<Report>> {
+    None
+}
+
+/// Prepares a policy, see [`Policy::prepare`].
+pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
+    let mode = policy.effective_mode()?;
+    let unsupported = PrepareError::Unsupported {
+        os: std::env::consts::OS,
+    };
+    let mut report = Report::new(mode);
+    if cfg!(target_family = "wasm") {
+        // What has no host path behind it needs no kernel to keep it in; and what has one can't
+        // be reached here, whatever the mode.
+        if policy
+            .preopens
+            .iter()
+            .any(|preopen| !preopen.targets.is_empty())
+        {
+            return Err(unsupported);
+        }
+        report
+            .warnings
+            .push("no host file system is behind this process".to_owned());
+    } else if mode == Mode::Enforce {
+        return Err(unsupported);
+    }
+    let why = unsupported.to_string();
+    report.not_enforced.push(format!("anything: {why}"));
+    report.protections = Protection::ALL
+        .iter()
+        .map(|name| ProtectionReport {
+            name: *name,
+            required: policy.requires(*name),
+            status: ProtectionStatus::NotEnforced { why: why.clone() },
+        })
+        .collect();
+    report.preopens = policy
+        .preopens
+        .iter()
+        .map(|preopen| PreopenReport {
+            guest: preopen.guest.clone(),
+            origin: preopen.origin.to_owned(),
+            asked: preopen.access,
+            status: if preopen.targets.is_empty() {
+                Status::Virtual
+            } else {
+                Status::Unrestricted
+            },
+            hosts: preopen
+                .targets
+                .iter()
+                .map(|target| HostReport {
+                    path: target.path.to_string_lossy().into_owned(),
+                    resolved: None,
+                    kind: target.kind,
+                    found: None,
+                    access: target.access.intersection(preopen.access),
+                    granted: Vec::new(),
+                    not_granted: Vec::new(),
+                    created: false,
+                })
+                .collect(),
+        })
+        .collect();
+    report.runtime_paths = policy
+        .runtime_paths
+        .into_iter()
+        .map(|path| RuntimePathReport {
+            path: path.path.to_string_lossy().into_owned(),
+            resolved: None,
+            reason: path.reason,
+            access: path.access,
+            status: RuntimePathStatus::Unrestricted,
+        })
+        .collect();
+    Ok(Plan(report))
+}

@@ -1,0 +1,47 @@
+//! One error type per operation, under one root.
+
+mod enforce;
+mod prepare;
+
+pub use enforce::EnforceError;
+pub use prepare::{PrepareError, Unavailable};
+
+use crate::MODE_VARIABLE;
+
+/// What [`Policy::enforce`](crate::Policy::enforce) can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing was restricted.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Restricting failed.
+    #[error(transparent)]
+    Enforce(#[from] EnforceError),
+}
+
+/// A mode that doesn't exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{value}` is no mode: set {MODE_VARIABLE} to `enforce`, `best-effort` or `off`, or unset it"
+)]
+pub struct ModeError {
+    /// What was given.
+    pub value: String,
+}
+
+/// A protection that doesn't exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{value}` is no protection: use `truncate`, `ioctl-device`, `resolve-unix` or `all-threads`"
+)]
+pub struct ProtectionError {
+    /// What was given.
+    pub value: String,
+}
+
+/// The rights in a message, by name.
+fn names(rights: &[crate::Right]) -> String {
+    let names: Vec<&str> = rights.iter().map(|right| right.name()).collect();
+    names.join(", ")
+}

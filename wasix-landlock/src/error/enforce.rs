@@ -1,0 +1,178 @@
+//! Errors of [`Prepared::enforce`](crate::Prepared::enforce).
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use crate::Access;
+
+/// Why a policy could not be enforced.
+///
+/// `restricted` counts the threads that had been restricted by then. That can't be undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnforceError {
+    /// Another policy restricted this process since this one was prepared, and doesn't grant what
+    /// this one asks for.
+    #[error(
+        "{preopen}: {path:?} ({asked}) is not within what this process was restricted to \
+         meanwhile: {reason}; name every preopen in the first build, reserve the path there, or use \
+         a process per policy"
+    )]
+    NotWithinEnforced {
+        /// The builder call and the guest path, or the reason of a runtime path.
+        preopen: String,
+        /// The host path.
+        path: PathBuf,
+        /// The access that was asked for.
+        asked: Access,
+        /// What is missing, in words.
+        reason: String,
+    },
+
+    /// An earlier policy failed when some threads were restricted already.
+    #[error("an earlier policy was enforced on a part of the threads only; end this process")]
+    PartlyRestricted,
+
+    /// Sixteen Landlock layers are on this process already, the kernel's limit (`E2BIG`).
+    #[error(
+        "thread {tid} is under 16 Landlock layers already, the kernel's limit; start this process \
+         under fewer{}",
+        Partly(*restricted)
+    )]
+    TooManyLayers {
+        /// The thread.
+        tid: i32,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// The kernel refused to restrict a thread.
+    #[error("thread {tid} could not be restricted: {call}: {source}{}", Partly(*restricted))]
+    Restrict {
+        /// The thread.
+        tid: i32,
+        /// The call that failed.
+        call: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// The kernel said that a thread is restricted, and an open that must fail didn't.
+    #[error(
+        "thread {tid} was restricted and {probe} is still allowed: the restriction doesn't hold{}",
+        Partly(*restricted)
+    )]
+    NotRestricted {
+        /// The thread.
+        tid: i32,
+        /// What was tried.
+        probe: String,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// A thread did not run the handler before the deadline.
+    #[error(
+        "thread {tid} (`{name}`, state {state}) was not reached within {deadline:?}: {reason}{}",
+        Partly(*restricted)
+    )]
+    ThreadNotReached {
+        /// The thread.
+        tid: i32,
+        /// Its name, the kernel's `comm`.
+        name: String,
+        /// Its state, a letter as `ps(1)` shows it.
+        state: char,
+        /// Why, such as that it blocks the signal, and what to do.
+        reason: String,
+        /// How long was waited.
+        deadline: Duration,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// Threads kept appearing until the deadline.
+    #[error(
+        "threads kept being started for {deadline:?} ({rounds} rounds), so that not every one was \
+         reached; enforce before starting them{}",
+        Partly(*restricted)
+    )]
+    NotSettled {
+        /// How long was waited.
+        deadline: Duration,
+        /// How often the threads were listed.
+        rounds: usize,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// Nothing that this process can do now would be denied afterwards, so nothing can prove the
+    /// restriction.
+    #[error(
+        "nothing can serve as proof: every place tried is denied already or granted by the policy; \
+         grant less than `/`, or start this process under a wider restriction"
+    )]
+    NoProbe,
+
+    /// Every real-time signal has a handler.
+    #[error("no real-time signal is free to reach the threads with; leave one at its default")]
+    NoFreeSignal,
+
+    /// The handler could not be installed.
+    #[error("signal {signal} can't be handled: {source}")]
+    Signal {
+        /// The signal.
+        signal: i32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+
+    /// The threads of this process can't be listed.
+    #[error("the threads can't be listed in /proc/self/task: {source}; mount /proc{}", Partly(*restricted))]
+    Tasks {
+        /// What the kernel said.
+        source: io::Error,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+}
+
+impl EnforceError {
+    /// Whether some threads are restricted while others may not be. The process can't be brought
+    /// back from that, and should end.
+    #[must_use]
+    pub const fn process_must_end(&self) -> bool {
+        match self {
+            Self::PartlyRestricted => true,
+            Self::TooManyLayers { restricted, .. }
+            | Self::Restrict { restricted, .. }
+            | Self::NotRestricted { restricted, .. }
+            | Self::ThreadNotReached { restricted, .. }
+            | Self::NotSettled { restricted, .. }
+            | Self::Tasks { restricted, .. } => *restricted > 0,
+            Self::NotWithinEnforced { .. }
+            | Self::NoProbe
+            | Self::NoFreeSignal
+            | Self::Signal { .. } => false,
+        }
+    }
+}
+
+/// The end of a message: what can't be undone.
+struct Partly(usize);
+
+impl fmt::Display for Partly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => f.write_str(
+                "; 1 thread is restricted already, which can't be undone: end this process",
+            ),
+            n => write!(
+                f,
+                "; {n} threads are restricted already, which can't be undone: end this process"
+            ),
+        }
+    }
+}

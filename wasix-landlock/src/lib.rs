@@ -1,0 +1,90 @@
+//! Turns the preopens of a WASI runtime into one [Landlock] ruleset and enforces it on every
+//! thread of the process.
+//!
+//! A WASI runtime checks in user space that a module stays within its preopens. This crate makes
+//! the kernel check the same thing once more: a bug in the runtime's own path handling then ends in
+//! `EACCES` instead of in the host's files. It knows nothing of any runtime: the caller records
+//! each preopen with the host files and directories behind it, and gets back a [`Report`] of what
+//! the kernel now enforces.
+//!
+//! ```no_run
+//! use wasix_landlock::{Access, HostTarget, Kind, Policy, Preopen};
+//!
+//! let report = Policy::default()
+//!     .preopen(Preopen {
+//!         guest: "/data".into(),
+//!         origin: "preopen_dir",
+//!         access: Access::READ,
+//!         targets: vec![HostTarget {
+//!             path: "/srv/data".into(),
+//!             kind: Kind::Directory,
+//!             access: Access::READ,
+//!         }],
+//!     })
+//!     .enforce()?;
+//! println!("{report}");
+//! # Ok::<(), wasix_landlock::Error>(())
+//! ```
+//!
+//! # Stages
+//!
+//! [`Policy`] collects what is asked. [`Policy::prepare`] resolves every host path, checks it,
+//! asks the kernel what it can enforce and builds the ruleset; a [`Prepared`] that is dropped
+//! leaves nothing behind. [`Prepared::enforce`] restricts the process and proves, in each thread,
+//! that the restriction holds. That can't be undone: see [`Prepared::enforce`].
+//!
+//! # What a grant allows
+//!
+//! See [`Policy::table`], which the README shows. Whatever isn't granted is denied: executing, making devices, sockets and
+//! fifos, and device ioctls are never granted.
+//!
+//! # What it does not do
+//!
+//! - It is no boundary against native code that has taken over the process: the threads share
+//!   their memory, and what a thread keeps open stays open.
+//! - A **file** that was opened before the restriction keeps its descriptor's rights.
+//! - Landlock does not mediate `chdir`, `stat`, `access`, `readlink`, `flock`, `fcntl`, `chmod`,
+//!   `chown`, `utime` and extended attributes, so these still work on files outside the grants.
+//! - It restricts no network access and sets no scope.
+//! - A file that was created for a preopen and never used stays behind, empty: a restricted process
+//!   may not remove it.
+//! - Child processes forked before the restriction stay as they are.
+//!
+//! On anything but Linux nothing can be enforced, see [`Policy::prepare`].
+//!
+//! [Landlock]: https://docs.kernel.org/userspace-api/landlock.html
+
+#![deny(missing_docs)]
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod access;
+mod error;
+mod mode;
+mod policy;
+mod prepared;
+mod protection;
+mod report;
+mod rights;
+
+#[cfg(target_os = "linux")]
+#[path = "linux/mod.rs"]
+mod platform;
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod platform;
+
+pub use access::Access;
+pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
+pub use mode::{MODE_VARIABLE, Mode};
+pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
+pub use prepared::{Prepared, current};
+pub use protection::Protection;
+pub use report::{
+    HostReport, NotGranted, PreopenReport, ProtectionReport, ProtectionStatus, Report,
+    RuntimePathReport, RuntimePathStatus, Status, SweepMethod, ThreadsReport,
+};
+pub use rights::{Object, Right};

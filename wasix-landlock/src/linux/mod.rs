@@ -1,0 +1,19 @@
+//! Linux: Landlock itself.
+
+mod create;
+mod enforce;
+mod judge;
+mod kernel;
+mod overlap;
+mod prepare;
+mod probe;
+mod process;
+mod resolve;
+#[allow(unsafe_code)]
+mod sys;
+mod tasks;
+mod threads;
+
+pub(crate) use enforce::Plan;
+pub(crate) use prepare::prepare;
+pub(crate) use process::current;

@@ -1,0 +1,663 @@
+//! From a policy to a ruleset.
+
+use std::{path::Path, sync::Arc};
+
+use tracing::{debug, warn};
+
+use super::{
+    create::CreatedFiles,
+    enforce::{Next, Plan},
+    kernel::{self, Builder, Kernel},
+    overlap,
+    process::{self, Enforced, Grant, Process},
+    resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
+};
+use crate::{
+    Access, HostReport, HostTarget, Kind, Mode, NotGranted, Object, Policy, Preopen, PreopenReport,
+    PrepareError, Protection, ProtectionReport, ProtectionStatus, Report, Right, RuntimePath,
+    RuntimePathReport, RuntimePathStatus, Status, rights::Rights,
+};
+
+/// Prepares a policy, see [`Policy::prepare`].
+pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
+    let mode = policy.effective_mode()?;
+    let mut report = Report::new(mode);
+    let ground = choose_ground(&policy, mode, &mut report)?;
+    let mut work = Work {
+        lenient: mode != Mode::Enforce,
+        ground,
+        report,
+        grants: Vec::new(),
+        to_create: Vec::new(),
+        created: CreatedFiles::default(),
+    };
+    for preopen in &policy.preopens {
+        work.preopen(preopen)?;
+    }
+    for path in &policy.runtime_paths {
+        work.runtime_path(path)?;
+    }
+    // Last, so that an error anywhere else has created nothing.
+    work.create_missing()?;
+    Ok(work.finish(&policy))
+}
+
+/// What a rule is checked against or added to.
+#[derive(Debug)]
+enum Ground {
+    /// Nothing is going to be restricted.
+    Nothing,
+    /// A ruleset in the making, with its handled access rights.
+    Ruleset(Builder, Rights),
+    /// This process is restricted already.
+    Enforced(Arc<Enforced>),
+}
+
+fn choose_ground(policy: &Policy, mode: Mode, report: &mut Report) -> Result<Ground, PrepareError> {
+    let process = process::lock().clone();
+    if mode == Mode::Off {
+        if !matches!(process, Process::Free) {
+            report.warnings.push(
+                "the mode is off, and an earlier policy restricts this process nevertheless"
+                    .to_owned(),
+            );
+        }
+        give_up(policy, report, "the mode is off");
+        return Ok(Ground::Nothing);
+    }
+    let ground = match process {
+        Process::Free => Kernel::ask()
+            .map_err(|reason| PrepareError::LandlockUnavailable { reason })
+            .and_then(|kernel| on_kernel(policy, report, kernel)),
+        Process::Under(enforced) => within(policy, report, enforced),
+        Process::Partly => Err(PrepareError::PartlyRestricted),
+    };
+    ground.or_else(|error| {
+        if mode == Mode::Enforce {
+            return Err(error);
+        }
+        give_up(policy, report, &error.to_string());
+        Ok(Ground::Nothing)
+    })
+}
+
+/// Notes that nothing is going to be enforced.
+fn give_up(policy: &Policy, report: &mut Report, why: &str) {
+    report.not_enforced.push(format!("anything: {why}"));
+    report.protections = Protection::ALL
+        .iter()
+        .map(|name| ProtectionReport {
+            name: *name,
+            required: policy.requires(*name),
+            status: ProtectionStatus::NotEnforced {
+                why: why.to_owned(),
+            },
+        })
+        .collect();
+}
+
+/// Starts a ruleset with everything that this kernel handles.
+fn on_kernel(policy: &Policy, report: &mut Report, kernel: Kernel) -> Result<Ground, PrepareError> {
+    report.abi = kernel.abi;
+    report.errata = kernel.errata;
+    let mut protections = Vec::new();
+    for name in Protection::ALL.iter().copied() {
+        let required = policy.requires(name);
+        let lacking = kernel::right_of(name).filter(|right| !kernel.rights.contains(*right));
+        if lacking.is_some() && required && report.mode == Mode::Enforce {
+            return Err(PrepareError::ProtectionUnavailable {
+                protection: name,
+                abi: kernel.abi,
+            });
+        }
+        let status = match lacking {
+            None => ProtectionStatus::Enforced,
+            Some(right) => {
+                let why = format!(
+                    "this kernel has Landlock ABI {}, {right} came with ABI {}",
+                    kernel.abi,
+                    right.abi()
+                );
+                report.not_enforced.push(format!("{name}: {why}"));
+                ProtectionStatus::NotEnforced { why }
+            }
+        };
+        protections.push(ProtectionReport {
+            name,
+            required,
+            status,
+        });
+    }
+    let builder = Builder::new(kernel.rights).map_err(|source| PrepareError::Ruleset {
+        rights: kernel.rights.to_vec(),
+        source: source.into(),
+    })?;
+    report.protections = protections;
+    report.handled = kernel.rights.to_vec();
+    Ok(Ground::Ruleset(builder, kernel.rights))
+}
+
+/// Takes over what an earlier policy has enforced.
+fn within(
+    policy: &Policy,
+    report: &mut Report,
+    enforced: Arc<Enforced>,
+) -> Result<Ground, PrepareError> {
+    let first = &enforced.report;
+    report.joined = true;
+    report.abi = first.abi;
+    report.errata = first.errata;
+    report.handled = first.handled.clone();
+    for earlier in &first.protections {
+        let required = policy.requires(earlier.name);
+        if earlier.status != ProtectionStatus::Enforced {
+            if required && report.mode == Mode::Enforce {
+                return Err(PrepareError::NotInEnforced {
+                    protection: earlier.name,
+                });
+            }
+            report
+                .not_enforced
+                .push(format!("{}: an earlier policy did without", earlier.name));
+        }
+        report.protections.push(ProtectionReport {
+            required,
+            ..earlier.clone()
+        });
+    }
+    Ok(Ground::Enforced(enforced))
+}
+
+/// A policy being prepared.
+struct Work {
+    /// Whether what can't be granted goes to the report instead of being an error.
+    lenient: bool,
+    ground: Ground,
+    report: Report,
+    grants: Vec<Grant>,
+    to_create: Vec<ToCreate>,
+    created: CreatedFiles,
+}
+
+/// A file to create, and where it goes in the report.
+struct ToCreate {
+    preopen: usize,
+    host: usize,
+    owner: String,
+    target: HostTarget,
+    missing: Missing,
+    access: Access,
+}
+
+impl Work {
+    fn preopen(&mut self, preopen: &Preopen) -> Result<(), PrepareError> {
+        debug!(
+            target: "wasix_landlock",
+            guest = preopen.guest,
+            origin = preopen.origin,
+            access = %preopen.access,
+            hosts = preopen.targets.len(),
+            "preopen"
+        );
+        let owner = format!("{} `{}`", preopen.origin, preopen.guest);
+        let index = self.report.preopens.len();
+        let mut hosts = Vec::with_capacity(preopen.targets.len());
+        for target in &preopen.targets {
+            let access = target.access.intersection(preopen.access);
+            let mut host = HostReport {
+                path: target.path.to_string_lossy().into_owned(),
+                resolved: None,
+                kind: target.kind,
+                found: None,
+                access,
+                granted: Vec::new(),
+                not_granted: Vec::new(),
+                created: false,
+            };
+            let result = match resolve::find(&owner, target, access) {
+                Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
+                Ok(Found::ToCreate(missing)) => {
+                    self.to_create.push(ToCreate {
+                        preopen: index,
+                        host: hosts.len(),
+                        owner: owner.clone(),
+                        target: target.clone(),
+                        missing,
+                        access,
+                    });
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            self.settle(result, target, &mut host)?;
+            hosts.push(host);
+        }
+        self.report.preopens.push(PreopenReport {
+            guest: preopen.guest.clone(),
+            origin: preopen.origin.to_owned(),
+            asked: preopen.access,
+            // Known when the files are created.
+            status: Status::NotGranted,
+            hosts,
+        });
+        Ok(())
+    }
+
+    /// Grants what a preopen's host path was found to be.
+    fn host(
+        &mut self,
+        owner: &str,
+        target: &HostTarget,
+        access: Access,
+        opened: &Opened,
+        host: &mut HostReport,
+    ) -> Result<(), PrepareError> {
+        host.resolved = Some(opened.resolved.to_string_lossy().into_owned());
+        host.found = Some(opened.object);
+        if access.read && !resolve::may_read(opened) {
+            let error = PrepareError::NoPermission {
+                preopen: owner.to_owned(),
+                path: target.path.clone(),
+                right: "read",
+            };
+            // A mount says less about what it is for than a preopen does: the module may never
+            // want to read it.
+            if target.kind != Kind::Either {
+                return Err(error);
+            }
+            self.report.warnings.push(error.to_string());
+        }
+        let needed = access.rights(opened.object);
+        let granted = self.grant(owner, &target.path, access, opened, false)?;
+        host.granted = granted.to_vec();
+        host.not_granted = self.denied(needed);
+        if !host.not_granted.is_empty() {
+            self.report.warnings.push(format!(
+                "{owner}: this kernel (Landlock ABI {}) has no refer right: nothing can be renamed \
+                 or linked between directories of {}",
+                self.report.abi, host.path
+            ));
+        }
+        Ok(())
+    }
+
+    /// Rights that are needed and that this kernel can't grant. A right that isn't handled isn't
+    /// denied either, with one exception: the kernel denies `refer` to every restricted thread.
+    fn denied(&self, needed: Rights) -> Vec<NotGranted> {
+        let Ground::Ruleset(_, handled) = &self.ground else {
+            return Vec::new();
+        };
+        needed
+            .minus(*handled)
+            .iter()
+            .filter(|right| *right == Right::Refer)
+            .map(|right| NotGranted {
+                right,
+                why: format!("this kernel lacks it, it came with ABI {}", right.abi()),
+            })
+            .collect()
+    }
+
+    /// Adds a rule, or checks that there is one. Returns the rights it grants.
+    fn grant(
+        &mut self,
+        owner: &str,
+        path: &Path,
+        access: Access,
+        opened: &Opened,
+        runtime: bool,
+    ) -> Result<Rights, PrepareError> {
+        let mut grant = Grant {
+            owner: owner.to_owned(),
+            path: path.to_owned(),
+            resolved: opened.resolved.clone(),
+            inode: Some(opened.inode),
+            object: opened.object,
+            access,
+            rights: access.rights(opened.object),
+            runtime,
+        };
+        match &mut self.ground {
+            Ground::Nothing => return Ok(Rights::default()),
+            Ground::Ruleset(builder, handled) => {
+                grant.rights = grant.rights.intersection(*handled);
+                // A rule without a right is ENOMSG, and nothing of it is handled, so nothing of it
+                // needs one.
+                if !grant.rights.is_empty() {
+                    builder
+                        .grant(&opened.file, grant.rights)
+                        .map_err(|source| PrepareError::Rule {
+                            preopen: owner.to_owned(),
+                            path: path.to_owned(),
+                            source: source.into(),
+                        })?;
+                }
+            }
+            Ground::Enforced(enforced) => {
+                grant.rights = grant.rights.intersection(enforced.handled);
+                check_within(enforced, &grant)?;
+            }
+        }
+        debug!(
+            target: "wasix_landlock",
+            owner,
+            path = %grant.resolved.display(),
+            rights = ?grant.rights.to_vec(),
+            "rule"
+        );
+        let rights = grant.rights;
+        self.grants.push(grant);
+        Ok(rights)
+    }
+
+    fn runtime_path(&mut self, path: &RuntimePath) -> Result<(), PrepareError> {
+        let owner = format!("runtime path ({})", path.reason);
+        let mut resolved = None;
+        let status = match self.runtime_rule(&owner, path, &mut resolved) {
+            Ok(status) => status,
+            Err(error) if self.lenient => {
+                self.report.warnings.push(error.to_string());
+                RuntimePathStatus::NotGranted {
+                    why: error.to_string(),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        self.report.runtime_paths.push(RuntimePathReport {
+            path: path.path.to_string_lossy().into_owned(),
+            resolved,
+            reason: path.reason.clone(),
+            access: path.access,
+            status,
+        });
+        Ok(())
+    }
+
+    fn runtime_rule(
+        &mut self,
+        owner: &str,
+        path: &RuntimePath,
+        resolved: &mut Option<String>,
+    ) -> Result<RuntimePathStatus, PrepareError> {
+        resolve::check_syntax(owner, &path.path)?;
+        let opened = match resolve::open(&path.path) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(RuntimePathStatus::Absent);
+            }
+            Err(error) => {
+                return Ok(RuntimePathStatus::NotGranted {
+                    why: error.to_string(),
+                });
+            }
+        };
+        *resolved = Some(opened.resolved.to_string_lossy().into_owned());
+        if let Some(special) = opened.special.filter(|found| *found != CHARACTER_DEVICE) {
+            return Ok(RuntimePathStatus::NotGranted {
+                why: format!("it is a {special}"),
+            });
+        }
+        if path.access.rights(opened.object).is_empty() {
+            return Err(PrepareError::NoRight {
+                preopen: owner.to_owned(),
+                path: path.path.clone(),
+            });
+        }
+        match self.grant(owner, &path.path, path.access, &opened, true) {
+            Ok(_) if matches!(self.ground, Ground::Nothing) => Ok(RuntimePathStatus::Unrestricted),
+            Ok(_) => Ok(RuntimePathStatus::Granted),
+            // The first policy's runtime had what it needed, or did without as this one will.
+            Err(error @ PrepareError::NotWithinEnforced { .. }) => {
+                Ok(RuntimePathStatus::NotGranted {
+                    why: error.to_string(),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_missing(&mut self) -> Result<(), PrepareError> {
+        for file in std::mem::take(&mut self.to_create) {
+            // Taken out while it is being filled in, as filling it in needs all of `self`.
+            let slot = self.host_mut(&file);
+            let Some(mut host) = slot.map(|host| host.clone()) else {
+                continue;
+            };
+            let result = self.create(&file, &mut host);
+            self.settle(result, &file.target, &mut host)?;
+            if let Some(slot) = self.host_mut(&file) {
+                *slot = host;
+            }
+        }
+        Ok(())
+    }
+
+    fn host_mut(&mut self, file: &ToCreate) -> Option<&mut HostReport> {
+        self.report
+            .preopens
+            .get_mut(file.preopen)?
+            .hosts
+            .get_mut(file.host)
+    }
+
+    fn create(&mut self, file: &ToCreate, host: &mut HostReport) -> Result<(), PrepareError> {
+        if let Ground::Enforced(enforced) = &self.ground {
+            check_within(
+                enforced,
+                &Grant {
+                    owner: file.owner.clone(),
+                    path: file.target.path.clone(),
+                    resolved: file.missing.path(),
+                    inode: None,
+                    object: Object::File,
+                    access: file.access,
+                    rights: file.access.rights(Object::File),
+                    runtime: false,
+                },
+            )?;
+        }
+        let (opened, created) =
+            self.created
+                .create(&file.missing, file.access)
+                .map_err(|source| PrepareError::Create {
+                    preopen: file.owner.clone(),
+                    path: file.target.path.clone(),
+                    source,
+                })?;
+        // Something else can have appeared in its place.
+        if opened.special.is_some() || opened.object == Object::Directory {
+            return Err(PrepareError::NotAFileOrDirectory {
+                preopen: file.owner.clone(),
+                path: file.target.path.clone(),
+                found: opened.special.unwrap_or("directory by now"),
+            });
+        }
+        host.created = created;
+        self.host(&file.owner, &file.target, file.access, &opened, host)
+    }
+
+    /// Turns an error into a note where that is what the mode asks for.
+    fn settle(
+        &mut self,
+        result: Result<(), PrepareError>,
+        target: &HostTarget,
+        host: &mut HostReport,
+    ) -> Result<(), PrepareError> {
+        let Err(error) = result else {
+            return Ok(());
+        };
+        if !self.lenient {
+            return Err(error);
+        }
+        let object = host.found.unwrap_or(match target.kind {
+            Kind::File => Object::File,
+            Kind::Directory | Kind::Either => Object::Directory,
+        });
+        host.granted.clear();
+        host.not_granted = host
+            .access
+            .rights(object)
+            .iter()
+            .map(|right| NotGranted {
+                right,
+                why: error.to_string(),
+            })
+            .collect();
+        self.report.warnings.push(error.to_string());
+        Ok(())
+    }
+
+    fn finish(mut self, policy: &Policy) -> Plan {
+        let unrestricted = matches!(self.ground, Ground::Nothing);
+        for preopen in &mut self.report.preopens {
+            preopen.status = status(&preopen.hosts, unrestricted);
+        }
+        self.report.warnings.extend(overlap::warnings(&self.grants));
+        if self.report.mode != Mode::Enforce {
+            for warning in &self.report.warnings {
+                warn!(target: "wasix_landlock", "{warning}");
+            }
+        }
+        let (next, handled) = match self.ground {
+            Ground::Nothing => (Next::Nothing, Rights::default()),
+            Ground::Enforced(enforced) => (Next::Join, enforced.handled),
+            Ground::Ruleset(builder, handled) => (
+                builder
+                    .into_descriptor()
+                    .map_or(Next::Nothing, Next::Restrict),
+                handled,
+            ),
+        };
+        Plan {
+            report: self.report,
+            next,
+            handled,
+            grants: self.grants,
+            created: self.created,
+            deadline: policy.effective_deadline(),
+            all_threads: policy.requires(Protection::AllThreads),
+        }
+    }
+}
+
+fn check_within(enforced: &Enforced, asked: &Grant) -> Result<(), PrepareError> {
+    enforced
+        .check(asked)
+        .map_err(|gap| PrepareError::NotWithinEnforced {
+            preopen: asked.owner.clone(),
+            path: asked.path.clone(),
+            asked: asked.access,
+            missing: gap.missing,
+            reason: gap.reason,
+        })
+}
+
+fn status(hosts: &[HostReport], unrestricted: bool) -> Status {
+    if hosts.is_empty() {
+        Status::Virtual
+    } else if unrestricted {
+        Status::Unrestricted
+    } else if hosts.iter().all(|host| host.not_granted.is_empty()) {
+        Status::Granted
+    } else if hosts.iter().all(|host| host.granted.is_empty()) {
+        Status::NotGranted
+    } else {
+        Status::PartlyGranted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an older kernel has. Its rulesets can be made on any newer one.
+    fn kernel(abi: u32) -> Kernel {
+        Kernel {
+            abi,
+            errata: None,
+            rights: Right::ALL
+                .iter()
+                .copied()
+                .filter(|right| right.abi() <= abi)
+                .collect(),
+        }
+    }
+
+    fn prepare_on(abi: u32, policy: &Policy) -> Result<Work, PrepareError> {
+        let mode = policy.effective_mode()?;
+        let mut report = Report::new(mode);
+        let ground = on_kernel(policy, &mut report, kernel(abi))?;
+        let mut work = Work {
+            lenient: mode != Mode::Enforce,
+            ground,
+            report,
+            grants: Vec::new(),
+            to_create: Vec::new(),
+            created: CreatedFiles::default(),
+        };
+        for preopen in &policy.preopens {
+            work.preopen(preopen)?;
+        }
+        Ok(work)
+    }
+
+    fn lacking(abi: u32, policy: Policy) -> Option<Protection> {
+        match prepare_on(abi, &policy.mode(Mode::Enforce)) {
+            Ok(_) => None,
+            Err(PrepareError::ProtectionUnavailable { protection, .. }) => Some(protection),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_an_older_kernel_lacks_is_an_error_unless_optional() {
+        use Protection::{IoctlDevice, ResolveUnix, Truncate};
+
+        let policy = Policy::default;
+        assert_eq!(lacking(2, policy()), Some(Truncate));
+        assert_eq!(lacking(3, policy()), Some(IoctlDevice));
+        assert_eq!(lacking(2, policy().optional(Truncate)), Some(IoctlDevice));
+        let both = policy().optional(Truncate).optional(IoctlDevice);
+        assert_eq!(lacking(1, both), None);
+        assert_eq!(lacking(5, policy()), None);
+        assert_eq!(lacking(5, policy().require(ResolveUnix)), Some(ResolveUnix));
+    }
+
+    #[test]
+    fn what_best_effort_does_without_is_in_the_report() {
+        let work = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
+        let missing: Vec<&str> = work
+            .report
+            .not_enforced
+            .iter()
+            .filter_map(|what| what.split(':').next())
+            .collect();
+        assert_eq!(missing, ["truncate", "ioctl-device", "resolve-unix"]);
+    }
+
+    #[test]
+    fn without_refer_a_create_grant_is_partial() {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = Policy::default().mode(Mode::BestEffort).preopen(Preopen {
+            guest: "/data".to_owned(),
+            origin: "preopen_dir",
+            access: Access::ALL,
+            targets: vec![HostTarget {
+                path: directory.path().to_owned(),
+                kind: Kind::Directory,
+                access: Access::ALL,
+            }],
+        });
+        let plan = prepare_on(1, &policy).unwrap().finish(&policy);
+        let preopen = &plan.report.preopens[0];
+        assert_eq!(preopen.status, Status::PartlyGranted);
+        let not_granted: Vec<Right> = preopen.hosts[0]
+            .not_granted
+            .iter()
+            .map(|not| not.right)
+            .collect();
+        // Truncating isn't handled by such a kernel, so it needs no grant.
+        assert_eq!(not_granted, [Right::Refer]);
+        assert!(plan.report.warnings[0].contains("no refer right"));
+    }
+}

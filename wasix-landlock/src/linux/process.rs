@@ -1,0 +1,146 @@
+//! What this process is under. There is one answer for the whole process, so it is a static.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    Access, Object, Report, Right,
+    rights::{Object::Directory, Rights},
+};
+
+/// How this process stands.
+#[derive(Clone, Debug)]
+pub(crate) enum Process {
+    /// No policy has restricted it.
+    Free,
+    /// A policy has.
+    Under(Arc<Enforced>),
+    /// A policy has failed when some threads were restricted.
+    Partly,
+}
+
+static PROCESS: Mutex<Process> = Mutex::new(Process::Free);
+
+/// Locks it. Whoever enforces holds on to this, so that there is one sweep at a time.
+pub(crate) fn lock() -> MutexGuard<'static, Process> {
+    // It is only ever replaced as a whole, so that a panic can't have left it half changed.
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The report of the policy that restricted this process.
+pub(crate) fn current() -> Option<Arc<Report>> {
+    match &*lock() {
+        Process::Under(enforced) => Some(Arc::clone(&enforced.report)),
+        Process::Free | Process::Partly => None,
+    }
+}
+
+/// A policy in force.
+#[derive(Debug)]
+pub(crate) struct Enforced {
+    pub(crate) report: Arc<Report>,
+    pub(crate) grants: Vec<Grant>,
+    /// The handled access rights.
+    pub(crate) handled: Rights,
+}
+
+/// A host path with the rights that are granted on it, or asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    /// The preopen or runtime path it comes from, as messages name it.
+    pub(crate) owner: String,
+    /// The path as it was given.
+    pub(crate) path: PathBuf,
+    /// The path it led to.
+    pub(crate) resolved: PathBuf,
+    /// Device and inode; `None` for a file that is still to be created.
+    pub(crate) inode: Option<(u64, u64)>,
+    pub(crate) object: Object,
+    pub(crate) access: Access,
+    pub(crate) rights: Rights,
+    /// Whether it is for the runtime rather than for a preopen.
+    pub(crate) runtime: bool,
+}
+
+/// Why a grant isn't within what is enforced.
+#[derive(Debug)]
+pub(crate) struct Gap {
+    pub(crate) missing: Vec<Right>,
+    pub(crate) reason: String,
+}
+
+impl Enforced {
+    /// Whether what is asked for is granted already: by our record, and then by the kernel.
+    pub(crate) fn check(&self, asked: &Grant) -> Result<(), Gap> {
+        let mut needed = asked.rights;
+        if asked.inode.is_none() {
+            needed.extend([Right::MakeReg]);
+        }
+        let missing = needed
+            .intersection(self.handled)
+            .minus(self.granted_on(asked));
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().map(Right::name).collect();
+            return Err(Gap {
+                missing: missing.to_vec(),
+                reason: format!("no grant covers {}", names.join(", ")),
+            });
+        }
+        if asked.inode.is_some() && is_denied(asked) {
+            return Err(Gap {
+                missing: Vec::new(),
+                reason: "the kernel denies opening it, although a grant covers it by name; \
+                         something was moved or mounted since"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The union of the rights that grants give on this path, as the kernel computes it: a rule is
+    /// on an inode, and on everything beneath it.
+    fn granted_on(&self, asked: &Grant) -> Rights {
+        self.grants
+            .iter()
+            .filter(|grant| {
+                let same = asked.inode.is_some() && grant.inode == asked.inode;
+                let beneath = grant.object == Directory
+                    && asked.resolved.starts_with(&grant.resolved)
+                    && grant.is_still_there();
+                same || beneath
+            })
+            .fold(Rights::default(), |union, grant| union.union(grant.rights))
+    }
+}
+
+impl Grant {
+    /// Whether the path still leads to the inode that the rule is on.
+    fn is_still_there(&self) -> bool {
+        fs::symlink_metadata(&self.resolved)
+            .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
+    }
+}
+
+/// Whether the kernel denies what is asked for. Only what can be tried without changing anything is
+/// tried: opening, neither truncating nor creating.
+fn is_denied(asked: &Grant) -> bool {
+    let denied = |path: &Path, write: bool, flags: i32| {
+        OpenOptions::new()
+            .read(!write)
+            .write(write)
+            .custom_flags(flags | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+            .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
+    };
+    match asked.object {
+        Object::Directory => asked.access.read && denied(&asked.resolved, false, libc::O_DIRECTORY),
+        Object::File => {
+            (asked.access.read && denied(&asked.resolved, false, 0))
+                || (asked.access.write && denied(&asked.resolved, true, 0))
+        }
+    }
+}

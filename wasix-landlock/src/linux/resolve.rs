@@ -1,0 +1,227 @@
+//! From a path to the object that a rule goes on.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::{
+        fd::AsFd,
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use super::sys;
+use crate::{Access, HostTarget, Kind, Object, PrepareError};
+
+/// An object that was found, held by an `O_PATH` descriptor: whatever happens to its name from now
+/// on, the rule goes on what was checked.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) resolved: PathBuf,
+    pub(crate) inode: (u64, u64),
+    pub(crate) object: Object,
+    /// What it is, in words, if neither a regular file nor a directory.
+    pub(crate) special: Option<&'static str>,
+}
+
+/// A file that is to be created.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    /// Its directory, without symbolic links.
+    pub(crate) parent: PathBuf,
+    pub(crate) name: OsString,
+}
+
+impl Missing {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.parent.join(&self.name)
+    }
+}
+
+/// What a preopen's host path leads to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    There(Opened),
+    ToCreate(Missing),
+}
+
+/// Refuses a path that the kernel can't take. Nothing is asked of the file system.
+pub(crate) fn check_syntax(owner: &str, path: &Path) -> Result<(), PrepareError> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() {
+        return Err(PrepareError::EmptyPath {
+            preopen: owner.to_owned(),
+        });
+    }
+    if bytes.contains(&0) {
+        return Err(PrepareError::NulByte {
+            preopen: owner.to_owned(),
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Finds and checks what a preopen names. `access` is what its rule would be made from.
+pub(crate) fn find(
+    owner: &str,
+    target: &HostTarget,
+    access: Access,
+) -> Result<Found, PrepareError> {
+    let path = target.path.as_path();
+    check_syntax(owner, path)?;
+    if access.is_empty() {
+        return Err(no_right(owner, path));
+    }
+    let opened = match open(path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return find_missing(owner, target, access).map(Found::ToCreate);
+        }
+        Err(error) => return Err(refused(owner, path, error)),
+    };
+    if let Some(found) = opened.special {
+        return Err(PrepareError::NotAFileOrDirectory {
+            preopen: owner.to_owned(),
+            path: path.to_owned(),
+            found,
+        });
+    }
+    let asked = match target.kind {
+        Kind::File => Object::File,
+        Kind::Directory => Object::Directory,
+        Kind::Either => opened.object,
+    };
+    if asked != opened.object {
+        return Err(PrepareError::WrongKind {
+            preopen: owner.to_owned(),
+            path: path.to_owned(),
+            asked,
+            found: opened.object,
+        });
+    }
+    if access.rights(opened.object).is_empty() {
+        return Err(no_right(owner, path));
+    }
+    Ok(Found::There(opened))
+}
+
+/// Whether this user may read it, as far as permission bits go.
+pub(crate) fn may_read(opened: &Opened) -> bool {
+    let directory = opened.object == Object::Directory;
+    // A filter that hides the call says nothing about the file, hence only EACCES counts.
+    !sys::may_read(opened.file.as_fd(), directory)
+        .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
+}
+
+/// Opens a path as what it is, without opening it for reading or writing.
+pub(crate) fn open(path: &Path) -> io::Result<Opened> {
+    let resolved = fs::canonicalize(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+        .open(&resolved)?;
+    describe(file, resolved)
+}
+
+/// Describes what a descriptor stands for.
+pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    let special = if kind.is_file() || kind.is_dir() {
+        None
+    } else if kind.is_symlink() {
+        Some("symbolic link")
+    } else if kind.is_fifo() {
+        Some("fifo")
+    } else if kind.is_socket() {
+        Some("socket")
+    } else if kind.is_char_device() {
+        Some(CHARACTER_DEVICE)
+    } else {
+        Some("block device")
+    };
+    Ok(Opened {
+        file,
+        resolved,
+        inode: (metadata.dev(), metadata.ino()),
+        object: if kind.is_dir() {
+            Object::Directory
+        } else {
+            Object::File
+        },
+        special,
+    })
+}
+
+/// What [`Opened::special`] says of a character device.
+pub(crate) const CHARACTER_DEVICE: &str = "character device";
+
+/// Where to create a file that is missing, if it is one that may be created.
+fn find_missing(owner: &str, target: &HostTarget, access: Access) -> Result<Missing, PrepareError> {
+    let path = target.path.as_path();
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(PrepareError::DanglingSymlink {
+            preopen: owner.to_owned(),
+            path: path.to_owned(),
+        });
+    }
+    let missing = || PrepareError::Missing {
+        preopen: owner.to_owned(),
+        path: path.to_owned(),
+    };
+    // A slash at the end names a directory, and `file_name` doesn't show it.
+    let names_a_file = !path.as_os_str().as_bytes().ends_with(b"/");
+    if target.kind != Kind::File || !access.create || !names_a_file {
+        return Err(missing());
+    }
+    if access.rights(Object::File).is_empty() {
+        return Err(no_right(owner, path));
+    }
+    let name = path.file_name().ok_or_else(missing)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match fs::canonicalize(parent) {
+        Ok(parent) => Ok(Missing {
+            parent,
+            name: name.to_owned(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PrepareError::MissingParent {
+            preopen: owner.to_owned(),
+            path: path.to_owned(),
+            parent: parent.to_owned(),
+        }),
+        Err(error) => Err(refused(owner, path, error)),
+    }
+}
+
+fn no_right(owner: &str, path: &Path) -> PrepareError {
+    PrepareError::NoRight {
+        preopen: owner.to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+fn refused(owner: &str, path: &Path, source: io::Error) -> PrepareError {
+    let (preopen, path) = (owner.to_owned(), path.to_owned());
+    if source.raw_os_error() == Some(libc::EACCES) {
+        PrepareError::NoPermission {
+            preopen,
+            path,
+            right: "reach",
+        }
+    } else {
+        PrepareError::Open {
+            preopen,
+            path,
+            source,
+        }
+    }
+}

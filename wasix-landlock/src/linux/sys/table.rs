@@ -1,0 +1,309 @@
+//! The threads of one round, as the signal handler finds them.
+
+use std::{
+    hint,
+    os::fd::RawFd,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Attempt, current_thread, restrict_self, set_no_new_privileges};
+
+/// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
+static PUBLISHED: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+/// Handlers that may be holding what [`PUBLISHED`] pointed to.
+static IN_HANDLER: AtomicUsize = AtomicUsize::new(0);
+
+/// How long to wait for handlers that are under way when a round is withdrawn. They have a handful
+/// of system calls to make.
+const WITHDRAWAL: Duration = Duration::from_secs(1);
+
+/// What a thread is to do, and the slot of each thread that is to do it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Sorted by thread.
+    slots: Box<[Slot]>,
+    /// Slots that are neither done nor given up. Also the futex the sweep waits on.
+    remaining: AtomicU32,
+    /// The ruleset to restrict the thread with; `None` to only try.
+    ruleset: Option<RawFd>,
+    attempt: Arc<Attempt>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    tid: i32,
+    state: AtomicU32,
+    /// Error number of the attempt before; 0 if it was allowed.
+    before: AtomicI32,
+    /// Which call failed, as [`Call`].
+    call: AtomicU32,
+    /// Its error number; 0 if none failed.
+    failure: AtomicI32,
+    /// Error number of the attempt afterwards; 0 if it was allowed.
+    after: AtomicI32,
+}
+
+const PENDING: u32 = 0;
+const CLAIMED: u32 = 1;
+const DONE: u32 = 2;
+const GONE: u32 = 3;
+const ABANDONED: u32 = 4;
+
+/// How far a thread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The signal wasn't handled yet.
+    Pending,
+    /// The handler is at work.
+    Claimed,
+    /// The handler has finished.
+    Done(Visit),
+    /// The thread ended.
+    Gone,
+    /// The sweep gave up on it.
+    Abandoned,
+}
+
+/// What the handler did in a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Visit {
+    /// The attempt before the restriction.
+    pub(crate) before: Result<(), i32>,
+    /// The restriction.
+    pub(crate) restricted: Result<(), (Call, i32)>,
+    /// The attempt after it.
+    pub(crate) after: Result<(), i32>,
+}
+
+/// A call that the handler makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    NoNewPrivileges,
+    RestrictSelf,
+}
+
+impl Table {
+    /// Does in the calling thread what the table asks of it. Async-signal-safe: atomics and system
+    /// calls only.
+    fn visit(&self) {
+        let tid = current_thread();
+        let Ok(index) = self.slots.binary_search_by_key(&tid, |slot| slot.tid) else {
+            return;
+        };
+        let Some(slot) = self.slots.get(index) else {
+            return;
+        };
+        if !slot.change(PENDING, CLAIMED) {
+            return;
+        }
+        let number = |result: Result<(), i32>| result.err().unwrap_or(0);
+        slot.before
+            .store(number(self.attempt.run()), Ordering::Relaxed);
+        if let Some(ruleset) = self.ruleset {
+            let result = set_no_new_privileges()
+                .map_err(|errno| (Call::NoNewPrivileges, errno))
+                .and_then(|()| {
+                    restrict_self(ruleset, 0).map_err(|errno| (Call::RestrictSelf, errno))
+                });
+            if let Err((call, errno)) = result {
+                slot.call.store(call as u32, Ordering::Relaxed);
+                slot.failure.store(errno, Ordering::Relaxed);
+            }
+        }
+        slot.after
+            .store(number(self.attempt.run()), Ordering::Relaxed);
+        slot.state.store(DONE, Ordering::SeqCst);
+        self.settle_one();
+    }
+
+    /// Counts a slot as settled, and wakes the sweep when it was the last.
+    fn settle_one(&self) {
+        if self.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
+            // SAFETY: the futex is this table's counter, which lives as long as `self`.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    self.remaining.as_ptr(),
+                    libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                    i32::MAX,
+                );
+            }
+        }
+    }
+
+    /// The threads, in order.
+    pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
+        self.slots.iter().map(|slot| slot.tid)
+    }
+
+    /// How far each thread is, in the order of [`Table::threads`].
+    pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
+        self.slots.iter().map(|slot| (slot.tid, slot.read()))
+    }
+
+    /// Whether every thread is done or given up.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.remaining.load(Ordering::SeqCst) == 0
+    }
+
+    /// Counts a thread as ended, unless its handler was faster.
+    pub(crate) fn mark_gone(&self, tid: i32) {
+        self.give_up(tid, GONE);
+    }
+
+    /// Gives up on every thread whose handler hasn't started. One that has started may finish.
+    pub(crate) fn abandon(&self) {
+        for slot in &self.slots {
+            self.give_up(slot.tid, ABANDONED);
+        }
+        let until = Instant::now() + WITHDRAWAL;
+        while !self.is_settled() && Instant::now() < until {
+            thread::yield_now();
+        }
+    }
+
+    fn give_up(&self, tid: i32, state: u32) {
+        if let Some(slot) = self.slots.iter().find(|slot| slot.tid == tid)
+            && slot.change(PENDING, state)
+        {
+            self.settle_one();
+        }
+    }
+
+    /// Waits until every thread is settled or the time is over.
+    pub(crate) fn wait(&self, time: Duration) {
+        let remaining = self.remaining.load(Ordering::SeqCst);
+        if remaining == 0 {
+            return;
+        }
+        let timeout = libc::timespec {
+            tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        // A count that changed meanwhile makes this return at once, and so may a signal: the
+        // caller looks again either way.
+        // SAFETY: the counter and the timeout outlive the call.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.remaining.as_ptr(),
+                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                remaining,
+                &raw const timeout,
+            );
+        }
+    }
+}
+
+impl Slot {
+    fn new(tid: i32) -> Self {
+        Self {
+            tid,
+            state: AtomicU32::new(PENDING),
+            before: AtomicI32::new(0),
+            call: AtomicU32::new(0),
+            failure: AtomicI32::new(0),
+            after: AtomicI32::new(0),
+        }
+    }
+
+    fn change(&self, from: u32, to: u32) -> bool {
+        self.state
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    fn read(&self) -> State {
+        let result = |number: &AtomicI32| match number.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(errno),
+        };
+        match self.state.load(Ordering::SeqCst) {
+            PENDING => State::Pending,
+            CLAIMED => State::Claimed,
+            GONE => State::Gone,
+            ABANDONED => State::Abandoned,
+            _ => State::Done(Visit {
+                before: result(&self.before),
+                restricted: result(&self.failure).map_err(|errno| {
+                    let call = if self.call.load(Ordering::Relaxed) == Call::NoNewPrivileges as u32
+                    {
+                        Call::NoNewPrivileges
+                    } else {
+                        Call::RestrictSelf
+                    };
+                    (call, errno)
+                }),
+                after: result(&self.after),
+            }),
+        }
+    }
+}
+
+/// A round under way: the table is where the handler finds it until this is dropped.
+///
+/// The caller sees to it that there is one at a time.
+#[derive(Debug)]
+pub(crate) struct Round(*mut Table);
+
+impl Round {
+    /// Puts these threads where the handler finds them.
+    pub(crate) fn publish(
+        mut threads: Vec<i32>,
+        ruleset: Option<RawFd>,
+        attempt: Arc<Attempt>,
+    ) -> Self {
+        threads.sort_unstable();
+        let table = Box::into_raw(Box::new(Table {
+            remaining: AtomicU32::new(u32::try_from(threads.len()).unwrap_or(u32::MAX)),
+            slots: threads.into_iter().map(Slot::new).collect(),
+            ruleset,
+            attempt,
+        }));
+        PUBLISHED.store(table, Ordering::SeqCst);
+        Self(table)
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        // SAFETY: made by `Box::into_raw` in `publish` and freed in `drop` only. Handlers hold
+        // nothing but shared references, too.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        PUBLISHED.store(ptr::null_mut(), Ordering::SeqCst);
+        // A handler counts itself in before it reads the pointer. All of this is sequentially
+        // consistent, so a count of zero seen after the store above means that no handler has the
+        // pointer or can get it any more.
+        let until = Instant::now() + WITHDRAWAL;
+        while IN_HANDLER.load(Ordering::SeqCst) != 0 {
+            if Instant::now() >= until {
+                // Leaking a few kilobytes is better than freeing them under a handler.
+                return;
+            }
+            hint::spin_loop();
+            thread::yield_now();
+        }
+        // SAFETY: made by `Box::into_raw` in `publish`, and no handler holds it, see above.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+/// What the signal handler does, errno aside. Async-signal-safe.
+pub(super) fn visit_published() {
+    IN_HANDLER.fetch_add(1, Ordering::SeqCst);
+    let table = PUBLISHED.load(Ordering::SeqCst);
+    if !table.is_null() {
+        // SAFETY: `Round::drop` frees it only after this handler has counted itself out.
+        unsafe { &*table }.visit();
+    }
+    IN_HANDLER.fetch_sub(1, Ordering::SeqCst);
+}

@@ -1,0 +1,96 @@
+//! The threads of this process, as `/proc/self/task` shows them.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, MetadataExt},
+    },
+    process,
+};
+
+use super::sys;
+
+/// `/proc/self/task`, opened before anything is restricted: it can be listed through this
+/// descriptor afterwards, and not opened any more.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    directory: File,
+    /// The leader's `stat`. The leader is the one thread that stays around when it has ended.
+    leader: File,
+}
+
+/// One listing.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) threads: Vec<i32>,
+    /// Whether it has as many entries as there are threads. A thread that ends meanwhile can cut a
+    /// listing short.
+    pub(crate) complete: bool,
+}
+
+/// What is known about a thread.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) name: String,
+    /// `?` if unknown.
+    pub(crate) state: char,
+    /// The mask of blocked signals, the first signal in the lowest bit.
+    pub(crate) blocked: Option<u64>,
+}
+
+impl Tasks {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            directory: File::open("/proc/self/task")?,
+            leader: File::open(format!("/proc/self/task/{}/stat", process::id()))?,
+        })
+    }
+
+    pub(crate) fn list(&self) -> io::Result<Listing> {
+        let threads: Vec<i32> = sys::list_directory(self.directory.as_fd())?
+            .into_iter()
+            .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
+            .collect();
+        // The kernel counts two links (`.` and `..`) and one per thread.
+        let expected = self.directory.metadata()?.nlink().saturating_sub(2);
+        let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected);
+        Ok(Listing { threads, complete })
+    }
+
+    /// Whether a thread can still run. A leader that has ended stays until the others have.
+    pub(crate) fn is_alive(&self, tid: i32) -> bool {
+        let leads = u32::try_from(tid).is_ok_and(|tid| tid == process::id());
+        sys::thread_exists(tid) && !(leads && self.leader_has_ended())
+    }
+
+    fn leader_has_ended(&self) -> bool {
+        let mut buffer = [0; 512];
+        let Ok(read) = self.leader.read_at(&mut buffer, 0) else {
+            return false;
+        };
+        let text = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default());
+        // The name before the state is in parentheses and may hold any character, even one.
+        text.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    }
+}
+
+/// What `/proc` says about a thread. A thread that is restricted itself can't ask.
+pub(crate) fn describe(tid: i32) -> Description {
+    let status = fs::read_to_string(format!("/proc/self/task/{tid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+    };
+    Description {
+        name: field("Name").unwrap_or("?").to_owned(),
+        state: field("State")
+            .and_then(|state| state.chars().next())
+            .unwrap_or('?'),
+        blocked: field("SigBlk").and_then(|mask| u64::from_str_radix(mask, 16).ok()),
+    }
+}

@@ -1,0 +1,217 @@
+//! Reaching every thread of the process, one by one.
+//!
+//! Landlock restricts a thread from within, so each one gets a signal whose handler does it. What
+//! is restricted passes that on to the threads it starts, hence this ends: once every thread alive
+//! was restricted, all later ones are born so.
+
+use std::{
+    collections::HashSet,
+    io,
+    os::fd::RawFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::debug;
+
+use super::{
+    judge::{Failure, Judged, Problem, judge},
+    sys::{self, Attempt, Handler, Round, State},
+    tasks::{self, Tasks},
+};
+
+/// How long to wait at first before looking whether threads have ended.
+const FIRST_TICK: Duration = Duration::from_millis(1);
+/// How long at most.
+const LAST_TICK: Duration = Duration::from_millis(20);
+
+/// What to do in each thread.
+#[derive(Debug)]
+pub(crate) struct Sweep<'a> {
+    pub(crate) tasks: &'a Tasks,
+    pub(crate) handler: &'a Handler,
+    pub(crate) attempt: Arc<Attempt>,
+    /// The ruleset to restrict each thread with; `None` if the kernel did so already.
+    pub(crate) ruleset: Option<RawFd>,
+    pub(crate) deadline: Duration,
+    /// Whether to go on after a thread that can't be restricted.
+    pub(crate) lenient: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) proved: usize,
+    pub(crate) inherited: usize,
+    pub(crate) gone: usize,
+    pub(crate) rounds: usize,
+    pub(crate) failures: Vec<Failure>,
+    /// Threads under a restriction of their own before this one, in which the attempt therefore
+    /// shows nothing.
+    pub(crate) foreign: usize,
+    /// Whether a signal may still be under way, so that the handler has to stay.
+    pub(crate) unanswered: bool,
+}
+
+impl Sweep<'_> {
+    /// Visits every thread but the calling one.
+    ///
+    /// A thread's number is taken as its identity: the kernel hands numbers out in a circle, so
+    /// that one can't come back within the deadline unless tens of thousands of threads are
+    /// started meanwhile.
+    pub(crate) fn run(&self) -> Result<Swept, (Swept, io::Error)> {
+        let until = Instant::now() + self.deadline;
+        let mut swept = Swept::default();
+        let mut handled = HashSet::from([sys::current_thread()]);
+        let mut first = true;
+        loop {
+            swept.rounds += 1;
+            let listing = match self.tasks.list() {
+                Ok(listing) => listing,
+                Err(error) => return Err((swept, error)),
+            };
+            // The first visits wait for a complete listing: that makes it certain that whoever
+            // shows up later was started during the sweep.
+            if listing.complete || !first {
+                let new: Vec<i32> = listing
+                    .threads
+                    .into_iter()
+                    .filter(|tid| handled.insert(*tid))
+                    .collect();
+                if new.is_empty() && listing.complete {
+                    break;
+                }
+                let born_restricted = self.round(new, until, first, &mut swept);
+                if !swept.failures.is_empty() && (!self.lenient || swept.unanswered) {
+                    break;
+                }
+                // Whoever was alive at the listing is restricted now, and the new ones were born
+                // that way: of parents that are restricted, like all their children to come.
+                // Without this, a process that starts short-lived threads all the time might never
+                // be done.
+                if listing.complete && !first && born_restricted && swept.foreign == 0 {
+                    break;
+                }
+                first = false;
+            }
+            if Instant::now() >= until {
+                swept.failures.push(Failure {
+                    tid: 0,
+                    problem: Problem::NotSettled {
+                        rounds: swept.rounds,
+                    },
+                });
+                break;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Visits these threads. Returns whether each of them was restricted already when it was
+    /// reached.
+    fn round(&self, threads: Vec<i32>, until: Instant, first: bool, swept: &mut Swept) -> bool {
+        let round = Round::publish(threads, self.ruleset, Arc::clone(&self.attempt));
+        let table = round.table();
+        self.signal_all(table, until);
+
+        let mut born_restricted = true;
+        for (tid, state) in table.states() {
+            match state {
+                State::Gone => {
+                    swept.gone += 1;
+                    // What it may have started before it ended wasn't restricted through it.
+                    born_restricted = false;
+                }
+                State::Done(visit) => {
+                    match judge(tid, visit, &self.attempt, self.ruleset.is_some(), first) {
+                        Ok(Judged::Proved) => {
+                            swept.proved += 1;
+                            born_restricted = false;
+                        }
+                        Ok(Judged::Inherited) => {
+                            swept.inherited += 1;
+                            swept.foreign += usize::from(first);
+                        }
+                        Err(failure) => {
+                            swept.failures.push(failure);
+                            born_restricted = false;
+                        }
+                    }
+                }
+                State::Pending | State::Claimed | State::Abandoned => {
+                    swept.unanswered = true;
+                    born_restricted = false;
+                    swept.failures.push(Failure {
+                        tid,
+                        problem: self.not_reached(tid),
+                    });
+                }
+            }
+        }
+        debug!(
+            target: "wasix_landlock",
+            round = swept.rounds,
+            proved = swept.proved,
+            inherited = swept.inherited,
+            gone = swept.gone,
+            failed = swept.failures.len(),
+            "thread sweep"
+        );
+        born_restricted
+    }
+
+    /// Signals the threads of a table and waits until each has answered or ended, or until the
+    /// deadline.
+    fn signal_all(&self, table: &sys::Table, until: Instant) {
+        let mut unsent: Vec<i32> = table.threads().collect();
+        let mut tick = FIRST_TICK;
+        loop {
+            // A queue of real-time signals that is full (EAGAIN) has room again after a while.
+            unsent.retain(|tid| match sys::send(*tid, self.handler.signal()) {
+                Ok(()) => false,
+                Err(libc::ESRCH) => {
+                    table.mark_gone(*tid);
+                    false
+                }
+                Err(_) => true,
+            });
+            if table.is_settled() {
+                return;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                table.abandon();
+                return;
+            }
+            table.wait(left.min(tick));
+            tick = (tick * 2).min(LAST_TICK);
+            for (tid, state) in table.states() {
+                if state == State::Pending && !self.tasks.is_alive(tid) {
+                    table.mark_gone(tid);
+                }
+            }
+        }
+    }
+
+    fn not_reached(&self, tid: i32) -> Problem {
+        let signal = self.handler.signal();
+        let description = tasks::describe(tid);
+        let blocks = description
+            .blocked
+            .is_some_and(|mask| mask & (1 << (signal - 1)) != 0);
+        let reason = if blocks {
+            format!(
+                "it blocks signal {signal}; unblock the real-time signals in it, or enforce before \
+                 starting it"
+            )
+        } else {
+            "it did not run; enforce before starting it, or set a longer deadline".to_owned()
+        };
+        Problem::NotReached {
+            name: description.name,
+            state: description.state,
+            reason,
+            deadline: self.deadline,
+        }
+    }
+}

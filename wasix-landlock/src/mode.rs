@@ -1,0 +1,63 @@
+//! Whether to enforce, and what to do when that isn't possible.
+
+use std::{env, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ModeError;
+
+/// The environment variable that [`Mode::from_env`] reads.
+pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
+
+/// What happens when something can't be enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// It is an error. The default.
+    #[default]
+    Enforce,
+    /// It is written to the report and logged as a warning; the rest is enforced.
+    BestEffort,
+    /// Nothing is restricted. Files that a preopen may create are still created.
+    Off,
+}
+
+impl Mode {
+    /// The mode that [`MODE_VARIABLE`] names; [`Mode::Enforce`] when it is unset or empty.
+    ///
+    /// # Errors
+    ///
+    /// [`ModeError`] when it holds anything but a mode's name: a typing error must not switch the
+    /// restriction off.
+    pub fn from_env() -> Result<Self, ModeError> {
+        match env::var_os(MODE_VARIABLE) {
+            None => Ok(Self::Enforce),
+            Some(value) if value.is_empty() => Ok(Self::Enforce),
+            // What isn't UTF-8 is no mode's name, and is shown with replacement characters.
+            Some(value) => value.to_string_lossy().parse(),
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enforce => "enforce",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = ModeError;
+
+    fn from_str(name: &str) -> Result<Self, ModeError> {
+        [Self::Enforce, Self::BestEffort, Self::Off]
+            .into_iter()
+            .find(|mode| mode.to_string() == name)
+            .ok_or_else(|| ModeError {
+                value: name.to_owned(),
+            })
+    }
+}

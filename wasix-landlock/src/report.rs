@@ -1,0 +1,243 @@
+//! What was enforced, for people and for programs.
+
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Access, Kind, Mode, Object, Protection, Right};
+
+/// What the kernel enforces on this process and what it doesn't.
+///
+/// Paths are text here, with replacement characters for what isn't UTF-8. The [`Display`] form is
+/// a compact text for people.
+///
+/// A file that was created for a preopen and never used stays behind, empty: a restricted process
+/// may not remove it.
+///
+/// [`Display`]: std::fmt::Display
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The mode that was in force.
+    pub mode: Mode,
+    /// Whether the calling thread is restricted. What of it other threads lack is in
+    /// [`Report::not_enforced`].
+    pub enforced: bool,
+    /// Whether the process was restricted already and this policy lies within that.
+    pub joined: bool,
+    /// The kernel's Landlock ABI, 0 without Landlock.
+    pub abi: u32,
+    /// The kernel's bit mask of fixed Landlock errata; `None` if it doesn't tell.
+    pub errata: Option<u32>,
+    /// The handled access rights: denied wherever they aren't granted.
+    pub handled: Vec<Right>,
+    /// Every preopen, in the order in which they were recorded.
+    pub preopens: Vec<PreopenReport>,
+    /// Every runtime path, in the order in which they were given.
+    pub runtime_paths: Vec<RuntimePathReport>,
+    /// Every protection.
+    pub protections: Vec<ProtectionReport>,
+    /// How the threads were restricted; `None` when none was.
+    pub threads: Option<ThreadsReport>,
+    /// What is not enforced although the policy asks for it, in words.
+    pub not_enforced: Vec<String>,
+    /// What is enforced and may surprise, in words.
+    pub warnings: Vec<String>,
+}
+
+/// A preopen in a [`Report`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PreopenReport {
+    /// The path under which the module sees it.
+    pub guest: String,
+    /// The builder call that named it.
+    pub origin: String,
+    /// The access that was asked for.
+    pub asked: Access,
+    /// What came of it.
+    pub status: Status,
+    /// The host paths behind it.
+    pub hosts: Vec<HostReport>,
+}
+
+/// What came of a preopen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Status {
+    /// Every right it needs is granted.
+    Granted,
+    /// Nothing of the host is behind it.
+    Virtual,
+    /// Some of the rights it needs are granted.
+    PartlyGranted,
+    /// None of the rights it needs is granted: the module gets `EACCES`.
+    NotGranted,
+    /// Nothing is restricted, so it needs no grant.
+    Unrestricted,
+}
+
+/// A host path in a [`PreopenReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HostReport {
+    /// The path as it was given.
+    pub path: String,
+    /// The path it led to, absolute and without symbolic links; `None` if it led nowhere.
+    pub resolved: Option<String>,
+    /// What the caller said it is.
+    pub kind: Kind,
+    /// What it is; `None` if that could not be told.
+    pub found: Option<Object>,
+    /// The access from which the rule was made.
+    pub access: Access,
+    /// The access rights its rule grants.
+    pub granted: Vec<Right>,
+    /// The access rights it would need and doesn't have.
+    pub not_granted: Vec<NotGranted>,
+    /// Whether it was missing and was created.
+    pub created: bool,
+}
+
+/// An access right that isn't granted, in a [`HostReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NotGranted {
+    /// The right.
+    pub right: Right,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// A runtime path in a [`Report`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RuntimePathReport {
+    /// The path as it was given.
+    pub path: String,
+    /// The path it led to; `None` if it led nowhere.
+    pub resolved: Option<String>,
+    /// What it is for.
+    pub reason: String,
+    /// The access that was asked for.
+    pub access: Access,
+    /// What came of it.
+    pub status: RuntimePathStatus,
+}
+
+/// What came of a runtime path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RuntimePathStatus {
+    /// Granted as far as the kernel has the rights.
+    Granted,
+    /// Nothing is there. The kernel has no rule for what doesn't exist, so it is denied should it
+    /// appear.
+    Absent,
+    /// It is there and isn't granted.
+    NotGranted {
+        /// Why, in words.
+        why: String,
+    },
+    /// Nothing is restricted, so it needs no grant.
+    Unrestricted,
+}
+
+/// A protection in a [`Report`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProtectionReport {
+    /// The protection.
+    pub name: Protection,
+    /// Whether the policy required it.
+    pub required: bool,
+    /// Whether it is there.
+    pub status: ProtectionStatus,
+}
+
+/// Whether a protection is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ProtectionStatus {
+    /// The kernel enforces it.
+    Enforced,
+    /// It is not enforced.
+    NotEnforced {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// How the threads were restricted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ThreadsReport {
+    /// By which way.
+    pub method: SweepMethod,
+    /// Threads that were found, the calling one included, without those that were gone.
+    pub total: usize,
+    /// Threads in which the probe was allowed before and denied after.
+    pub proved: usize,
+    /// Threads in which the probe was denied before already, as in one that a restricted thread
+    /// has started.
+    pub inherited: usize,
+    /// Threads that ended before they were reached.
+    pub gone: usize,
+    /// Threads that could not be shown to be restricted. Zero unless the policy lets that pass.
+    pub unreached: usize,
+    /// How often the threads were listed.
+    pub rounds: usize,
+    /// What was tried in each thread; `None` if nothing could serve as proof.
+    pub probe: Option<String>,
+    /// How long it took, in microseconds.
+    pub elapsed_us: u64,
+}
+
+/// How threads were restricted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SweepMethod {
+    /// The kernel did it at once (`LANDLOCK_RESTRICT_SELF_TSYNC`, ABI 8), then each was visited for
+    /// the proof.
+    #[serde(rename = "kernel thread sync")]
+    KernelThreadSync,
+    /// Each one was visited with a signal and restricted itself.
+    #[serde(rename = "visited one by one")]
+    VisitedOneByOne,
+    /// An earlier policy did it, and later threads inherit.
+    #[serde(rename = "joined")]
+    Joined,
+}
+
+impl Report {
+    /// A report of nothing: what there is before anything was asked of a kernel.
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            enforced: false,
+            joined: false,
+            abi: 0,
+            errata: None,
+            handled: Vec::new(),
+            preopens: Vec::new(),
+            runtime_paths: Vec::new(),
+            protections: Vec::new(),
+            threads: None,
+            not_enforced: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Whether this protection is enforced.
+    #[must_use]
+    pub fn protects(&self, protection: Protection) -> bool {
+        self.enforced
+            && self
+                .protections
+                .iter()
+                .any(|p| p.name == protection && p.status == ProtectionStatus::Enforced)
+    }
+}

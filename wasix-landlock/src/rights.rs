@@ -1,0 +1,185 @@
+//! Landlock's file system access rights, by name.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a host path turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Object {
+    /// Anything that isn't a directory. Landlock accepts the same rights for all of it.
+    File,
+    /// A directory, and with it everything beneath.
+    Directory,
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+        })
+    }
+}
+
+/// Defines [`Right`] once, with its name and its ABI.
+macro_rules! rights {
+    ($( $(#[$doc:meta])* $name:ident = $bit:literal, $text:literal, abi $abi:literal; )*) => {
+        /// One of the kernel's file system access rights, `LANDLOCK_ACCESS_FS_*` in
+        /// `linux/landlock.h`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Right {
+            $( $(#[$doc])* #[serde(rename = $text)] $name = $bit, )*
+        }
+
+        impl Right {
+            /// Every right this crate knows, in the order of the kernel's bits.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// The kernel's name of it, in lower case and without `LANDLOCK_ACCESS_FS_`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$name => $text, )* }
+            }
+
+            /// The Landlock ABI that brought it.
+            ///
+            /// Good for saying which kernel is needed. Whether this kernel has it is asked of the
+            /// kernel.
+            #[must_use]
+            pub const fn abi(self) -> u32 {
+                match self { $( Self::$name => $abi, )* }
+            }
+        }
+    };
+}
+
+rights! {
+    /// Execute a file. Never granted.
+    Execute = 0, "execute", abi 1;
+    /// Open a file for writing.
+    WriteFile = 1, "write_file", abi 1;
+    /// Open a file for reading.
+    ReadFile = 2, "read_file", abi 1;
+    /// Open or list a directory.
+    ReadDir = 3, "read_dir", abi 1;
+    /// Remove or rename an empty directory.
+    RemoveDir = 4, "remove_dir", abi 1;
+    /// Unlink or rename a file.
+    RemoveFile = 5, "remove_file", abi 1;
+    /// Make a character device. Never granted.
+    MakeChar = 6, "make_char", abi 1;
+    /// Make a directory.
+    MakeDir = 7, "make_dir", abi 1;
+    /// Make a regular file.
+    MakeReg = 8, "make_reg", abi 1;
+    /// Make a unix socket. Never granted.
+    MakeSock = 9, "make_sock", abi 1;
+    /// Make a named pipe. Never granted.
+    MakeFifo = 10, "make_fifo", abi 1;
+    /// Make a block device. Never granted.
+    MakeBlock = 11, "make_block", abi 1;
+    /// Make a symbolic link.
+    MakeSym = 12, "make_sym", abi 1;
+    /// Rename or link a file into another directory. A kernel without it refuses that everywhere.
+    Refer = 13, "refer", abi 2;
+    /// Truncate a file.
+    Truncate = 14, "truncate", abi 3;
+    /// Send an ioctl to a device. Never granted.
+    IoctlDev = 15, "ioctl_dev", abi 5;
+    /// Connect to a unix socket by its path. Never granted.
+    ResolveUnix = 16, "resolve_unix", abi 9;
+}
+
+impl Right {
+    /// Whether a rule on something that isn't a directory may carry it; the kernel's
+    /// `ACCESS_FILE` in `security/landlock/fs.c`.
+    #[must_use]
+    pub const fn applies_to_files(self) -> bool {
+        matches!(
+            self,
+            Self::Execute
+                | Self::WriteFile
+                | Self::ReadFile
+                | Self::Truncate
+                | Self::IoctlDev
+                | Self::ResolveUnix
+        )
+    }
+
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of access rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rights(u32);
+
+impl Rights {
+    pub(crate) const fn contains(self, right: Right) -> bool {
+        self.0 & right.bit() != 0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The rights that a rule on a file may carry.
+    pub(crate) fn on_files(self) -> Self {
+        self.iter()
+            .filter(|right| right.applies_to_files())
+            .collect()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Right> {
+        Right::ALL
+            .iter()
+            .copied()
+            .filter(move |right| self.contains(*right))
+    }
+}
+
+// Only Linux makes rules, so only there sets are combined.
+#[cfg(target_os = "linux")]
+impl Rights {
+    pub(crate) const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) fn to_vec(self) -> Vec<Right> {
+        self.iter().collect()
+    }
+}
+
+impl Extend<Right> for Rights {
+    fn extend<I: IntoIterator<Item = Right>>(&mut self, rights: I) {
+        for right in rights {
+            self.0 |= right.bit();
+        }
+    }
+}
+
+impl FromIterator<Right> for Rights {
+    fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
+        let mut set = Self::default();
+        set.extend(rights);
+        set
+    }
+}

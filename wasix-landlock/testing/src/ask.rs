@@ -1,0 +1,191 @@
+//! Questions to the kernel: each tries something, and says with which error number it failed.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    os::unix::{fs::OpenOptionsExt, fs::symlink, net::UnixListener},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::sys;
+
+/// Success, or the kernel's error number.
+pub type Answer = Result<(), i32>;
+
+fn answer<T>(result: io::Result<T>) -> Answer {
+    result
+        .map(drop)
+        .map_err(|error| error.raw_os_error().unwrap_or(0))
+}
+
+/// Opens a file or a directory for reading.
+///
+/// # Errors
+///
+/// The error number.
+pub fn open_read(path: impl AsRef<Path>) -> Answer {
+    let mut options = OpenOptions::new();
+    answer(options.read(true).custom_flags(libc::O_NONBLOCK).open(path))
+}
+
+/// Opens a file for writing, without changing it.
+///
+/// # Errors
+///
+/// The error number.
+pub fn open_write(path: impl AsRef<Path>) -> Answer {
+    let mut options = OpenOptions::new();
+    answer(
+        options
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path),
+    )
+}
+
+/// Empties a file with `truncate(2)`, without opening it.
+///
+/// # Errors
+///
+/// The error number.
+pub fn truncate(path: impl AsRef<Path>) -> Answer {
+    answer(sys::truncate(path.as_ref()))
+}
+
+/// Makes a regular file that doesn't exist yet, without opening it.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_file(path: impl AsRef<Path>) -> Answer {
+    answer(sys::make_node(path.as_ref(), libc::S_IFREG, 0))
+}
+
+/// Makes a file with `open(2)` and opens it for writing.
+///
+/// # Errors
+///
+/// The error number.
+pub fn create_new(path: impl AsRef<Path>) -> Answer {
+    answer(OpenOptions::new().write(true).create_new(true).open(path))
+}
+
+/// Makes a fifo.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_fifo(path: impl AsRef<Path>) -> Answer {
+    answer(sys::make_node(path.as_ref(), libc::S_IFIFO, 0))
+}
+
+/// Makes a character device, the same as `/dev/null`.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_character_device(path: impl AsRef<Path>) -> Answer {
+    answer(sys::make_node(
+        path.as_ref(),
+        libc::S_IFCHR,
+        libc::makedev(1, 3),
+    ))
+}
+
+/// Makes a block device, the same as the first loop device.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_block_device(path: impl AsRef<Path>) -> Answer {
+    answer(sys::make_node(
+        path.as_ref(),
+        libc::S_IFBLK,
+        libc::makedev(7, 0),
+    ))
+}
+
+/// Makes a unix socket by binding to it.
+///
+/// # Errors
+///
+/// The error number.
+pub fn bind_socket(path: impl AsRef<Path>) -> Answer {
+    answer(UnixListener::bind(path))
+}
+
+/// Makes a directory.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_directory(path: impl AsRef<Path>) -> Answer {
+    answer(fs::create_dir(path))
+}
+
+/// Makes a symbolic link.
+///
+/// # Errors
+///
+/// The error number.
+pub fn make_symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> Answer {
+    answer(symlink(target, path))
+}
+
+/// Makes a hard link.
+///
+/// # Errors
+///
+/// The error number.
+pub fn link(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Answer {
+    answer(fs::hard_link(from, to))
+}
+
+/// Removes a file.
+///
+/// # Errors
+///
+/// The error number.
+pub fn unlink(path: impl AsRef<Path>) -> Answer {
+    answer(fs::remove_file(path))
+}
+
+/// Removes an empty directory.
+///
+/// # Errors
+///
+/// The error number.
+pub fn remove_directory(path: impl AsRef<Path>) -> Answer {
+    answer(fs::remove_dir(path))
+}
+
+/// Renames.
+///
+/// # Errors
+///
+/// The error number.
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Answer {
+    answer(fs::rename(from, to))
+}
+
+/// Executes a program, without waiting for success.
+///
+/// # Errors
+///
+/// The error number.
+pub fn execute(path: impl AsRef<Path>) -> Answer {
+    let mut command = Command::new(path.as_ref());
+    command.stdin(Stdio::inherit());
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    answer(command.status())
+}
+
+/// Opens a device for reading and sends it an ioctl that asks for a terminal's settings.
+///
+/// # Errors
+///
+/// The error number; without a restriction, `ENOTTY` from a device that is no terminal.
+pub fn ioctl_device(path: impl AsRef<Path>) -> Answer {
+    answer(fs::File::open(path).and_then(|device| sys::ask_terminal(&device)))
+}

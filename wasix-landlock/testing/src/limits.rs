@@ -1,0 +1,22 @@
+//! Kernels and systems with less than this one.
+
+use crate::sys;
+
+/// Limits how many descriptors this process may have open.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn descriptors(count: u64) {
+    sys::limit_descriptors(count).expect("a limit can be lowered");
+}
+
+/// Makes a system call fail in this thread, and in those it starts, with an error number of choice.
+/// It hides Landlock the way an older kernel, a boot parameter or a container's filter does.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn fail_system_call(number: i64, errno: i32) {
+    sys::fail_system_call(number, errno).expect("a thread may filter itself");
+}

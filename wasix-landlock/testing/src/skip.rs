@@ -1,0 +1,40 @@
+//! Tests that can't run here. libtest has no word for it, so it must not look like success.
+
+use std::io::{self, Write};
+
+use crate::isolated;
+
+/// How a child tells its parent.
+const SKIPPED: &str = "wasix-landlock-testing skips: ";
+
+/// Says that a test is skipped and why. In a child, the parent passes it on.
+pub fn skipped(reason: &str) {
+    if isolated::is_child() {
+        println!("\n{SKIPPED}{reason}");
+    } else {
+        let name = std::thread::current().name().unwrap_or("?").to_owned();
+        write(&name, reason);
+    }
+}
+
+/// Returns from the test after [`skipped`].
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)+) => {{
+        $crate::skipped(&format!($($reason)+));
+        return;
+    }};
+}
+
+/// Writes what a child has skipped.
+pub(crate) fn pass_on(name: &str, stdout: &str) {
+    for reason in stdout.lines().filter_map(|line| line.strip_prefix(SKIPPED)) {
+        write(name, reason);
+    }
+}
+
+fn write(name: &str, reason: &str) {
+    // libtest captures what is printed by macro, and shows it for failures only.
+    let line = format!("SKIPPED {name}: {reason}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
+}

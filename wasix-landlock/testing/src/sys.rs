@@ -1,0 +1,195 @@
+//! The system calls that std has no safe form of.
+
+use std::{
+    env,
+    ffi::{CString, OsStr},
+    fs::File,
+    io, mem,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
+    path::Path,
+    ptr,
+    time::Duration,
+};
+
+fn check(returned: i64) -> io::Result<()> {
+    if returned < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+pub(crate) fn kill_group(leader: u32) {
+    if let Ok(group) = i32::try_from(leader)
+        && group > 1
+    {
+        // SAFETY: takes integers. The group is one that `isolated` has made for its child.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+    }
+}
+
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: takes nothing and can't fail.
+    unsafe { libc::geteuid() }
+}
+
+pub(crate) fn become_user(id: u32) -> io::Result<()> {
+    // SAFETY: no groups, so the pointer isn't read.
+    check(unsafe { libc::setgroups(0, ptr::null()) }.into())?;
+    // SAFETY: takes integers; libc does it in every thread.
+    check(unsafe { libc::setresgid(id, id, id) }.into())?;
+    // SAFETY: takes integers; libc does it in every thread.
+    check(unsafe { libc::setresuid(id, id, id) }.into())?;
+    // Changing users gives /proc/self to root, which an ordinary process doesn't see.
+    // SAFETY: takes integers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) }.into())
+}
+
+pub(crate) fn limit_descriptors(count: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: count,
+        rlim_max: count,
+    };
+    // SAFETY: the pointer is to a limit that outlives the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }.into())
+}
+
+pub(crate) fn fail_system_call(number: i64, errno: i32) -> io::Result<()> {
+    const NUMBER: u32 = mem::offset_of!(libc::seccomp_data, nr) as u32;
+    let refuse = libc::SECCOMP_RET_ERRNO | (errno.unsigned_abs() & libc::SECCOMP_RET_DATA);
+    let statement = |code: u32, jt, jf, k| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(0),
+        jt,
+        jf,
+        k,
+    };
+    let number = u32::try_from(number).map_err(io::Error::other)?;
+    let mut filter = [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, NUMBER),
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, number),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).unwrap_or(0),
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: takes integers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())?;
+    // SAFETY: the program and its statements outlive the call, which copies them.
+    check(
+        unsafe {
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            )
+        }
+        .into(),
+    )
+}
+
+pub(crate) fn current_thread() -> i32 {
+    // SAFETY: takes nothing and can't fail.
+    unsafe { libc::gettid() }
+}
+
+pub(crate) fn mask_all_signals(block: bool) -> io::Result<()> {
+    // SAFETY: all-zero is a valid set, and it is filled before it is used.
+    let mut set: libc::sigset_t = unsafe { mem::zeroed() };
+    // SAFETY: the set is this function's own.
+    unsafe { libc::sigfillset(&raw mut set) };
+    let how = if block {
+        libc::SIG_BLOCK
+    } else {
+        libc::SIG_UNBLOCK
+    };
+    // SAFETY: the set outlives the call, and the old one isn't asked for.
+    match unsafe { libc::pthread_sigmask(how, &raw const set, ptr::null_mut()) } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+pub(crate) fn poll_nothing(time: Duration) -> io::Result<()> {
+    let time = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: no descriptors, so the pointer isn't read.
+    check(unsafe { libc::poll(ptr::null_mut(), 0, time) }.into())
+}
+
+pub(crate) fn real_time_signals_in_use() -> Vec<i32> {
+    (libc::SIGRTMIN()..=libc::SIGRTMAX())
+        .filter(|signal| {
+            // SAFETY: all-zero is a valid action.
+            let mut action: libc::sigaction = unsafe { mem::zeroed() };
+            // SAFETY: only asks, and writes to an action of this function.
+            unsafe { libc::sigaction(*signal, ptr::null(), &raw mut action) };
+            action.sa_sigaction != libc::SIG_DFL
+        })
+        .collect()
+}
+
+pub(crate) fn ignore_all_real_time_signals() {
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: no handler is called, since the signal is ignored.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+pub(crate) fn end_thread() -> ! {
+    loop {
+        // SAFETY: ends the calling thread without returning; its stack stays until the process
+        // ends.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+}
+
+pub(crate) fn truncate(path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a valid C string.
+    check(unsafe { libc::truncate(path.as_ptr(), 0) }.into())
+}
+
+pub(crate) fn make_node(path: &Path, kind: u32, device: u64) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a valid C string; the rest are integers.
+    check(unsafe { libc::mknod(path.as_ptr(), kind | 0o600, device) }.into())
+}
+
+pub(crate) fn ask_terminal(device: &File) -> io::Result<()> {
+    // SAFETY: all-zero is a valid `termios`, and is written to at most.
+    let mut settings: libc::termios = unsafe { mem::zeroed() };
+    // SAFETY: TCGETS writes a kernel `termios`, which is no larger than libc's.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), libc::TCGETS, &raw mut settings) }.into())
+}
+
+/// Forks, runs the body in the child and waits for it. Returns what the body returned.
+pub(crate) fn fork(body: impl FnOnce() -> bool) -> io::Result<bool> {
+    // SAFETY: the child has this thread alone and never leaves this function. The other threads
+    // are libtest's, which wait for this one and hold no lock meanwhile.
+    let child = unsafe { libc::fork() };
+    check(child.into())?;
+    if child == 0 {
+        let status = i32::from(!body());
+        // SAFETY: ends the child, without running what the parent has registered for its end.
+        unsafe { libc::_exit(status) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child above, and writes to an integer of this function.
+    check(unsafe { libc::waitpid(child, &raw mut status, 0) }.into())?;
+    Ok(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0)
+}
+
+pub(crate) fn set_variable(name: &str, value: Option<&OsStr>) {
+    // SAFETY: in a child of `isolated`, whose only other thread waits for this one.
+    unsafe {
+        match value {
+            Some(value) => env::set_var(name, value),
+            None => env::remove_var(name),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Threads that are hard to reach, and what they say about themselves.
+
+use std::{fs, io, time::Duration};
+
+use crate::sys;
+
+/// The calling thread's number.
+#[must_use]
+pub fn current() -> i32 {
+    sys::current_thread()
+}
+
+/// The numbers of all threads.
+///
+/// # Panics
+///
+/// When `/proc` can't be read.
+#[must_use]
+pub fn all() -> Vec<i32> {
+    fs::read_dir("/proc/self/task")
+        .expect("/proc/self/task can be listed")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Blocks every signal in the calling thread.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn block_all_signals() {
+    sys::mask_all_signals(true).expect("a thread may mask signals");
+}
+
+/// Unblocks every signal in the calling thread.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn unblock_all_signals() {
+    sys::mask_all_signals(false).expect("a thread may mask signals");
+}
+
+/// Waits in `poll(2)`, which no kernel restarts after a signal.
+///
+/// # Errors
+///
+/// What the kernel said, such as that it was interrupted.
+pub fn poll(time: Duration) -> io::Result<()> {
+    sys::poll_nothing(time)
+}
+
+/// Real-time signals that have a handler or are ignored.
+#[must_use]
+pub fn real_time_signals_in_use() -> Vec<i32> {
+    sys::real_time_signals_in_use()
+}
+
+/// Takes every real-time signal, by ignoring it.
+pub fn ignore_all_real_time_signals() {
+    sys::ignore_all_real_time_signals();
+}
+
+/// Ends the main thread alone. Never returns, and never lets the process end by itself.
+///
+/// # Panics
+///
+/// When called from another thread.
+pub fn end_main_thread() -> ! {
+    assert_eq!(u32::try_from(current()), Ok(std::process::id()));
+    sys::end_thread()
+}

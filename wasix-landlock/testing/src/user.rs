@@ -1,0 +1,27 @@
+//! Running as somebody without privileges.
+
+use crate::{isolated, sys};
+
+/// The user and group that [`as_ordinary_user`] becomes: `nobody`'s, on most systems.
+pub const ORDINARY_USER: u32 = 65534;
+
+/// Whether this process may do anything.
+#[must_use]
+pub fn is_root() -> bool {
+    sys::effective_user() == 0
+}
+
+/// Runs a body as a user without privileges: as it is, or as [`ORDINARY_USER`] when this is root.
+///
+/// # Panics
+///
+/// Outside of [`isolated()`](crate::isolated()), since there is no way back; and when the kernel
+/// refuses.
+pub fn as_ordinary_user(body: impl FnOnce()) {
+    if is_root() {
+        assert!(isolated::is_child(), "only a child may change its user");
+        sys::become_user(ORDINARY_USER).expect("root may become anyone");
+    }
+    assert!(!is_root());
+    body();
+}
