@@ -1,0 +1,20 @@
+//! Makes a fork of a published crate at build time.
+//!
+//! A fork is a folder with a `fork.toml` (what is forked, with checksums), a `series` (the order of the
+//! patches) and the patches. [`make`] gets the published source through cargo, checks it, applies the
+//! series exactly, and puts the result where the fork's `lib.rs` includes it. Upstream's code is never
+//! committed, and a user of the fork runs nothing but cargo.
+//!
+//! The `forks` program in this package is for those who maintain the patches.
+#![forbid(unsafe_code)]
+
+mod inner;
+mod make;
+mod manifest;
+mod patch;
+mod source;
+
+pub use make::{Error, make, materialize, run_build_script};
+pub use manifest::{Manifest, ManifestError};
+pub use patch::{ApplyError, Patch, PatchError, Series};
+pub use source::{SOURCE_VARIABLE, SourceError, Upstream, source_digest};

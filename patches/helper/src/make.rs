@@ -1,0 +1,154 @@
+//! Makes the patched source.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::{
+    ApplyError, Manifest, ManifestError, PatchError, SOURCE_VARIABLE, Series, SourceError, Upstream,
+};
+
+/// Why the patched source can't be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The fork's manifest is unusable.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The published source can't be had, or is not the published one.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A patch or the series can't be read.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A patch doesn't apply.
+    #[error(
+        "{0}; no patch was applied. The patches fit {1} only: get the repository whole, or mend the patch \
+         (see patches/README.md)"
+    )]
+    Apply(Box<ApplyError>, String),
+    /// The fork's package is not named and numbered as what it forks.
+    #[error(
+        "the fork's Cargo.toml says {package}, its fork.toml {crate_name}: they must be the same, or cargo \
+         passes over the fork"
+    )]
+    Package {
+        /// `name-version` of the package.
+        package: String,
+        /// `name-version` of the crate that is forked.
+        crate_name: String,
+    },
+    /// There is not one patch.
+    #[error("{} lists no patch: it must name at least one", path.display())]
+    NoPatch {
+        /// The series.
+        path: PathBuf,
+    },
+    /// The result can't be put in place.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Unpacks the published source of the fork in folder `fork` into `target` and applies the first `patches`
+/// of the series (all of them if that is more). `target` must not exist.
+///
+/// # Errors
+/// [`Error`]; what is in `target` is then of no use.
+pub fn materialize(fork: &Path, target: &Path, patches: usize) -> Result<Manifest, Error> {
+    let manifest = Manifest::load(fork)?;
+    let mut series = Series::load(fork)?;
+    series.patches.truncate(patches);
+    let scratch = target.with_extension("download");
+    Upstream::find(&manifest, &[target, fork], &scratch)?.unpack(&manifest, target)?;
+    series
+        .apply(target)
+        .map_err(|error| Error::Apply(Box::new(error), manifest.full_name()))?;
+    Ok(manifest)
+}
+
+/// Makes the patched source of the fork in folder `fork` at `out/upstream`, all or nothing.
+///
+/// # Errors
+/// [`Error`]; then there is no `out/upstream`, so that nothing stale can be built either.
+pub fn make(fork: &Path, out: &Path) -> Result<(), Error> {
+    let target = out.join("upstream");
+    let unfinished = out.join("upstream.unfinished");
+    let scratch = unfinished.with_extension("download");
+    for old in [&target, &unfinished, &scratch] {
+        match std::fs::remove_dir_all(old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io(old)(error));
+            }
+            _ => {}
+        }
+    }
+    // Unpatched is what nobody asked for.
+    if Series::load(fork)?.patches.is_empty() {
+        return Err(Error::NoPatch {
+            path: fork.join("series"),
+        });
+    }
+    materialize(fork, &unfinished, usize::MAX)?;
+    let root = unfinished.join("src").join("lib.rs");
+    let text = std::fs::read_to_string(&root).map_err(io(&root))?;
+    std::fs::write(&root, crate::inner::without_inner_attributes(&text)).map_err(io(&root))?;
+    std::fs::rename(&unfinished, &target).map_err(io(&target))
+}
+
+/// The whole of a fork's build script: makes the patched source, tells cargo what it depends on, and ends
+/// the process with cargo's error if it can't be made.
+pub fn run_build_script() {
+    let variable = |name: &str| {
+        let value = std::env::var_os(name);
+        PathBuf::from(value.unwrap_or_else(|| fail(&format!("cargo didn't set {name}"))))
+    };
+    let fork = variable("CARGO_MANIFEST_DIR");
+    println!("cargo::rerun-if-env-changed={SOURCE_VARIABLE}");
+    println!("cargo::rerun-if-changed=build.rs");
+    for name in ["fork.toml", "series"] {
+        println!("cargo::rerun-if-changed={}", fork.join(name).display());
+    }
+    if let Ok(series) = Series::load(&fork) {
+        for patch in series.patches {
+            println!(
+                "cargo::rerun-if-changed={}",
+                fork.join(patch.name).display()
+            );
+        }
+    }
+    let package = format!(
+        "{}-{}",
+        variable("CARGO_PKG_NAME").display(),
+        variable("CARGO_PKG_VERSION").display()
+    );
+    let made = is_package_of(&fork, package).and_then(|()| make(&fork, &variable("OUT_DIR")));
+    if let Err(error) = made {
+        fail(&error.to_string());
+    }
+}
+
+fn is_package_of(fork: &Path, package: String) -> Result<(), Error> {
+    let crate_name = Manifest::load(fork)?.full_name();
+    if package == crate_name {
+        return Ok(());
+    }
+    Err(Error::Package {
+        package,
+        crate_name,
+    })
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={}", message.replace('\n', " "));
+    std::process::exit(1);
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { path, source }
+}
