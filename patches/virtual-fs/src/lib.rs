@@ -1,0 +1,14 @@
+//! Wasmer's virtual file systems, 0.704.2, with one addition: a file system can say which host paths stand
+//! behind it ([`FileSystem::host_backing`]), so that the kernel can be told.
+//!
+//! The source is upstream's, made at build time with the patches beside this file.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(clippy::all)]
+
+pub mod host_backing;
+#[cfg(feature = "host-fs")]
+pub mod host_preopen;
+
+pub use host_backing::HostBacking;
+
+include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));

@@ -1,0 +1,270 @@
+//! Where upstream's builder calls: what is recorded is prepared before the file system is made, and
+//! enforced as the last step, when nothing can fail any more.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use virtual_fs::FileSystem;
+use wasix_landlock::{Prepared, Report};
+
+use super::preopen::{HostPreopen, HostPreopenBuilder};
+use super::record::Recorder;
+use super::settings::{Landlock, OnEnforced, Settings};
+use super::runtime_paths;
+use crate::capabilities::Capabilities;
+use crate::fs::WasiFsRoot;
+use crate::runners::wasi::WasiRunner;
+use crate::state::PreopenedDir;
+use crate::{Runtime, WasiEnv, WasiEnvBuilder, WasiStateCreationError};
+
+impl WasiEnvBuilder {
+    /// Preopens a host file, or a host directory, with the rights that it is given.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let env = WasiState::new("genrsa-wasi")
+    ///     .args(&["genrsa", "-out", "keys/key.pem", "2048"])
+    ///     .preopen(|p| p.path("keys/key.pem").read(false).write(true).create(true))?
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`WasiStateCreationError::PreopenedDirectoryError`] if no path or no right is set, or if the name
+    /// inside is empty, contains `..` or a NUL byte, or is not UTF-8. The host path itself is looked at in
+    /// `build()`.
+    pub fn preopen<F>(mut self, describe: F) -> Result<Self, WasiStateCreationError>
+    where
+        F: FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
+    {
+        self.add_preopen(describe)?;
+        Ok(self)
+    }
+
+    /// As [`preopen`](Self::preopen), on a builder that is kept.
+    ///
+    /// # Errors
+    /// As [`preopen`](Self::preopen).
+    pub fn add_preopen<F>(&mut self, describe: F) -> Result<(), WasiStateCreationError>
+    where
+        F: FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
+    {
+        self.landlock.add_preopen(describe)
+    }
+
+    /// Says how the preopens are enforced.
+    #[must_use]
+    pub fn landlock<F>(mut self, configure: F) -> Self
+    where
+        F: FnOnce(&mut Landlock) -> &mut Landlock,
+    {
+        self.configure_landlock(configure);
+        self
+    }
+
+    /// As [`landlock`](Self::landlock), on a builder that is kept.
+    pub fn configure_landlock<F>(&mut self, configure: F)
+    where
+        F: FnOnce(&mut Landlock) -> &mut Landlock,
+    {
+        self.landlock.configure(configure);
+    }
+}
+
+impl WasiEnv {
+    /// What was asked, granted and enforced when this environment was built.
+    pub fn landlock_report(&self) -> Option<Arc<Report>> {
+        self.state.landlock.get().cloned()
+    }
+}
+
+impl WasiRunner {
+    /// As [`WasiEnvBuilder::preopen`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_preopen<F>(&mut self, describe: F) -> Result<&mut Self, WasiStateCreationError>
+    where
+        F: FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
+    {
+        self.landlock_settings().add_preopen(describe)?;
+        Ok(self)
+    }
+
+    /// As [`WasiEnvBuilder::landlock`].
+    pub fn with_landlock<F>(&mut self, configure: F) -> &mut Self
+    where
+        F: FnOnce(&mut Landlock) -> &mut Landlock,
+    {
+        self.landlock_settings().configure(configure);
+        self
+    }
+}
+
+/// What `build_init` knows when it calls [`Settings::prepare`].
+pub(crate) struct Recorded<'a> {
+    pub(crate) preopens: &'a [PreopenedDir],
+    pub(crate) vfs_preopens: &'a [String],
+    pub(crate) current_dir: Option<&'a Path>,
+    pub(crate) runtime: Option<&'a (dyn Runtime + Send + Sync)>,
+    pub(crate) capabilities: &'a Capabilities,
+    pub(crate) root: &'a WasiFsRoot,
+}
+
+impl Settings {
+    /// Makes the ruleset, and the files that are to be created, and mounts the host preopens.
+    pub(crate) fn prepare(
+        &self,
+        recorded: &Recorded<'_>,
+    ) -> Result<Pending, WasiStateCreationError> {
+        let mut recorder = Recorder::default();
+        // Before the host preopens are mounted: these are recorded by themselves.
+        let backings = recorded.root.host_backing();
+        for preopen in recorded.preopens {
+            recorder.preopened_dir(preopen, &backings);
+        }
+        for name in recorded.vfs_preopens {
+            recorder.vfs_preopen(name, &backings);
+        }
+        for preopen in &self.host_preopens {
+            recorder.host_preopen(preopen);
+        }
+        let prepared = self
+            .policy(|| runtime_paths::needed(recorded.runtime, recorded.capabilities))
+            .preopens(recorder.into_preopens())
+            .prepare()
+            .map_err(|error| creation_error(&error))?;
+        for preopen in &self.host_preopens {
+            mount(preopen, recorded)?;
+        }
+        Ok(Pending {
+            prepared,
+            tell: self.landlock.listener(),
+        })
+    }
+}
+
+impl Recorded<'_> {
+    /// The recorded preopens, and the directories through which the module reaches the host preopens.
+    pub(crate) fn all_preopens(&self, settings: &Settings) -> Vec<PreopenedDir> {
+        let mut all = self.preopens.to_vec();
+        for preopen in &settings.host_preopens {
+            let directory = preopen.guest_directory(self.current_dir);
+            if all.iter().all(|known| known.name() != directory.name()) {
+                all.push(directory);
+            }
+        }
+        all
+    }
+}
+
+/// What a builder prepared, and the environment that it makes has to enforce.
+pub(crate) struct Pending {
+    prepared: Prepared,
+    tell: Option<OnEnforced>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+/// Puts the process under what was prepared.
+pub(crate) fn enforce(
+    pending: Option<Pending>,
+) -> Result<Arc<Report>, WasiStateCreationError> {
+    // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
+    let Some(Pending { prepared, tell }) = pending else {
+        return Err(WasiStateCreationError::WasiFsSetupError(
+            "nothing was prepared for enforcement: make the environment with a builder".to_owned(),
+        ));
+    };
+    let report = prepared.enforce().map_err(|error| creation_error(&error))?;
+    if let Some(tell) = tell {
+        tell(&report);
+    }
+    Ok(report)
+}
+
+#[cfg(feature = "host-fs")]
+fn mount(
+    preopen: &HostPreopen,
+    recorded: &Recorded<'_>,
+) -> Result<(), WasiStateCreationError> {
+    use virtual_fs::host_backing::HostAccess;
+    use virtual_fs::host_preopen::{HostDirectory, HostFile};
+    use wasix_landlock::Kind;
+
+    let access = HostAccess {
+        read: preopen.access.read,
+        write: preopen.access.write,
+        create: preopen.access.create,
+    };
+    let handle = tokio::runtime::Handle::current();
+    let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {
+        Kind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
+        _ => Arc::new(HostDirectory::new(handle, &preopen.host, access)?),
+    };
+    let point = preopen.mount_point(recorded.current_dir);
+    let root = recorded.root.root();
+    if point == Path::new("/") && preopen.kind != Kind::File {
+        return Ok(root.set_mount(&point, file_system)?);
+    }
+    root.mount(&point, file_system).map_err(|_| {
+        WasiStateCreationError::PreopenedDirectoryError(format!(
+            "`{}` can't show as `{}`: something else is there",
+            preopen.host.display(),
+            point.display()
+        ))
+    })
+}
+
+/// The host's current directory may change; the file's place must not.
+#[cfg(feature = "host-fs")]
+fn absolute(host: &Path) -> Result<std::path::PathBuf, WasiStateCreationError> {
+    std::path::absolute(host).map_err(|error| {
+        WasiStateCreationError::PreopenedDirectoryError(format!("{}: {error}", host.display()))
+    })
+}
+
+#[cfg(not(feature = "host-fs"))]
+fn mount(
+    preopen: &HostPreopen,
+    _recorded: &Recorded<'_>,
+) -> Result<(), WasiStateCreationError> {
+    Err(WasiStateCreationError::PreopenedDirectoryError(format!(
+        "`{}` can't be preopened: this build has no host file system (feature `host-fs`)",
+        preopen.host.display()
+    )))
+}
+
+fn creation_error(error: &dyn std::error::Error) -> WasiStateCreationError {
+    WasiStateCreationError::WasiFsSetupError(error.to_string())
+}
+
+/// Enters a tokio runtime if the caller is in none: host files and the default task manager need one.
+#[cfg(feature = "sys-thread")]
+pub(crate) fn enter_tokio() -> Option<tokio::runtime::EnterGuard<'static>> {
+    use std::sync::OnceLock;
+    static RUNTIME: OnceLock<Option<tokio::runtime::Runtime>> = OnceLock::new();
+
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return None;
+    }
+    let runtime = RUNTIME.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        runtime
+            .inspect_err(|error| tracing::error!(%error, "no tokio runtime"))
+            .ok()
+    });
+    runtime.as_ref().map(tokio::runtime::Runtime::enter)
+}
+
+#[cfg(not(feature = "sys-thread"))]
+pub(crate) fn enter_tokio() {}

@@ -1,0 +1,44 @@
+//! What the application preopened, enforced by the kernel.
+//!
+//! Each preopen that a builder or a runner records becomes a rule of one Landlock ruleset, and at `build()`
+//! (and `finalize`, `instantiate`, and whatever a runner runs) every thread of the process is put under it.
+//! From then on the kernel refuses what was not granted, to the module, to the WASI layer, and to the rest
+//! of the process alike; it can't be undone. A program that only adds the patch lines gets this without any
+//! change. What can't be enforced is an error of `build()`.
+//!
+//! What is new beside upstream's interface:
+//! - [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen): one host file, which need not exist yet, or
+//!   one host directory, each with its rights;
+//! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, what else
+//!   the process needs later;
+//! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
+//! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
+//! - [`FORK`], which only the fork has: name it in a program that must never be built without.
+#![deny(missing_docs, unsafe_code)]
+#![warn(clippy::all)]
+
+mod builder;
+mod compat;
+mod preopen;
+mod record;
+mod runtime_paths;
+mod settings;
+
+pub use compat::WasiState;
+pub use preopen::HostPreopenBuilder;
+pub use settings::Landlock;
+pub use wasix_landlock::{
+    Access, Mode, Protection, Report, MODE_VARIABLE, current as process_report,
+};
+
+pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
+pub(crate) use settings::Settings;
+
+/// Names the fork. Upstream has no such symbol, so that a program with
+///
+/// ```
+/// const _: &str = wasmer_wasix::landlock::FORK;
+/// ```
+///
+/// does not compile when cargo passed over the patch.
+pub const FORK: &str = "wasix-landlock";

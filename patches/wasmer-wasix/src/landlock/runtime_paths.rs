@@ -1,0 +1,68 @@
+//! What the runtime itself reads on the host after `build()`.
+
+use std::path::PathBuf;
+
+use wasix_landlock::{Access, RuntimePath};
+
+use crate::{Runtime, capabilities::Capabilities};
+
+/// What the C library reads to resolve names: resolv.conf(5), hosts(5), nsswitch.conf(5), host.conf(5),
+/// gai.conf(5), services(5), protocols(5), and where systemd keeps the file behind the first one.
+const DNS_FILES: [&str; 8] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/run/systemd/resolve",
+];
+
+/// Where distributions keep the certificates of the authorities, as the crate `openssl-probe` knows them.
+const TLS_ROOTS: [&str; 5] = [
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust/extracted/pem",
+    "/usr/share/ca-certificates",
+];
+
+/// The paths that `runtime` needs with `capabilities`, read-only. No runtime means upstream's default one.
+pub(super) fn needed(
+    runtime: Option<&(dyn Runtime + Send + Sync)>,
+    capabilities: &Capabilities,
+) -> Vec<RuntimePath> {
+    let mut paths = Vec::new();
+    let mut add = |path: PathBuf, reason: &str| {
+        paths.push(RuntimePath {
+            path,
+            access: Access::READ,
+            reason: reason.to_owned(),
+        });
+    };
+    if networking(runtime) {
+        for file in DNS_FILES {
+            add(file.into(), "dns");
+        }
+    }
+    let http = runtime.is_none_or(|runtime| runtime.http_client().is_some());
+    if http && !capabilities.http_client.is_deny_all() {
+        for root in TLS_ROOTS {
+            add(root.into(), "tls roots");
+        }
+    }
+    for directory in runtime.map(|r| r.module_cache().host_directories()).unwrap_or_default() {
+        add(directory, "module cache");
+    }
+    paths
+}
+
+/// Whether the runtime resolves names on the host.
+fn networking(runtime: Option<&(dyn Runtime + Send + Sync)>) -> bool {
+    match runtime {
+        None => cfg!(feature = "host-vnet"),
+        // The trait has no better way to tell than by the name of what implements it.
+        Some(runtime) => !format!("{:?}", runtime.networking()).contains("Unsupported"),
+    }
+}

@@ -1,0 +1,156 @@
+//! What a program may say about enforcement, beyond its preopens.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasix_landlock::{Access, Policy, Protection, Report, RuntimePath};
+
+use super::preopen::{HostPreopen, HostPreopenBuilder};
+use crate::WasiStateCreationError;
+
+/// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
+#[derive(Clone)]
+pub struct Landlock {
+    optional: Vec<Protection>,
+    required: Vec<Protection>,
+    deadline: Option<Duration>,
+    runtime_paths: bool,
+    host_paths: Vec<RuntimePath>,
+    on_enforced: Option<OnEnforced>,
+}
+
+/// Who wants the report.
+pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
+
+impl fmt::Debug for Landlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Landlock")
+            .field("optional", &self.optional)
+            .field("required", &self.required)
+            .field("deadline", &self.deadline)
+            .field("runtime_paths", &self.runtime_paths)
+            .field("host_paths", &self.host_paths)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Landlock {
+    fn default() -> Self {
+        Self {
+            optional: Vec::new(),
+            required: Vec::new(),
+            deadline: None,
+            runtime_paths: true,
+            host_paths: Vec::new(),
+            on_enforced: None,
+        }
+    }
+}
+
+impl Landlock {
+    /// Goes on without `protection` where the kernel lacks it. The report says whether it is enforced.
+    pub fn optional(&mut self, protection: Protection) -> &mut Self {
+        self.optional.push(protection);
+        self
+    }
+
+    /// Fails where the kernel lacks `protection`, also if it is optional by default.
+    pub fn require(&mut self, protection: Protection) -> &mut Self {
+        self.required.push(protection);
+        self
+    }
+
+    /// How long `build()` may take to reach every thread.
+    pub fn deadline(&mut self, deadline: Duration) -> &mut Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// May the runtime read what it needs by itself later: the DNS files when networking is on, the TLS roots
+    /// when HTTP is allowed, the directory of a module cache? On by default; each is in the report.
+    pub fn runtime_paths(&mut self, allowed: bool) -> &mut Self {
+        self.runtime_paths = allowed;
+        self
+    }
+
+    /// Grants a host path that not the module but the program around it needs after `build()`, such as its
+    /// log directory, or what a later `build()` in the same process will preopen. `reason` is for the report.
+    ///
+    /// The restriction holds for the whole process, so a module that has broken out of the WASI layer can
+    /// reach this path too.
+    pub fn host_path(
+        &mut self,
+        path: impl Into<PathBuf>,
+        access: Access,
+        reason: impl Into<String>,
+    ) -> &mut Self {
+        self.host_paths.push(RuntimePath {
+            path: path.into(),
+            access,
+            reason: reason.into(),
+        });
+        self
+    }
+
+    /// Calls `tell` with the report as soon as it is enforced, before the module runs. A runner gives out no
+    /// environment to ask.
+    pub fn on_enforced(&mut self, tell: impl Fn(&Report) + Send + Sync + 'static) -> &mut Self {
+        self.on_enforced = Some(Arc::new(tell));
+        self
+    }
+
+    pub(super) fn listener(&self) -> Option<OnEnforced> {
+        self.on_enforced.clone()
+    }
+}
+
+/// All that a builder or a runner keeps for enforcement.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(super) host_preopens: Vec<HostPreopen>,
+    pub(super) landlock: Landlock,
+}
+
+impl Settings {
+    pub(crate) fn add_preopen(
+        &mut self,
+        describe: impl FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
+    ) -> Result<(), WasiStateCreationError> {
+        let mut builder = HostPreopenBuilder::default();
+        self.host_preopens.push(describe(&mut builder).build()?);
+        Ok(())
+    }
+
+    pub(crate) fn configure(&mut self, configure: impl FnOnce(&mut Landlock) -> &mut Landlock) {
+        configure(&mut self.landlock);
+    }
+
+    /// A policy with all but the preopens; `own` are the paths that the runtime needs by itself.
+    pub(super) fn policy(&self, own: impl FnOnce() -> Vec<RuntimePath>) -> Policy {
+        let Landlock {
+            optional,
+            required,
+            deadline,
+            runtime_paths,
+            host_paths,
+            on_enforced: _,
+        } = &self.landlock;
+        let mut policy = Policy::default();
+        for protection in optional {
+            policy = policy.optional(*protection);
+        }
+        for protection in required {
+            policy = policy.require(*protection);
+        }
+        if let Some(deadline) = deadline {
+            policy = policy.deadline(*deadline);
+        }
+        let own = if *runtime_paths { own() } else { Vec::new() };
+        for path in own.into_iter().chain(host_paths.iter().cloned()) {
+            policy = policy.runtime_path(path);
+        }
+        policy
+    }
+}

@@ -1,0 +1,12 @@
+//! Wasmer's WASI implementation, 0.704.2, with one addition: what the application preopens is enforced by
+//! the kernel, for the whole process, at `build()`. See [`landlock`].
+//!
+//! The source is upstream's, made at build time with the patches beside this file.
+#![allow(clippy::all, clippy::result_large_err)]
+#![doc(html_favicon_url = "https://wasmer.io/images/icons/favicon-32x32.png")]
+#![doc(html_logo_url = "https://github.com/wasmerio.png?size=200")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod landlock;
+
+include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
