@@ -127,7 +127,11 @@ fn parent(arguments: &Arguments) -> anyhow::Result<()> {
     let enforced = attempts(arguments, "enforce")?;
 
     let key = fs::read_to_string(KEY)?;
-    println!("{KEY}: {} bytes, {}", key.len(), key.lines().next().unwrap_or_default());
+    println!(
+        "{KEY}: {} bytes, {}",
+        key.len(),
+        key.lines().next().unwrap_or_default()
+    );
     check_key()?;
 
     println!("\nWhat the process itself could do after the module ran:\n");
@@ -136,7 +140,9 @@ fn parent(arguments: &Arguments) -> anyhow::Result<()> {
     for ((name, without), (_, with)) in off.iter().zip(&enforced) {
         println!("{name:<46}{without:<16}{with}");
         if without != "done" {
-            bail!("`{name}` fails without enforcement too, so its refusal shows nothing: {without}");
+            bail!(
+                "`{name}` fails without enforcement too, so its refusal shows nothing: {without}"
+            );
         }
         if !with.starts_with("refused") {
             leaks.push(name.as_str());
@@ -164,7 +170,10 @@ fn attempts(arguments: &Arguments, mode: &str) -> anyhow::Result<Vec<(String, St
     }
     let output = command.output()?;
     if !output.status.success() {
-        bail!("the run with {MODE_VARIABLE}={mode} failed: {}", output.status);
+        bail!(
+            "the run with {MODE_VARIABLE}={mode} failed: {}",
+            output.status
+        );
     }
     let lines = String::from_utf8(output.stdout)?;
     let attempts: Vec<_> = lines
@@ -173,7 +182,10 @@ fn attempts(arguments: &Arguments, mode: &str) -> anyhow::Result<Vec<(String, St
         .map(|(name, result)| (name.to_owned(), result.to_owned()))
         .collect();
     if attempts.len() != ATTEMPTS.len() {
-        bail!("the run with {MODE_VARIABLE}={mode} made {} attempts", attempts.len());
+        bail!(
+            "the run with {MODE_VARIABLE}={mode} made {} attempts",
+            attempts.len()
+        );
     }
     Ok(attempts)
 }
@@ -184,7 +196,10 @@ fn check_key() -> anyhow::Result<()> {
         .output();
     match checked {
         Ok(output) if output.status.success() => {
-            println!("openssl rsa -check: {}", String::from_utf8_lossy(&output.stdout).trim());
+            println!(
+                "openssl rsa -check: {}",
+                String::from_utf8_lossy(&output.stdout).trim()
+            );
             Ok(())
         }
         Ok(output) => bail!(

@@ -12,9 +12,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use wasix_landlock_examples::{Compiler, exit_code, offline_runtime};
 use wasmer::Module;
+use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::HostPreopenBuilder;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
-use wasmer_types::ModuleHash;
 
 /// Runs a WASI module; the kernel refuses what is not named here.
 #[derive(Parser)]

@@ -1,0 +1,49 @@
+//! The examples, run as a person would run them.
+#![forbid(unsafe_code)]
+
+mod genrsa;
+mod openssl;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// An example's program, which cargo builds beside this test.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let program = profile.join("examples").join(name);
+    assert!(program.exists(), "{} is missing", program.display());
+    program
+}
+
+/// Runs an example in `directory` and returns what it printed.
+fn in_directory(directory: &Path, name: &str, arguments: &[&str]) -> Output {
+    Command::new(example(name))
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("WASIX_LANDLOCK")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn assert_succeeds(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}\n{}{}",
+        output.status,
+        stdout(output),
+        stderr(output)
+    );
+}
+
+const COMPILERS: [&str; 2] = ["cranelift", "singlepass"];

