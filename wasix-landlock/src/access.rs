@@ -197,7 +197,7 @@ mod tests {
                 .iter()
                 .all(Right::applies_to_files)
         );
-        assert!(Access::CREATE.rights(Object::File).is_empty());
+        assert_eq!(Access::CREATE.rights(Object::File), Rights::default());
     }
 
     #[test]

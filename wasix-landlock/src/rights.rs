@@ -129,10 +129,6 @@ impl Rights {
         self.0 & right.bit() != 0
     }
 
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The rights that a rule on a file may carry.
     pub(crate) fn on_files(self) -> Self {
         self.iter()
@@ -151,6 +147,10 @@ impl Rights {
 // Only Linux makes rules, so only there sets are combined.
 #[cfg(target_os = "linux")]
 impl Rights {
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     pub(crate) const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }

@@ -126,6 +126,7 @@ fn c_name(name: &OsString) -> io::Result<CString> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::{fs, os::unix::fs::symlink};
 

@@ -567,6 +567,7 @@ fn status(hosts: &[HostReport], unrestricted: bool) -> Status {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -60,9 +60,18 @@ impl Tasks {
     }
 
     /// Whether a thread can still run. A leader that has ended stays until the others have.
-    pub(crate) fn is_alive(&self, tid: i32) -> bool {
+    pub(crate) fn life(&self, tid: i32) -> Life {
         let leads = u32::try_from(tid).is_ok_and(|tid| tid == process::id());
-        sys::thread_exists(tid) && !(leads && self.leader_has_ended())
+        if !sys::thread_exists(tid) || (leads && self.leader_has_ended()) {
+            return Life::Ended;
+        }
+        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
+        Life::Going {
+            started: after_name(&stat)
+                // The start is the 22nd field of proc_pid_stat(5), the state after the name the
+                // third.
+                .and_then(|fields| fields.split(' ').nth(19)?.parse().ok()),
+        }
     }
 
     fn leader_has_ended(&self) -> bool {
@@ -71,10 +80,24 @@ impl Tasks {
             return false;
         };
         let text = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default());
-        // The name before the state is in parentheses and may hold any character, even one.
-        text.rsplit_once(") ")
-            .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+        after_name(&text).is_some_and(|fields| fields.starts_with(['Z', 'X']))
     }
+}
+
+/// How a thread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It has ended.
+    Ended,
+    /// It can run. `started` tells it from another thread that has got its number since: clock
+    /// ticks since boot, `None` where `/proc` can't be read any more.
+    Going { started: Option<u64> },
+}
+
+/// The fields of a `stat` file after the name. That is in parentheses and may hold any character,
+/// even one of those.
+fn after_name(stat: &str) -> Option<&str> {
+    stat.rsplit_once(") ").map(|(_, fields)| fields)
 }
 
 /// What `/proc` says about a thread. A thread that is restricted itself can't ask.

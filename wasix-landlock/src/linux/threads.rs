@@ -5,7 +5,7 @@
 //! was restricted, all later ones are born so.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     os::fd::RawFd,
     sync::Arc,
@@ -17,7 +17,7 @@ use tracing::debug;
 use super::{
     judge::{Failure, Judged, Problem, judge},
     sys::{self, Attempt, Handler, Round, State},
-    tasks::{self, Tasks},
+    tasks::{self, Life, Tasks},
 };
 
 /// How long to wait at first before looking whether threads have ended.
@@ -56,9 +56,8 @@ pub(crate) struct Swept {
 impl Sweep<'_> {
     /// Visits every thread but the calling one.
     ///
-    /// A thread's number is taken as its identity: the kernel hands numbers out in a circle, so
-    /// that one can't come back within the deadline unless tens of thousands of threads are
-    /// started meanwhile.
+    /// From one listing to the next, a thread's number is taken as its identity. The kernel hands
+    /// numbers out in a circle, so that one comes back only after tens of thousands of others.
     pub(crate) fn run(&self) -> Result<Swept, (Swept, io::Error)> {
         let until = Instant::now() + self.deadline;
         let mut swept = Swept::default();
@@ -73,6 +72,11 @@ impl Sweep<'_> {
             // The first visits wait for a complete listing: that makes it certain that whoever
             // shows up later was started during the sweep.
             if listing.complete || !first {
+                if listing.complete {
+                    // Whoever isn't there any more has ended, and the number may come back.
+                    let listed: HashSet<i32> = listing.threads.iter().copied().collect();
+                    handled.retain(|tid| listed.contains(tid));
+                }
                 let new: Vec<i32> = listing
                     .threads
                     .into_iter()
@@ -81,7 +85,7 @@ impl Sweep<'_> {
                 if new.is_empty() && listing.complete {
                     break;
                 }
-                let born_restricted = self.round(new, until, first, &mut swept);
+                let born_restricted = self.round(new, until, first, &mut swept, &mut handled);
                 if !swept.failures.is_empty() && (!self.lenient || swept.unanswered) {
                     break;
                 }
@@ -109,7 +113,14 @@ impl Sweep<'_> {
 
     /// Visits these threads. Returns whether each of them was restricted already when it was
     /// reached.
-    fn round(&self, threads: Vec<i32>, until: Instant, first: bool, swept: &mut Swept) -> bool {
+    fn round(
+        &self,
+        threads: Vec<i32>,
+        until: Instant,
+        first: bool,
+        swept: &mut Swept,
+        handled: &mut HashSet<i32>,
+    ) -> bool {
         let round = Round::publish(threads, self.ruleset, Arc::clone(&self.attempt));
         let table = round.table();
         self.signal_all(table, until);
@@ -119,6 +130,10 @@ impl Sweep<'_> {
             match state {
                 State::Gone => {
                     swept.gone += 1;
+                    if self.tasks.life(tid) != Life::Ended {
+                        // Another thread has its number by now, and is still to be visited.
+                        handled.remove(&tid);
+                    }
                     // What it may have started before it ended wasn't restricted through it.
                     born_restricted = false;
                 }
@@ -165,6 +180,7 @@ impl Sweep<'_> {
     fn signal_all(&self, table: &sys::Table, until: Instant) {
         let mut unsent: Vec<i32> = table.threads().collect();
         let mut tick = FIRST_TICK;
+        let mut started: HashMap<i32, Option<u64>> = HashMap::new();
         loop {
             // A queue of real-time signals that is full (EAGAIN) has room again after a while.
             unsent.retain(|tid| match sys::send(*tid, self.handler.signal()) {
@@ -186,7 +202,16 @@ impl Sweep<'_> {
             table.wait(left.min(tick));
             tick = (tick * 2).min(LAST_TICK);
             for (tid, state) in table.states() {
-                if state == State::Pending && !self.tasks.is_alive(tid) {
+                if state != State::Pending {
+                    continue;
+                }
+                let gone = match self.tasks.life(tid) {
+                    Life::Ended => true,
+                    // What was signalled has ended, and another thread has its number: that one
+                    // never got the signal.
+                    Life::Going { started: since } => *started.entry(tid).or_insert(since) != since,
+                };
+                if gone {
                     table.mark_gone(tid);
                 }
             }

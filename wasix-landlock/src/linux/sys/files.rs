@@ -78,7 +78,9 @@ pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8
         return Err(io::Error::last_os_error());
     }
     let mut names = Vec::new();
-    let mut buffer = vec![0_u8; 32 * 1024];
+    // Room for a few thousand entries: a listing that takes several calls can miss some when others
+    // vanish in between.
+    let mut buffer = vec![0_u8; 256 * 1024];
     loop {
         // SAFETY: the kernel writes at most the given length into the buffer.
         let read = unsafe {

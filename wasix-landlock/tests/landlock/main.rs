@@ -1,0 +1,14 @@
+//! Policies enforced for real, each in a process of its own, and checked by asking the kernel.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod common;
+
+mod bad_input;
+mod files;
+mod mode;
+mod report;
+mod rights;
+mod second;
+mod threads;

@@ -1,0 +1,153 @@
+//! What the report says, to programs and to people.
+
+use std::fs;
+
+use wasix_landlock::{
+    Access, HostTarget, Kind, Object, Policy, Preopen, Protection, Report, Right, RuntimePath,
+    RuntimePathStatus, Status, SweepMethod,
+};
+use wasix_landlock_testing::isolated;
+
+use crate::common::{Tree, directory, file, policy};
+
+fn runtime_path(path: impl Into<std::path::PathBuf>, reason: &str) -> RuntimePath {
+    RuntimePath {
+        path: path.into(),
+        access: Access::READ,
+        reason: reason.to_owned(),
+    }
+}
+
+/// A policy with one of everything.
+fn of_everything(tree: &Tree) -> Policy {
+    let target = |path: &str, access| HostTarget {
+        path: tree.root().join(path),
+        kind: Kind::Either,
+        access,
+    };
+    policy()
+        .preopen(directory(tree.granted(), Access::READ))
+        .preopen(file(tree.granted().join("new"), Access::ALL))
+        .preopen(Preopen {
+            guest: "/virtual".to_owned(),
+            origin: "mount",
+            access: Access::ALL,
+            targets: Vec::new(),
+        })
+        .preopen(Preopen {
+            guest: "/overlay".to_owned(),
+            origin: "mount",
+            access: Access::ALL,
+            targets: vec![
+                target("granted", Access::READ),
+                target("outside/file", Access::READ_WRITE),
+            ],
+        })
+        .runtime_path(runtime_path("/etc/hosts", "dns"))
+        .runtime_path(runtime_path("/nowhere", "tls roots"))
+}
+
+#[test]
+fn it_survives_a_round_trip_through_json() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let report = of_everything(&tree).enforce().unwrap();
+        let json = serde_json::to_string_pretty(&*report).unwrap();
+        let back: Report = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, *report);
+        for expected in [
+            "\"mode\": \"enforce\"",
+            "\"status\": \"partly-granted\"",
+            "\"status\": \"virtual\"",
+            "\"status\": \"absent\"",
+            "\"resolve-unix\"",
+            "\"read_dir\"",
+        ] {
+            // Which statuses there are depends on the kernel, `refer` alone being partial.
+            assert!(
+                json.contains(expected) || expected.contains("partly"),
+                "{expected} in {json}"
+            );
+        }
+    });
+}
+
+#[test]
+fn it_names_every_preopen_with_its_rights() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let draft = of_everything(&tree).prepare().unwrap();
+        assert!(!draft.report().enforced);
+        assert!(draft.report().threads.is_none());
+        let drafted = draft.report().clone();
+        let report = draft.enforce().unwrap();
+
+        let statuses: Vec<Status> = report.preopens.iter().map(|p| p.status).collect();
+        assert_eq!(
+            statuses,
+            [
+                Status::Granted,
+                Status::Granted,
+                Status::Virtual,
+                Status::Granted
+            ]
+        );
+        let [plain, created, virtual_one, overlay] = &report.preopens[..] else {
+            panic!("{report}");
+        };
+        assert_eq!(plain.hosts[0].granted, [Right::ReadFile, Right::ReadDir]);
+        assert_eq!(plain.hosts[0].found, Some(Object::Directory));
+        assert!(!plain.hosts[0].created);
+        assert!(created.hosts[0].created);
+        assert_eq!(created.hosts[0].found, Some(Object::File));
+        assert_eq!(
+            created.hosts[0].granted,
+            [Right::WriteFile, Right::ReadFile, Right::Truncate]
+        );
+        assert!(virtual_one.hosts.is_empty());
+        assert_eq!(overlay.hosts.len(), 2);
+
+        assert_eq!(report.runtime_paths[0].status, RuntimePathStatus::Granted);
+        assert_eq!(report.runtime_paths[1].status, RuntimePathStatus::Absent);
+        assert!(report.protects(Protection::AllThreads));
+        assert!(report.abi >= 5 && report.errata.is_some());
+        let threads = report.threads.as_ref().unwrap();
+        assert_ne!(threads.method, SweepMethod::Joined);
+        assert!(threads.rounds > 0 && threads.elapsed_us > 0);
+        // The draft is the report but for what only enforcing can tell.
+        assert_eq!(drafted.preopens, report.preopens);
+        assert_eq!(drafted.handled, report.handled);
+    });
+}
+
+#[test]
+fn as_text_it_is_compact_and_complete() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let report = of_everything(&tree).enforce().unwrap();
+        let text = report.to_string();
+        for expected in [
+            "landlock: enforced (mode enforce, ABI ",
+            "preopen_dir `/guest` (read): granted",
+            "/granted (directory): read_file read_dir",
+            "/granted/new (file, created): write_file read_file truncate",
+            "mount `/virtual` (read+write+create): virtual",
+            "runtime path /etc/hosts (dns, read): granted",
+            "runtime path /nowhere (tls roots, read): absent",
+            " proved, ",
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
+        assert!(text.lines().count() < 30, "{text}");
+    });
+}
+
+#[test]
+fn a_created_file_that_nobody_used_stays_behind() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let new = tree.granted().join("new");
+        policy().preopen(file(&new, Access::ALL)).enforce().unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().len(), 0);
+    });
+}

@@ -1,0 +1,455 @@
+//! Every thread is restricted, whatever it is doing, and says so itself.
+
+use std::{
+    io::{Read, Write},
+    panic,
+    path::Path,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use wasix_landlock::{
+    Access, EnforceError, Error, Mode, Protection, ProtectionStatus, Report, SweepMethod,
+};
+use wasix_landlock_testing::{alone, ask, isolated, threads};
+
+use crate::common::{DENIED, Tree, directory, policy};
+
+/// Asks the kernel in the calling thread: what is granted works, anything else doesn't.
+fn check(tree: &Tree) {
+    assert_eq!(ask::open_read(tree.granted().join("file")), Ok(()));
+    assert_eq!(ask::open_read(tree.outside().join("file")), DENIED);
+    assert_eq!(ask::open_read("/"), DENIED);
+}
+
+/// Enforces a policy that grants reading in the tree.
+fn enforce(tree: &Tree) -> Arc<Report> {
+    policy()
+        .preopen(directory(tree.granted(), Access::READ))
+        .enforce()
+        .unwrap()
+}
+
+/// Threads that wait, each in its way, until they are told to check.
+struct Waiting {
+    go: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Waiting {
+    fn start(count: usize, tree: &Arc<Tree>, wait: fn(&AtomicBool)) -> Self {
+        let go = Arc::new(AtomicBool::new(false));
+        let ready = Arc::new(Barrier::new(count + 1));
+        let threads = (0..count)
+            .map(|_| {
+                let (go, ready, tree) = (Arc::clone(&go), Arc::clone(&ready), Arc::clone(tree));
+                thread::spawn(move || {
+                    assert_eq!(ask::open_read(tree.outside().join("file")), Ok(()));
+                    ready.wait();
+                    while !go.load(Ordering::SeqCst) {
+                        wait(&go);
+                    }
+                    check(&tree);
+                })
+            })
+            .collect();
+        ready.wait();
+        Self { go, threads }
+    }
+
+    /// Has every thread check, and joins it.
+    fn check(self) {
+        self.go.store(true, Ordering::SeqCst);
+        for thread in self.threads {
+            thread.thread().unpark();
+            thread
+                .join()
+                .unwrap_or_else(|panic| panic::resume_unwind(panic));
+        }
+    }
+}
+
+fn parked(count: usize) {
+    let tree = Arc::new(Tree::new());
+    let waiting = Waiting::start(count, &tree, |_| thread::park());
+    let report = enforce(&tree);
+    let swept = report.threads.as_ref().unwrap();
+    // libtest's main thread and this one are there as well.
+    assert_eq!(swept.total, count + 2, "{report}");
+    assert_eq!(swept.proved, count + 2, "{report}");
+    assert_eq!((swept.inherited, swept.unreached), (0, 0), "{report}");
+    assert!(report.protects(Protection::AllThreads));
+    check(&tree);
+    waiting.check();
+    thread::spawn(move || check(&tree)).join().unwrap();
+}
+
+for_both_users! {
+    fn one_parked_thread() {
+        parked(1);
+    }
+}
+
+for_both_users! {
+    fn sixty_four_parked_threads() {
+        parked(64);
+    }
+}
+
+for_both_users! {
+    fn two_hundred_parked_threads() {
+        parked(200);
+    }
+}
+
+#[test]
+fn a_process_with_one_thread_needs_no_signal() {
+    isolated!(|| {
+        threads::ignore_all_real_time_signals();
+        let tree = Tree::new();
+        alone(|| {
+            let report = enforce(&tree);
+            assert_eq!(report.threads.as_ref().unwrap().total, 1, "{report}");
+            check(&tree);
+        });
+    });
+}
+
+#[test]
+fn threads_that_sleep() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let waiting = Waiting::start(4, &tree, |_| thread::sleep(Duration::from_millis(300)));
+        enforce(&tree);
+        waiting.check();
+    });
+}
+
+#[test]
+fn threads_that_poll_see_an_interruption_at_most() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let waiting = Waiting::start(4, &tree, |_| {
+            if let Err(error) = threads::poll(Duration::from_millis(300)) {
+                assert_eq!(error.raw_os_error(), Some(libc::EINTR));
+            }
+        });
+        enforce(&tree);
+        waiting.check();
+    });
+}
+
+#[test]
+fn threads_that_spin() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let waiting = Waiting::start(4, &tree, |_| std::hint::spin_loop());
+        enforce(&tree);
+        waiting.check();
+    });
+}
+
+#[test]
+fn threads_that_read_go_on_reading() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let (mut reader, mut writer) = std::io::pipe().unwrap();
+        let thread = {
+            let tree = Arc::clone(&tree);
+            thread::spawn(move || {
+                let mut byte = [0];
+                // A handler that let the call be interrupted would make this an error.
+                assert_eq!(reader.read(&mut byte).unwrap(), 1);
+                check(&tree);
+            })
+        };
+        thread::sleep(Duration::from_millis(50));
+        enforce(&tree);
+        writer.write_all(b"x").unwrap();
+        thread.join().unwrap();
+    });
+}
+
+/// Starts threads until it is told to stop: most of them end at once, some wait for that as well
+/// and say then whether they may open what isn't granted.
+fn spawn_all_the_while(stop: &Arc<AtomicBool>, path: &Path, sender: &mpsc::Sender<ask::Answer>) {
+    let mut waiting = 0;
+    while !stop.load(Ordering::SeqCst) {
+        let stays = waiting < 16 && threads::current() % 2 == 0;
+        waiting += usize::from(stays);
+        let (stop, path, sender) = (Arc::clone(stop), path.to_owned(), sender.clone());
+        let thread = thread::spawn(move || {
+            if !stays {
+                return;
+            }
+            while !stop.load(Ordering::SeqCst) {
+                thread::park_timeout(Duration::from_millis(5));
+            }
+            sender.send(ask::open_read(path)).unwrap();
+        });
+        if !stays {
+            thread.join().unwrap();
+        }
+    }
+    sender.send(ask::open_read(path)).unwrap();
+}
+
+#[test]
+fn threads_that_start_threads_all_the_while() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..4 {
+            let (stop, sender) = (Arc::clone(&stop), sender.clone());
+            let path = tree.outside().join("file");
+            thread::spawn(move || spawn_all_the_while(&stop, &path, &sender));
+        }
+        drop(sender);
+        thread::sleep(Duration::from_millis(5));
+        enforce(&tree);
+        stop.store(true, Ordering::SeqCst);
+        let answers: Vec<_> = receiver.iter().collect();
+        assert!(answers.len() >= 4);
+        assert!(
+            answers.iter().all(|answer| *answer == DENIED),
+            "{answers:?}"
+        );
+    });
+}
+
+/// Starts a thread that starts its successor and ends, and so on.
+fn relay(stop: Arc<AtomicBool>, last: mpsc::Sender<ask::Answer>) {
+    thread::spawn(move || {
+        if stop.load(Ordering::SeqCst) {
+            last.send(ask::open_read("/")).unwrap();
+        } else {
+            relay(stop, last);
+        }
+    });
+}
+
+#[test]
+fn threads_that_hand_over_to_a_successor() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..3 {
+            relay(Arc::clone(&stop), sender.clone());
+        }
+        drop(sender);
+        enforce(&tree);
+        stop.store(true, Ordering::SeqCst);
+        let answers: Vec<_> = receiver.iter().collect();
+        assert_eq!(answers, [DENIED; 3]);
+    });
+}
+
+#[test]
+fn threads_that_end_during_the_sweep() {
+    isolated!(|| {
+        let tree = Tree::new();
+        for _ in 0..100 {
+            thread::spawn(|| thread::sleep(Duration::from_micros(1500)));
+        }
+        let report = enforce(&tree);
+        assert_eq!(report.threads.as_ref().unwrap().unreached, 0, "{report}");
+        check(&tree);
+    });
+}
+
+/// Starts a thread that blocks every signal until it is told to check.
+fn deaf() -> (mpsc::Sender<()>, JoinHandle<ask::Answer>) {
+    let (ready, is_ready) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new()
+        .name("deaf".to_owned())
+        .spawn(move || {
+            threads::block_all_signals();
+            ready.send(()).unwrap();
+            receiver.recv().unwrap();
+            threads::unblock_all_signals();
+            ask::open_read("/")
+        })
+        .unwrap();
+    is_ready.recv().unwrap();
+    (sender, thread)
+}
+
+for_both_users! {
+    fn a_thread_that_blocks_every_signal_is_named() {
+        let tree = Tree::new();
+        let created = tree.granted().join("new");
+        let (tell, thread) = deaf();
+        let start = Instant::now();
+        let error = policy()
+            .preopen(crate::common::file(&created, Access::ALL))
+            .deadline(Duration::from_millis(200))
+            .enforce()
+            .unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(2));
+        let Error::Enforce(error) = error else {
+            panic!("{error}");
+        };
+        assert!(error.process_must_end());
+        let text = error.to_string();
+        assert!(text.contains("(`deaf`, state S)"), "{text}");
+        assert!(text.contains("blocks signal"), "{text}");
+        assert!(text.contains("1 thread is restricted already"), "{text}");
+        // This thread comes last, so it could still clean up.
+        assert!(!created.exists());
+        assert_eq!(ask::open_read("/"), Ok(()));
+        // The signal that is delivered late does nothing, neither good nor bad.
+        tell.send(()).unwrap();
+        assert_eq!(thread.join().unwrap(), Ok(()));
+        // And there is no second try.
+        let error = policy().prepare().unwrap_err();
+        assert!(error.to_string().contains("end this process"), "{error}");
+    }
+}
+
+#[test]
+fn a_thread_that_is_not_reached_may_be_let_pass() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let (tell, thread) = deaf();
+        let report = policy()
+            .preopen(directory(tree.granted(), Access::READ))
+            .optional(Protection::AllThreads)
+            .deadline(Duration::from_millis(200))
+            .enforce()
+            .unwrap();
+        assert!(report.enforced);
+        assert!(!report.protects(Protection::AllThreads));
+        assert_eq!(report.threads.as_ref().unwrap().unreached, 1);
+        let named = |what: &String| what.starts_with("all-threads: ") && what.contains("`deaf`");
+        assert!(report.not_enforced.iter().any(named), "{report}");
+        check(&tree);
+        tell.send(()).unwrap();
+        assert_eq!(thread.join().unwrap(), Ok(()), "it was let pass");
+    });
+}
+
+#[test]
+fn best_effort_restricts_who_it_can() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let waiting = Waiting::start(3, &tree, |_| thread::park());
+        let (tell, thread) = deaf();
+        let report = policy()
+            .mode(Mode::BestEffort)
+            .preopen(directory(tree.granted(), Access::READ))
+            .deadline(Duration::from_millis(200))
+            .enforce()
+            .unwrap();
+        let protection = report
+            .protections
+            .iter()
+            .find(|protection| protection.name == Protection::AllThreads)
+            .unwrap();
+        assert!(matches!(
+            protection.status,
+            ProtectionStatus::NotEnforced { .. }
+        ));
+        waiting.check();
+        tell.send(()).unwrap();
+        thread.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_signal_is_given_back() {
+    isolated!(|| {
+        let before = threads::real_time_signals_in_use();
+        let report = policy().enforce().unwrap();
+        if report.threads.as_ref().unwrap().method == SweepMethod::VisitedOneByOne {
+            assert_eq!(report.threads.as_ref().unwrap().total, 2);
+        }
+        assert_eq!(threads::real_time_signals_in_use(), before);
+    });
+}
+
+#[test]
+fn no_free_signal_is_an_error_that_restricts_nothing() {
+    isolated!(|| {
+        threads::ignore_all_real_time_signals();
+        let error = policy().enforce().unwrap_err();
+        assert!(
+            matches!(error, Error::Enforce(EnforceError::NoFreeSignal)),
+            "{error}"
+        );
+        assert_eq!(ask::open_read("/"), Ok(()));
+    });
+}
+
+#[test]
+fn a_thread_under_a_restriction_of_its_own_gets_this_one_too() {
+    isolated!(|| {
+        use landlock::{AccessFs, Ruleset, RulesetAttr};
+
+        let tree = Arc::new(Tree::new());
+        let (ready, is_ready) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel::<()>();
+        let thread = {
+            let tree = Arc::clone(&tree);
+            thread::spawn(move || {
+                // It may not list directories, which is what the probe would try.
+                Ruleset::default()
+                    .handle_access(AccessFs::ReadDir)
+                    .unwrap()
+                    .create()
+                    .unwrap()
+                    .restrict_self()
+                    .unwrap();
+                assert_eq!(ask::open_read(tree.outside().join("file")), Ok(()));
+                ready.send(()).unwrap();
+                receiver.recv().unwrap();
+                check(&tree);
+            })
+        };
+        is_ready.recv().unwrap();
+        let report = enforce(&tree);
+        assert_eq!(report.threads.as_ref().unwrap().inherited, 1, "{report}");
+        assert!(
+            report.warnings[0].contains("restriction of their own"),
+            "{report}"
+        );
+        sender.send(()).unwrap();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_main_thread_that_has_ended_is_no_obstacle() {
+    isolated!(|| {
+        let tree = Tree::new();
+        alone(|| {
+            // Forked, so that the main thread is this one; another goes on in its place.
+            thread::spawn(move || {
+                let pid = i32::try_from(std::process::id()).unwrap();
+                let ended = || {
+                    std::fs::read_to_string(format!("/proc/self/task/{pid}/stat"))
+                        .is_ok_and(|stat| stat.contains(") Z "))
+                };
+                while !ended() {
+                    thread::yield_now();
+                }
+                let result = panic::catch_unwind(|| {
+                    let report = enforce(&tree);
+                    let swept = report.threads.as_ref().unwrap();
+                    assert_eq!((swept.total, swept.gone), (1, 1), "{report}");
+                    check(&tree);
+                });
+                // Ends the process, which has no main thread to return from.
+                std::process::exit(i32::from(result.is_err()));
+            });
+            threads::end_main_thread();
+        });
+    });
+}
