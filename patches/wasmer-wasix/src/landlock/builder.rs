@@ -1,6 +1,8 @@
 //! Where upstream's builder calls: what is recorded is prepared before the file system is made, and
 //! enforced as the last step, when nothing can fail any more.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -150,10 +152,11 @@ impl Settings {
 impl Recorded<'_> {
     /// The recorded preopens, and the directories through which the module reaches the host preopens.
     pub(crate) fn all_preopens(&self, settings: &Settings) -> Vec<PreopenedDir> {
+        let mut names: HashSet<_> = self.preopens.iter().map(PreopenedDir::name).collect();
         let mut all = self.preopens.to_vec();
         for preopen in &settings.host_preopens {
             let directory = preopen.guest_directory(self.current_dir);
-            if all.iter().all(|known| known.name() != directory.name()) {
+            if names.insert(Cow::Owned(directory.name().into_owned())) {
                 all.push(directory);
             }
         }
