@@ -170,7 +170,11 @@ struct Enforcement<'a> {
 
 impl Enforcement<'_> {
     fn run(&mut self, report: &mut Report) -> Result<ThreadsReport, EnforceError> {
-        self.rehearse()?;
+        // Who sets a domain sets this flag, unless he has CAP_SYS_ADMIN and no use for it. Without a
+        // domain of its own this thread can't be one layer short where others aren't.
+        if sys::has_no_new_privileges() {
+            self.rehearse()?;
+        }
         // Before anything is restricted: it can't be opened afterwards.
         let tasks = Tasks::open();
         let synced = report.abi >= THREAD_SYNC_ABI && self.restrict_at_once()?;
@@ -285,7 +289,7 @@ impl Enforcement<'_> {
             deadline: self.deadline,
             lenient: self.lenient,
         };
-        let (mut swept, error) = match sweep.run() {
+        let (mut swept, error) = match sweep.run(listing) {
             Ok(swept) => (swept, None),
             Err((swept, error)) => (swept, Some(error)),
         };

@@ -17,7 +17,7 @@ use tracing::debug;
 use super::{
     judge::{Failure, Judged, Problem, judge},
     sys::{self, Attempt, Handler, Round, State},
-    tasks::{self, Life, Tasks},
+    tasks::{self, Life, Listing, Tasks},
 };
 
 /// How long to wait at first before looking whether threads have ended.
@@ -54,18 +54,19 @@ pub(crate) struct Swept {
 }
 
 impl Sweep<'_> {
-    /// Visits every thread but the calling one.
+    /// Visits every thread but the calling one, those of `listing` first.
     ///
     /// From one listing to the next, a thread's number is taken as its identity. The kernel hands
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
-    pub(crate) fn run(&self) -> Result<Swept, (Swept, io::Error)> {
+    pub(crate) fn run(&self, listing: Listing) -> Result<Swept, (Swept, io::Error)> {
         let until = Instant::now() + self.deadline;
         let mut swept = Swept::default();
         let mut handled = HashSet::from([sys::current_thread()]);
         let mut first = true;
+        let mut listing = Some(listing);
         loop {
             swept.rounds += 1;
-            let listing = match self.tasks.list() {
+            let listing = match listing.take().map_or_else(|| self.tasks.list(), Ok) {
                 Ok(listing) => listing,
                 Err(error) => return Err((swept, error)),
             };

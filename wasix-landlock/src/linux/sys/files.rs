@@ -70,6 +70,9 @@ pub(crate) fn unlink_at(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
         .map_err(io::Error::from_raw_os_error)
 }
 
+/// A `struct linux_dirent64` with a name of 255 bytes, padded.
+const LONGEST_RECORD: usize = 280;
+
 /// The names in a directory, `.` and `..` excepted, read through a descriptor that was opened
 /// earlier: a restriction that came after it doesn't matter then.
 pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
@@ -78,9 +81,9 @@ pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8
         return Err(io::Error::last_os_error());
     }
     let mut names = Vec::new();
-    // Room for a few thousand entries: a listing that takes several calls can miss some when others
+    // Room for two thousand threads: a listing that takes several calls can miss some when others
     // vanish in between.
-    let mut buffer = vec![0_u8; 256 * 1024];
+    let mut buffer = vec![0_u8; 64 * 1024];
     loop {
         // SAFETY: the kernel writes at most the given length into the buffer.
         let read = unsafe {
@@ -92,12 +95,8 @@ pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8
             )
         };
         let read = check(read).map_err(io::Error::from_raw_os_error)?;
-        let mut records = buffer
-            .get(..usize::try_from(read).unwrap_or(0))
-            .unwrap_or_default();
-        if records.is_empty() {
-            return Ok(names);
-        }
+        let read = usize::try_from(read).unwrap_or(0);
+        let mut records = buffer.get(..read).unwrap_or_default();
         // `struct linux_dirent64`: inode (8 bytes), offset (8), record length (2), type (1), name.
         while let Some(&[low, high]) = records.get(16..18) {
             let length = usize::from(u16::from_ne_bytes([low, high]));
@@ -110,6 +109,10 @@ pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8
                 names.push(name.to_owned());
             }
             records = rest;
+        }
+        // The kernel stops where the next record doesn't fit. With room left, there is none.
+        if buffer.len() - read > LONGEST_RECORD {
+            return Ok(names);
         }
     }
 }

@@ -42,6 +42,22 @@ pub(crate) fn restrict_self(ruleset: RawFd, flags: u32) -> Result<(), i32> {
     check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, flags) }).map(drop)
 }
 
+/// Whether the calling thread has `PR_SET_NO_NEW_PRIVS`.
+pub(crate) fn has_no_new_privileges() -> bool {
+    // SAFETY: takes integers; the unused ones have to be zero.
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_prctl,
+            libc::PR_GET_NO_NEW_PRIVS,
+            0_usize,
+            0_usize,
+            0_usize,
+            0_usize,
+        )
+    };
+    returned == 1
+}
+
 /// Sets `PR_SET_NO_NEW_PRIVS` on the calling thread, which Landlock asks of a process without
 /// `CAP_SYS_ADMIN`. Async-signal-safe.
 pub(crate) fn set_no_new_privileges() -> Result<(), i32> {

@@ -11,7 +11,9 @@ mod table;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use files::{create_at, list_directory, may_read, open_at, unlink_at};
-pub(crate) use landlock::{RESTRICT_SELF_TSYNC, abi, errata, restrict_self, set_no_new_privileges};
+pub(crate) use landlock::{
+    RESTRICT_SELF_TSYNC, abi, errata, has_no_new_privileges, restrict_self, set_no_new_privileges,
+};
 pub(crate) use signal::{Handler, HandlerError, current_thread, send, thread_exists};
 pub(crate) use table::{Call, Round, State, Table, Visit};
 
