@@ -58,7 +58,7 @@ pub enum Error {
 /// of the series (all of them if that is more). `target` must not exist.
 ///
 /// # Errors
-/// [`Error`]; what is in `target` is then of no use.
+/// [`enum@Error`]; what is in `target` is then of no use.
 pub fn materialize(fork: &Path, target: &Path, patches: usize) -> Result<Manifest, Error> {
     let manifest = Manifest::load(fork)?;
     let mut series = Series::load(fork)?;
@@ -74,7 +74,7 @@ pub fn materialize(fork: &Path, target: &Path, patches: usize) -> Result<Manifes
 /// Makes the patched source of the fork in folder `fork` at `out/upstream`, all or nothing.
 ///
 /// # Errors
-/// [`Error`]; then there is no `out/upstream`, so that nothing stale can be built either.
+/// [`enum@Error`]; then there is no `out/upstream`, so that nothing stale can be built either.
 pub fn make(fork: &Path, out: &Path) -> Result<(), Error> {
     let target = out.join("upstream");
     let unfinished = out.join("upstream.unfinished");
