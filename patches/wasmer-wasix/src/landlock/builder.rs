@@ -1,18 +1,18 @@
 //! Where upstream's builder calls: what is recorded is prepared before the file system is made, and
 //! enforced as the last step, when nothing can fail any more.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
 use virtual_fs::FileSystem;
-use wasix_landlock::{Prepared, Report};
+use wasix_landlock::{Access, Prepared, Report};
 
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use super::record::Recorder;
-use super::settings::{Landlock, OnEnforced, Settings};
 use super::runtime_paths;
+use super::settings::{Landlock, OnEnforced, Settings};
 use crate::capabilities::Capabilities;
 use crate::fs::WasiFsRoot;
 use crate::runners::wasi::WasiRunner;
@@ -132,6 +132,7 @@ impl Settings {
             recorder.vfs_preopen(name, &backings);
         }
         for preopen in &self.host_preopens {
+            recorded.check_reachable(preopen)?;
             recorder.host_preopen(preopen);
         }
         let prepared = self
@@ -150,14 +151,52 @@ impl Settings {
 }
 
 impl Recorded<'_> {
+    /// A file in a directory that was recorded with fewer rights could not be used, and the module would only
+    /// see that its calls fail.
+    fn check_reachable(&self, preopen: &HostPreopen) -> Result<(), WasiStateCreationError> {
+        let directory = preopen.guest_directory(self.current_dir);
+        let access = preopen.access;
+        let hidden = self.preopens.iter().any(|recorded| {
+            let has = Access {
+                read: recorded.read,
+                write: recorded.write,
+                // The file is made before.
+                create: true,
+            };
+            recorded.name() == directory.name() && !has.contains(access)
+        });
+        if hidden {
+            return Err(WasiStateCreationError::PreopenedDirectoryError(format!(
+                "`{}` ({access}) shows in `{}`, which is preopened with fewer rights: give it an alias elsewhere",
+                preopen.host.display(),
+                directory.name()
+            )));
+        }
+        Ok(())
+    }
+
     /// The recorded preopens, and the directories through which the module reaches the host preopens.
     pub(crate) fn all_preopens(&self, settings: &Settings) -> Vec<PreopenedDir> {
-        let mut names: HashSet<_> = self.preopens.iter().map(PreopenedDir::name).collect();
         let mut all = self.preopens.to_vec();
+        let recorded = all.len();
+        let mut places: HashMap<String, usize> = all
+            .iter()
+            .enumerate()
+            .map(|(place, directory)| (directory.name().into_owned(), place))
+            .collect();
         for preopen in &settings.host_preopens {
             let directory = preopen.guest_directory(self.current_dir);
-            if names.insert(Cow::Owned(directory.name().into_owned())) {
-                all.push(directory);
+            match places.entry(directory.name().into_owned()) {
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                    all.push(directory);
+                }
+                // A file in a directory that is a preopen as well: the module reaches both through one
+                // descriptor. What stands at the host paths keeps its own rights.
+                Entry::Occupied(place) if *place.get() >= recorded => {
+                    all[*place.get()].widen(&directory);
+                }
+                Entry::Occupied(_) => {}
             }
         }
         all
@@ -177,9 +216,7 @@ impl std::fmt::Debug for Pending {
 }
 
 /// Puts the process under what was prepared.
-pub(crate) fn enforce(
-    pending: Option<Pending>,
-) -> Result<Arc<Report>, WasiStateCreationError> {
+pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiStateCreationError> {
     // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
     let Some(Pending { prepared, tell }) = pending else {
         return Err(WasiStateCreationError::WasiFsSetupError(
@@ -194,10 +231,7 @@ pub(crate) fn enforce(
 }
 
 #[cfg(feature = "host-fs")]
-fn mount(
-    preopen: &HostPreopen,
-    recorded: &Recorded<'_>,
-) -> Result<(), WasiStateCreationError> {
+fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
     use virtual_fs::host_backing::HostAccess;
     use virtual_fs::host_preopen::{HostDirectory, HostFile};
     use wasix_landlock::Kind;
@@ -235,10 +269,7 @@ fn absolute(host: &Path) -> Result<std::path::PathBuf, WasiStateCreationError> {
 }
 
 #[cfg(not(feature = "host-fs"))]
-fn mount(
-    preopen: &HostPreopen,
-    _recorded: &Recorded<'_>,
-) -> Result<(), WasiStateCreationError> {
+fn mount(preopen: &HostPreopen, _recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
     Err(WasiStateCreationError::PreopenedDirectoryError(format!(
         "`{}` can't be preopened: this build has no host file system (feature `host-fs`)",
         preopen.host.display()

@@ -28,7 +28,7 @@ pub use compat::WasiState;
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
 pub use wasix_landlock::{
-    Access, Mode, Protection, Report, MODE_VARIABLE, current as process_report,
+    Access, MODE_VARIABLE, Mode, Protection, Report, current as process_report,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

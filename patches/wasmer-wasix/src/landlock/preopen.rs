@@ -178,4 +178,11 @@ impl PreopenedDir {
             None => self.path.to_string_lossy(),
         }
     }
+
+    /// Gives it the rights of another one of the same name, too.
+    pub(super) fn widen(&mut self, other: &Self) {
+        self.read |= other.read;
+        self.write |= other.write;
+        self.create |= other.create;
+    }
 }

@@ -52,7 +52,10 @@ pub(super) fn needed(
             add(root.into(), "tls roots");
         }
     }
-    for directory in runtime.map(|r| r.module_cache().host_directories()).unwrap_or_default() {
+    for directory in runtime
+        .map(|r| r.module_cache().host_directories())
+        .unwrap_or_default()
+    {
         add(directory, "module cache");
     }
     paths

@@ -1,0 +1,20 @@
+//! What a WASI builder records is enforced by the kernel: in a process of its own, each test builds an
+//! environment, and then asks the kernel as a runtime with a bug would, and the module's calls as well.
+#![cfg(all(target_os = "linux", feature = "sys", feature = "host-fs"))]
+
+#[macro_use]
+mod common;
+
+mod directories;
+mod entry_points;
+mod file_names;
+mod files;
+mod links;
+mod mode;
+mod poster;
+mod recorded;
+mod runner;
+mod runtime_paths;
+mod second_build;
+mod unused_files;
+mod wrappers;
