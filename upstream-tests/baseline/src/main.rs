@@ -1,0 +1,64 @@
+//! Runs WebAssembly/wasi-testsuite's preview 1 modules on Wasmer as published, as its user would: with a host
+//! file system, and the directories mapped. Writes `results.txt`, or, with `--check`, compares it.
+#![forbid(unsafe_code)]
+
+#[path = "../../conformance/src/suite.rs"]
+mod suite;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::ensure;
+use suite::{Compiler, Directory, Suite, run_all};
+use virtual_fs::host_fs;
+use wasmer_wasix::WasiEnvBuilder;
+
+fn main() -> ExitCode {
+    if let Some(code) = suite::child(preopen) {
+        return code;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("baseline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn preopen(
+    mut builder: WasiEnvBuilder,
+    directories: &[Directory<'_>],
+    _outside: &Path,
+) -> anyhow::Result<WasiEnvBuilder> {
+    let host = host_fs::FileSystem::new(tokio::runtime::Handle::current(), "/")?;
+    builder = builder.fs(Arc::new(host) as Arc<dyn virtual_fs::FileSystem + Send + Sync>);
+    for Directory { host, guest } in directories {
+        builder.add_map_dir(guest, host)?;
+    }
+    Ok(builder)
+}
+
+fn run() -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let suite = Suite::unpack(&folder.join("../conformance"))?;
+    let results = run_all(&suite.cases, &std::env::current_exe()?, Compiler::Cranelift);
+    let mut text = String::new();
+    for (case, result) in suite.cases.iter().zip(&results) {
+        let word = if result.is_ok() { "passes" } else { "fails" };
+        text.push_str(&format!("{word} {}\n", case.name));
+        if let Err(error) = result {
+            println!("{}: {error:#}", case.name);
+        }
+    }
+    let count = results.iter().filter(|result| result.is_ok()).count();
+    println!("{count} of {} pass", results.len());
+    let path = folder.join("results.txt");
+    if std::env::args().any(|argument| argument == "--check") {
+        ensure!(fs::read_to_string(&path)? == text, "results.txt is not what this run gave");
+        return Ok(());
+    }
+    Ok(fs::write(path, text)?)
+}

@@ -1,0 +1,91 @@
+//! Runs WebAssembly/wasi-testsuite's preview 1 modules on the fork, under enforcement, and prints or checks
+//! the table of results.
+#![forbid(unsafe_code)]
+
+mod suite;
+mod table;
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use suite::{Compiler, Directory, Suite, run_all};
+use wasmer_wasix::WasiEnvBuilder;
+
+const USAGE: &str = "\
+usage: wasix-landlock-conformance            run all modules, print the results, write RESULTS.md
+       wasix-landlock-conformance --check    run all modules, and fail if RESULTS.md says something else
+       wasix-landlock-conformance NAME...    run the modules whose name contains one of these";
+
+fn main() -> ExitCode {
+    if let Some(code) = suite::child(preopen) {
+        return code;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Preopens with all rights, as the suite's own runner does, and sees to it that the kernel enforces it.
+fn preopen(
+    mut builder: WasiEnvBuilder,
+    directories: &[Directory<'_>],
+    outside: &Path,
+) -> anyhow::Result<WasiEnvBuilder> {
+    for Directory { host, guest } in directories {
+        builder.set_virtual_root(false);
+        builder.add_preopen(|p| p.directory(host).alias(guest).read(true).write(true).create(true))?;
+    }
+    let outside = outside.to_owned();
+    ensure!(File::open(&outside).is_ok(), "the module's file can't be read, so its refusal shows nothing");
+    // A module that enforcement would have stopped must not pass because there was none.
+    let refused = move || File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    Ok(builder.landlock(|l| {
+        l.on_enforced(move |report| {
+            if !report.enforced || !refused() {
+                eprintln!("nothing is enforced: {report}");
+                std::process::exit(126);
+            }
+        })
+    }))
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let (check, names) = match arguments {
+        [] => (false, arguments),
+        [option] if option == "--check" => (true, &arguments[1..]),
+        [option, ..] if option.starts_with('-') => bail!(USAGE),
+        _ => (false, arguments),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let suite = Suite::unpack(folder)?;
+    let mut cases = suite.cases.clone();
+    cases.retain(|case| names.is_empty() || names.iter().any(|name| case.name.contains(name)));
+    let program = std::env::current_exe()?;
+    let mut columns = Vec::new();
+    for compiler in Compiler::ALL {
+        let results = run_all(&cases, &program, compiler);
+        let mut passed = Vec::new();
+        for (case, result) in cases.iter().zip(results) {
+            if let Err(error) = &result {
+                println!("{}, {}: {error:#}", case.name, compiler.name());
+            }
+            passed.push(result.is_ok());
+        }
+        let count = passed.iter().filter(|passed| **passed).count();
+        println!("{}: {count} of {} pass", compiler.name(), cases.len());
+        columns.push(passed);
+    }
+    if !names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    table::update(folder, &names, &columns, check)
+}

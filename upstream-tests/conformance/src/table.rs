@@ -1,0 +1,69 @@
+//! The table of results: made from a run, and compared with the one that is committed.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+
+/// What wasmtime's own test run at this version lists as a known failure on Linux, in `tests/wasi.rs` of the
+/// crate that the suite comes from.
+const WASMTIME_FAILS: [&str; 1] = ["rust/remove_directory_trailing_slashes"];
+
+const HEAD: &str = "\
+# WebAssembly/wasi-testsuite, preview 1
+
+Made by `cargo run --release -p wasix-landlock-conformance`, and checked with `-- --check`. The modules come
+from the crate wasmtime-cli 41.0.3. The columns: Wasmer as published (`upstream-tests/baseline`, with
+Cranelift), the fork with each compiler and with enforcement on, and what wasmtime 41.0.3 expects of itself.
+
+";
+
+/// Writes the table of `columns`, one for each compiler, into `folder`, or compares it with what is there.
+pub fn update(
+    folder: &Path,
+    names: &[&str],
+    columns: &[Vec<bool>],
+    check: bool,
+) -> anyhow::Result<()> {
+    let upstream = upstream(folder, names)?;
+    let wasmtime: Vec<bool> = names.iter().map(|name| !WASMTIME_FAILS.contains(name)).collect();
+    let columns: Vec<&[bool]> = [&upstream[..]]
+        .into_iter()
+        .chain(columns.iter().map(Vec::as_slice))
+        .chain([&wasmtime[..]])
+        .collect();
+    let mut text = String::from(HEAD);
+    text.push_str("| module | upstream | fork, cranelift | fork, singlepass | wasmtime |\n|---|---|---|---|---|\n");
+    for (row, name) in names.iter().enumerate() {
+        write!(text, "| {name} |")?;
+        for column in &columns {
+            text.push_str(if column[row] { " passes |" } else { " **fails** |" });
+        }
+        text.push('\n');
+    }
+    write!(text, "| of {} |", names.len())?;
+    for column in &columns {
+        write!(text, " {} |", column.iter().filter(|passed| **passed).count())?;
+    }
+    text.push('\n');
+    let path = folder.join("RESULTS.md");
+    if !check {
+        return fs::write(&path, text).with_context(|| format!("{}", path.display()));
+    }
+    let committed = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    if committed != text {
+        bail!("RESULTS.md is not what this run gave: run without `--check`, and look at the difference");
+    }
+    Ok(())
+}
+
+/// What the baseline wrote: a line for each module, `passes` or `fails`, a space, its name.
+fn upstream(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<bool>> {
+    let path = folder.join("../baseline/results.txt");
+    let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let results: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+    let known: Vec<&str> = results.iter().map(|(_, name)| *name).collect();
+    ensure!(known == names, "{} is about other modules: run the baseline again", path.display());
+    Ok(results.iter().map(|(result, _)| *result == "passes").collect())
+}
