@@ -39,8 +39,9 @@ fn preopen(
     directories: &[Directory<'_>],
     outside: &Path,
 ) -> anyhow::Result<WasiEnvBuilder> {
+    // As preview 1 has it: nothing but the preopens.
+    builder.set_virtual_root(false);
     for Directory { host, guest } in directories {
-        builder.set_virtual_root(false);
         builder.add_preopen(|p| p.directory(host).alias(guest).read(true).write(true).create(true))?;
     }
     let outside = outside.to_owned();
