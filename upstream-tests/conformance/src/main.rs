@@ -42,12 +42,23 @@ fn preopen(
     // As preview 1 has it: nothing but the preopens.
     builder.set_virtual_root(false);
     for Directory { host, guest } in directories {
-        builder.add_preopen(|p| p.directory(host).alias(guest).read(true).write(true).create(true))?;
+        builder.add_preopen(|p| {
+            p.directory(host)
+                .alias(guest)
+                .read(true)
+                .write(true)
+                .create(true)
+        })?;
     }
     let outside = outside.to_owned();
-    ensure!(File::open(&outside).is_ok(), "the module's file can't be read, so its refusal shows nothing");
+    ensure!(
+        File::open(&outside).is_ok(),
+        "the module's file can't be read, so its refusal shows nothing"
+    );
     // A module that enforcement would have stopped must not pass because there was none.
-    let refused = move || File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    let refused = move || {
+        File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
     Ok(builder.landlock(|l| {
         l.on_enforced(move |report| {
             if !report.enforced || !refused() {

@@ -140,7 +140,10 @@ impl Case {
         let root = scratch.path().join("root");
         fs::create_dir(&root)?;
         for directory in &self.expected.dirs {
-            copy(&self.module.with_file_name(directory), &root.join(directory))?;
+            copy(
+                &self.module.with_file_name(directory),
+                &root.join(directory),
+            )?;
         }
         let request = Request {
             compiler,
@@ -174,7 +177,10 @@ impl Case {
         if status.code() != Some(self.expected.exit_code) {
             bail!("{status}: {}", reason(&err));
         }
-        let streams = [("output", &self.expected.stdout, &out), ("errors", &self.expected.stderr, &err)];
+        let streams = [
+            ("output", &self.expected.stdout, &out),
+            ("errors", &self.expected.stderr, &err),
+        ];
         for (stream, expected, found) in streams {
             if let Some(expected) = expected
                 && expected != found
@@ -187,11 +193,7 @@ impl Case {
 }
 
 /// Runs all `cases`, two at a time, and hands over what became of each, in their order.
-pub fn run_all(
-    cases: &[Case],
-    program: &Path,
-    compiler: Compiler,
-) -> Vec<anyhow::Result<()>> {
+pub fn run_all(cases: &[Case], program: &Path, compiler: Compiler) -> Vec<anyhow::Result<()>> {
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let mut results: Vec<(usize, anyhow::Result<()>)> = std::thread::scope(|scope| {
@@ -217,10 +219,18 @@ pub fn run_all(
 
 /// What of a child's errors says why it failed: the panic's message, or the last line.
 fn reason(errors: &str) -> String {
-    let lines: Vec<&str> = errors.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = errors
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let panic = lines.iter().position(|line| line.contains("panicked at"));
     match panic {
-        Some(at) => lines[at..].iter().take(4).copied().collect::<Vec<_>>().join(" | "),
+        Some(at) => lines[at..]
+            .iter()
+            .take(4)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" | "),
         None => (*lines.last().unwrap_or(&"no message")).to_owned(),
     }
 }
@@ -285,7 +295,8 @@ fn run_module(
     let engine = request.compiler.engine();
     let module = Module::new(&engine, fs::read(&request.module)?)?;
     let mut store = Store::new(engine.clone());
-    let mut runtime = PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio.handle().clone())));
+    let mut runtime =
+        PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio.handle().clone())));
     runtime
         .set_engine(engine)
         .set_networking_implementation(wasmer_wasix::UnsupportedVirtualNetworking::default());

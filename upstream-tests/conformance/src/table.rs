@@ -27,7 +27,10 @@ pub fn update(
     check: bool,
 ) -> anyhow::Result<()> {
     let upstream = upstream(folder, names)?;
-    let wasmtime: Vec<bool> = names.iter().map(|name| !WASMTIME_FAILS.contains(name)).collect();
+    let wasmtime: Vec<bool> = names
+        .iter()
+        .map(|name| !WASMTIME_FAILS.contains(name))
+        .collect();
     let columns: Vec<&[bool]> = [&upstream[..]]
         .into_iter()
         .chain(columns.iter().map(Vec::as_slice))
@@ -38,13 +41,21 @@ pub fn update(
     for (row, name) in names.iter().enumerate() {
         write!(text, "| {name} |")?;
         for column in &columns {
-            text.push_str(if column[row] { " passes |" } else { " **fails** |" });
+            text.push_str(if column[row] {
+                " passes |"
+            } else {
+                " **fails** |"
+            });
         }
         text.push('\n');
     }
     write!(text, "| of {} |", names.len())?;
     for column in &columns {
-        write!(text, " {} |", column.iter().filter(|passed| **passed).count())?;
+        write!(
+            text,
+            " {} |",
+            column.iter().filter(|passed| **passed).count()
+        )?;
     }
     text.push('\n');
     let path = folder.join("RESULTS.md");
@@ -53,7 +64,9 @@ pub fn update(
     }
     let committed = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     if committed != text {
-        bail!("RESULTS.md is not what this run gave: run without `--check`, and look at the difference");
+        bail!(
+            "RESULTS.md is not what this run gave: run without `--check`, and look at the difference"
+        );
     }
     Ok(())
 }
@@ -62,8 +75,18 @@ pub fn update(
 fn upstream(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<bool>> {
     let path = folder.join("../baseline/results.txt");
     let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-    let results: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+    let results: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
     let known: Vec<&str> = results.iter().map(|(_, name)| *name).collect();
-    ensure!(known == names, "{} is about other modules: run the baseline again", path.display());
-    Ok(results.iter().map(|(result, _)| *result == "passes").collect())
+    ensure!(
+        known == names,
+        "{} is about other modules: run the baseline again",
+        path.display()
+    );
+    Ok(results
+        .iter()
+        .map(|(result, _)| *result == "passes")
+        .collect())
 }
