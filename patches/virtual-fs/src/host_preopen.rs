@@ -72,7 +72,8 @@ impl FileSystem for HostFile {
 
     fn create_dir(&self, path: &Path) -> Result<()> {
         Err(if is_root(path) {
-            FsError::AlreadyExists
+            // Not `AlreadyExists`: whoever mounts this takes it to mean that there is such a directory now.
+            FsError::PermissionDenied
         } else {
             FsError::BaseNotDirectory
         })

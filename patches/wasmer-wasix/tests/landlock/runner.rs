@@ -131,7 +131,6 @@ fn a_mount_at_the_root(guest_path: &str) {
 }
 
 #[test]
-#[ignore = "an overlay opens the lower file for writing, though it only copies it"]
 fn a_file_of_a_directory_mapped_to_the_root_is_changed_in_memory() {
     isolated!(|| {
         let tree = Tree::new();
