@@ -84,25 +84,25 @@ pub struct Patch {
     pub name: String,
     /// Everything before the first diff line, without the closing `---`.
     pub header: String,
-    files: Vec<FileChange>,
+    pub(crate) files: Vec<FileChange>,
 }
 
 #[derive(Debug, Clone)]
-struct FileChange {
-    path: PathBuf,
-    hunks: Vec<Hunk>,
+pub(crate) struct FileChange {
+    pub(crate) path: PathBuf,
+    pub(crate) hunks: Vec<Hunk>,
 }
 
 #[derive(Debug, Clone)]
-struct Hunk {
+pub(crate) struct Hunk {
     /// Lines of the old file before the hunk.
-    old_before: usize,
-    lines: Vec<Line>,
+    pub(crate) old_before: usize,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// A line with its line break, if it has one.
 #[derive(Debug, Clone)]
-enum Line {
+pub(crate) enum Line {
     Context(String),
     Remove(String),
     Add(String),
@@ -157,6 +157,39 @@ impl Patch {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
     }
 
+    /// The whole value of a header field such as `Description`, with its line breaks.
+    pub fn whole_field(&self, name: &str) -> Option<String> {
+        let mut lines = self.header.lines();
+        let first = lines
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?
+            .trim();
+        let more = lines
+            .map_while(|line| line.strip_prefix(' '))
+            .map(str::trim);
+        Some(
+            std::iter::once(first)
+                .chain(more)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+    }
+
+    /// Whether the patch is never to be sent upstream: it is of use in the fork only.
+    pub fn is_fork_only(&self) -> bool {
+        self.field("Forwarded") == Some("not-needed")
+    }
+
+    /// The lines that the patch adds, with their line breaks.
+    pub fn added_lines(&self) -> impl Iterator<Item = &str> {
+        let hunks = self.files.iter().flat_map(|file| &file.hunks);
+        hunks
+            .flat_map(|hunk| &hunk.lines)
+            .filter_map(|line| match line {
+                Line::Add(line) => Some(line.as_str()),
+                Line::Context(_) | Line::Remove(_) => None,
+            })
+    }
+
     /// Added and removed lines.
     pub fn changed_lines(&self) -> (usize, usize) {
         let lines = || {
@@ -192,7 +225,12 @@ impl Patch {
         widest
     }
 
-    fn apply(&self, files: &mut BTreeMap<PathBuf, String>, root: &Path) -> Result<(), ApplyError> {
+    /// Applies the patch to `files`, which hold what was changed of the crate in `root` before.
+    pub(crate) fn apply(
+        &self,
+        files: &mut BTreeMap<PathBuf, String>,
+        root: &Path,
+    ) -> Result<(), ApplyError> {
         for change in &self.files {
             let text = match files.remove(&change.path) {
                 Some(text) => text,
@@ -265,7 +303,7 @@ impl Patch {
 }
 
 /// A line for a message, so that a difference in the line end can be seen.
-fn shown(line: &str) -> String {
+pub(crate) fn shown(line: &str) -> String {
     match line.strip_suffix('\n') {
         Some(line) => format!("`{}`", line.replace('\r', "\\r")),
         None => format!("`{line}` without a line break"),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
@@ -86,17 +86,24 @@ impl SourceError {
     }
 }
 
+/// Whether a source has to be the pinned one.
+#[derive(Clone, Copy, PartialEq)]
+enum Pins {
+    Checked,
+    Unchecked,
+}
+
 /// The published source, found and checked. It holds what was checked: nothing is read a second time.
 #[derive(Debug)]
 pub enum Upstream {
-    /// The contents of a `.crate` file whose checksum was right.
+    /// The contents of a `.crate` file.
     Archive(Vec<u8>),
-    /// The files of an unpacked folder whose checksum was right, by their path with `/`.
+    /// The files of an unpacked folder, by their path with `/`.
     Folder(BTreeMap<String, Vec<u8>>),
 }
 
 impl Upstream {
-    /// Finds the source of `manifest`'s crate. `near` are folders at or below which a build happens; a
+    /// Finds the source of `manifest`'s crate, as it is pinned. `near` are folders at or below which a build happens; a
     /// `vendor` directory above them is looked at. `scratch` is a path where nothing is: if cargo has to
     /// download the crate, it is run there, below the project if the build is, so that it knows the
     /// project's configuration (a mirror, a proxy).
@@ -105,42 +112,71 @@ impl Upstream {
     /// [`SourceError`]. In a directory that the variable names, or in a vendor directory, a wrong checksum
     /// is never a reason to look on.
     pub fn find(manifest: &Manifest, near: &[&Path], scratch: &Path) -> Result<Self, SourceError> {
+        Self::find_with(manifest, Pins::Checked, near, scratch)
+    }
+
+    /// Finds the source of `manifest`'s crate in whatever version `manifest` names, in the same places, and
+    /// doesn't compare checksums: another version's aren't pinned. What cargo downloads, cargo has checked
+    /// against the registry's index. For trying a series on it, never for building.
+    ///
+    /// # Errors
+    /// [`SourceError`], but not [`SourceError::Checksum`].
+    pub fn find_unpinned(
+        manifest: &Manifest,
+        near: &[&Path],
+        scratch: &Path,
+    ) -> Result<Self, SourceError> {
+        Self::find_with(manifest, Pins::Unchecked, near, scratch)
+    }
+
+    fn find_with(
+        manifest: &Manifest,
+        pins: Pins,
+        near: &[&Path],
+        scratch: &Path,
+    ) -> Result<Self, SourceError> {
         if let Some(directory) = std::env::var_os(SOURCE_VARIABLE).filter(|v| !v.is_empty()) {
             let directory = PathBuf::from(directory);
             if directory.is_relative() {
                 return Err(SourceError::Relative { directory });
             }
-            return Self::in_directory(manifest, &directory)?.ok_or(SourceError::NotInDirectory {
-                directory,
-                crate_name: manifest.full_name(),
-            });
+            return Self::in_directory(manifest, pins, &directory)?.ok_or(
+                SourceError::NotInDirectory {
+                    directory,
+                    crate_name: manifest.full_name(),
+                },
+            );
         }
         for vendor in near
             .iter()
             .flat_map(|path| path.ancestors())
             .map(|folder| folder.join("vendor"))
         {
-            if let Some(found) = Self::in_directory(manifest, &vendor)? {
+            if let Some(found) = Self::in_directory(manifest, pins, &vendor)? {
                 return Ok(found);
             }
         }
-        if let Ok(Some(found)) = Self::in_cargo_cache(manifest) {
+        if let Ok(Some(found)) = Self::in_cargo_cache(manifest, pins) {
             return Ok(found);
         }
         // Also when there was a wrong one: it may be another registry's crate of that name, or another
         // cargo may be writing it just now.
         let detail = download(manifest, scratch)?;
-        Self::in_cargo_cache(manifest)?.ok_or_else(|| SourceError::Download {
+        Self::in_cargo_cache(manifest, pins)?.ok_or_else(|| SourceError::Download {
             crate_name: manifest.full_name(),
             detail,
         })
     }
 
     /// Looks for the crate in `directory`: packed, or unpacked with or without the version in its name.
-    fn in_directory(manifest: &Manifest, directory: &Path) -> Result<Option<Self>, SourceError> {
+    fn in_directory(
+        manifest: &Manifest,
+        pins: Pins,
+        directory: &Path,
+    ) -> Result<Option<Self>, SourceError> {
         let archive = directory.join(format!("{}.crate", manifest.full_name()));
         if archive.is_file() {
-            return Self::archive(manifest, &archive).map(Some);
+            return Self::archive(manifest, pins, &archive).map(Some);
         }
         for name in [&manifest.full_name(), &manifest.name] {
             let folder = directory.join(name);
@@ -149,14 +185,14 @@ impl Upstream {
                 && !folder.join("fork.toml").exists()
                 && is_package(manifest, &folder.join("Cargo.toml"))?
             {
-                return Self::folder(manifest, &folder).map(Some);
+                return Self::folder(manifest, pins, &folder).map(Some);
             }
         }
         Ok(None)
     }
 
     /// Looks through what cargo downloaded, from whichever registry.
-    fn in_cargo_cache(manifest: &Manifest) -> Result<Option<Self>, SourceError> {
+    fn in_cargo_cache(manifest: &Manifest, pins: Pins) -> Result<Option<Self>, SourceError> {
         let Some(home) = cargo_home() else {
             return Ok(None);
         };
@@ -169,7 +205,7 @@ impl Upstream {
                 .path()
                 .join(format!("{}.crate", manifest.full_name()));
             if archive.is_file() {
-                match Self::archive(manifest, &archive) {
+                match Self::archive(manifest, pins, &archive) {
                     Ok(found) => return Ok(Some(found)),
                     Err(error) => wrong = Some(error),
                 }
@@ -178,27 +214,23 @@ impl Upstream {
         wrong.map_or(Ok(None), Err)
     }
 
-    fn archive(manifest: &Manifest, path: &Path) -> Result<Self, SourceError> {
+    fn archive(manifest: &Manifest, pins: Pins, path: &Path) -> Result<Self, SourceError> {
         let bytes = std::fs::read(path).map_err(SourceError::io(path))?;
-        let found = hex(&Sha256::digest(&bytes));
-        checked(
-            manifest,
-            path,
-            found,
-            ("crate-sha256", &manifest.crate_sha256),
-        )?;
+        if pins == Pins::Checked {
+            let found = hex(&Sha256::digest(&bytes));
+            let pin = ("crate-sha256", &*manifest.crate_sha256);
+            checked(manifest, path, found, pin)?;
+        }
         Ok(Self::Archive(bytes))
     }
 
-    fn folder(manifest: &Manifest, path: &Path) -> Result<Self, SourceError> {
+    fn folder(manifest: &Manifest, pins: Pins, path: &Path) -> Result<Self, SourceError> {
         let files = source_files(path)?;
-        let found = digest_of(&files);
-        checked(
-            manifest,
-            path,
-            found,
-            ("source-sha256", &manifest.source_sha256),
-        )?;
+        if pins == Pins::Checked {
+            let found = digest_of(&files);
+            let pin = ("source-sha256", &*manifest.source_sha256);
+            checked(manifest, path, found, pin)?;
+        }
         Ok(Self::Folder(files))
     }
 
@@ -223,10 +255,14 @@ impl Upstream {
                         continue;
                     }
                     let path = entry.path().map_err(io())?.into_owned();
-                    // The checksum is that of the published crate; this only drops its top folder.
                     let Ok(name) = path.strip_prefix(&prefix) else {
                         continue;
                     };
+                    // Cargo and the checksum see to that already, but not for every place of an unpinned one.
+                    if !name.components().all(|c| matches!(c, Component::Normal(_))) {
+                        let problem = format!("{} reaches outside the crate", path.display());
+                        return Err(io()(std::io::Error::other(problem)));
+                    }
                     let name = name.to_owned();
                     let mut bytes = Vec::new();
                     entry.read_to_end(&mut bytes).map_err(io())?;

@@ -1,13 +1,21 @@
-//! For those who maintain the patches: open the patched source for editing, write the series back, check.
+//! For those who maintain the patches: open the patched source for editing, write the series back, check it,
+//! try it on another version, export it for upstream, list it.
 //!
 //! The patch files are the truth; git is only the editor. `open` makes a repository with one commit per
 //! patch, whose message is the patch's header; `save` writes each commit back as a patch.
 #![forbid(unsafe_code)]
 
+mod another_version;
+mod export;
+mod git;
+mod table;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use wasix_landlock_fork::{Manifest, Patch, Series, Upstream, materialize, source_digest};
+
+use git::git;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -16,6 +24,11 @@ usage: forks open FORK DIRECTORY    make DIRECTORY: a git repository, one commit
        forks save FORK DIRECTORY    write the commits of DIRECTORY back as the series of FORK
        forks check FORK...          every patch listed, headed, with at most one line of context, applying
        forks digest FORK            print the digest of the published source, for fork.toml
+       forks try FORK VERSION       say how each patch of FORK fits another version of upstream
+       forks export FORK DIRECTORY  make DIRECTORY: a mail per patch, for `git am` in upstream's repository
+       forks table FORK...          print the tables of forks and patches
+       forks table --check FILE FORK...    compare FILE with them, between its marks
+       forks table --write FILE FORK...    put them there
 FORK is the folder of a fork, such as patches/virtual-fs";
 
 /// The header fields that each patch must carry; see patches/README.md.
@@ -44,18 +57,6 @@ const DIFF: [&str; 12] = [
     "--dst-prefix=b/",
 ];
 
-/// What of a user's configuration would get in the way. The attributes could convert line ends.
-const SETTINGS: [&str; 8] = [
-    "core.autocrlf=false",
-    "core.attributesFile=/dev/null",
-    "core.excludesFile=/dev/null",
-    "core.hooksPath=/dev/null",
-    "core.fileMode=false",
-    "commit.gpgSign=false",
-    "diff.orderFile=/dev/null",
-    "diff.suppressBlankEmpty=false",
-];
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -66,6 +67,20 @@ fn main() -> ExitCode {
             forks.iter().try_for_each(|fork| check(Path::new(fork)))
         }
         ["digest", fork] => digest(Path::new(fork)),
+        ["try", fork, version] => another_version::try_on(Path::new(fork), version),
+        ["export", fork, directory] => export::export(Path::new(fork), Path::new(directory)),
+        [
+            "table",
+            option @ ("--check" | "--write"),
+            file,
+            ref forks @ ..,
+        ] if !forks.is_empty() => {
+            let write = option == "--write";
+            table::in_file(Path::new(file), &folders(forks), write)
+        }
+        ["table", ref forks @ ..] if !forks.is_empty() && !forks[0].starts_with("--") => {
+            table::print(&folders(forks))
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -78,6 +93,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn folders(arguments: &[&str]) -> Vec<PathBuf> {
+    arguments.iter().map(PathBuf::from).collect()
 }
 
 fn open(fork: &Path, directory: &Path) -> Result<()> {
@@ -250,34 +269,6 @@ fn commit(directory: &Path, message: &str) -> Result<()> {
         ],
     )?;
     Ok(())
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new("git");
-    // A git hook's variables would lead to the repository that the hook belongs to, and so would looking
-    // for one in the folders above.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("GIT_") {
-            command.env_remove(name);
-        }
-    }
-    let directory = std::path::absolute(directory)?;
-    if let Some(above) = directory.parent() {
-        command.env("GIT_CEILING_DIRECTORIES", above.canonicalize()?);
-    }
-    command.arg("-C").arg(&directory);
-    for setting in SETTINGS {
-        command.args(["-c", setting]);
-    }
-    let output = command
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("git can't be run: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("git {}: {said}", arguments.join(" ")).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A directory that is removed again.
