@@ -69,6 +69,8 @@ fn child(arguments: &Arguments) -> anyhow::Result<()> {
     let module = Module::new(&engine, GENRSA)?;
     let mut store = Store::new(engine.clone());
 
+    // The poster's own lines, borrow and all.
+    #[allow(clippy::needless_borrows_for_generic_args)]
     let builder = WasiState::new("genrsa-wasi")
         .args(&["genrsa", "-out", "keys/key.pem", "2048"])
         .preopen(|p| p.path("keys/key.pem").read(false).write(true).create(true))?
@@ -135,7 +137,7 @@ fn parent(arguments: &Arguments) -> anyhow::Result<()> {
     check_key()?;
 
     println!("\nWhat the process itself could do after the module ran:\n");
-    println!("{:<46}{:<16}{}", "", "without", "enforced");
+    println!("{:<46}{:<16}enforced", "", "without");
     let mut leaks = Vec::new();
     for ((name, without), (_, with)) in off.iter().zip(&enforced) {
         println!("{name:<46}{without:<16}{with}");

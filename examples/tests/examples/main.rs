@@ -1,5 +1,6 @@
 //! The examples, run as a person would run them.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
 mod genrsa;
 mod openssl;
