@@ -25,3 +25,29 @@ pub fn as_ordinary_user(body: impl FnOnce()) {
     assert!(!is_root());
     body();
 }
+
+/// Makes two tests of a body: as this user, and as one without privileges.
+#[macro_export]
+macro_rules! for_both_users {
+    ($(#[$doc:meta])* fn $name:ident() $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn body() $body
+
+            #[test]
+            fn as_this_user() {
+                $crate::isolated!(body);
+            }
+
+            #[test]
+            fn as_an_ordinary_user() {
+                $crate::isolated!(|| {
+                    $crate::as_ordinary_user(body);
+                });
+            }
+        }
+    };
+}

@@ -12,31 +12,6 @@ use wasix_landlock::{Access, HostTarget, Kind, Mode, Policy, Preopen};
 /// Denied by the restriction.
 pub const DENIED: Result<(), i32> = Err(libc::EACCES);
 
-/// Makes two tests of a body: as this user, and as one without privileges.
-macro_rules! for_both_users {
-    ($(#[$doc:meta])* fn $name:ident() $body:block) => {
-        $(#[$doc])*
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn body() $body
-
-            #[test]
-            fn as_this_user() {
-                wasix_landlock_testing::isolated!(body);
-            }
-
-            #[test]
-            fn as_an_ordinary_user() {
-                wasix_landlock_testing::isolated!(|| {
-                    wasix_landlock_testing::as_ordinary_user(body);
-                });
-            }
-        }
-    };
-}
-
 /// A policy in mode `enforce`, whatever the environment says.
 pub fn policy() -> Policy {
     Policy::default().mode(Mode::Enforce)

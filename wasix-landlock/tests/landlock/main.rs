@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 #[macro_use]
+extern crate wasix_landlock_testing;
+
 mod common;
 
 mod bad_input;

@@ -3,6 +3,9 @@
 #![cfg(all(target_os = "linux", feature = "sys", feature = "host-fs"))]
 
 #[macro_use]
+extern crate wasix_landlock_testing;
+
+#[macro_use]
 mod common;
 
 mod directories;
