@@ -38,6 +38,20 @@ pub enum Error {
         /// `name-version` of the crate that is forked.
         crate_name: String,
     },
+    /// The fork that belongs to this one is not in the build.
+    #[error(
+        "{fork} is patched for Landlock, but {pair} is not, so nothing would be enforced: add the line for \
+         `{pair}` to [patch.crates-io], with version {version} in the lock file (`cargo update -p {pair} \
+         --precise {version}`)"
+    )]
+    Alone {
+        /// What is forked here.
+        fork: String,
+        /// The version of both.
+        version: String,
+        /// What is missing.
+        pair: String,
+    },
     /// There is not one patch.
     #[error("{} lists no patch: it must name at least one", path.display())]
     NoPatch {
@@ -126,7 +140,9 @@ pub fn run_build_script() {
         variable("CARGO_PKG_NAME").display(),
         variable("CARGO_PKG_VERSION").display()
     );
-    let made = is_package_of(&fork, package).and_then(|()| make(&fork, &variable("OUT_DIR")));
+    let made = is_package_of(&fork, package)
+        .and_then(|()| has_its_pair(&fork))
+        .and_then(|()| make(&fork, &variable("OUT_DIR")));
     if let Err(error) = made {
         fail(&error.to_string());
     }
@@ -140,6 +156,23 @@ fn is_package_of(fork: &Path, package: String) -> Result<(), Error> {
     Err(Error::Package {
         package,
         crate_name,
+    })
+}
+
+/// With one fork alone, the recorded preopens never meet the host directories behind them.
+fn has_its_pair(fork: &Path) -> Result<(), Error> {
+    let manifest = Manifest::load(fork)?;
+    let Some(pair) = manifest.pair else {
+        return Ok(());
+    };
+    let seen = pair.to_uppercase().replace('-', "_");
+    if std::env::var_os(format!("DEP_WASIX_LANDLOCK_PAIR_{seen}")).is_some() {
+        return Ok(());
+    }
+    Err(Error::Alone {
+        fork: manifest.name,
+        version: manifest.version,
+        pair,
     })
 }
 

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub rust_version: String,
     /// Upstream's licence (SPDX).
     pub license: String,
+    /// A fork of the same version without which this one must not be built: each passes its name on through
+    /// the crate `wasix-landlock-pair`.
+    pub pair: Option<String>,
 }
 
 /// Why a `fork.toml` can't be used.
