@@ -26,6 +26,11 @@ fn at_the_end() -> &'static str {
     "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -20,2 +20,3 @@\n // line 20\n+// last\n }\n"
 }
 
+/// As [`at_the_end`], after [`in_the_middle`].
+fn at_the_end_of_one_more_line() -> &'static str {
+    "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -21,2 +21,3 @@\n // line 20\n+// last\n }\n"
+}
+
 /// A fork of the made-up crate `sample` 1.0.0, and a directory that holds the sources.
 struct Sample(TempDir);
 
@@ -495,7 +500,7 @@ fn a_patch_on_top_of_what_is_for_the_fork_only_is_not_sent() {
 }
 
 #[test]
-fn a_patch_that_names_the_forks_own_files_is_pointed_out() {
+fn a_mail_brings_along_what_its_patch_names_of_the_forks_own() {
     if git_is_missing() {
         return;
     }
@@ -505,20 +510,38 @@ fn a_patch_that_names_the_forks_own_files_is_pointed_out() {
         "not-yet",
         &in_the_middle().replace("// ours", "crate::Own;"),
     );
+    sample.patch("end", "not-yet", at_the_end_of_one_more_line());
     sample.write(
         "fork/src/lib.rs",
-        "pub mod a;\npub mod b;\npub use a::Own;\npub use b::Other;\n",
+        "#[cfg(unix)]\npub mod a;\npub mod b;\npub use a::Own;\npub use b::Other;\n",
     );
-    sample.write("fork/src/a.rs", "");
+    sample.write("fork/src/a.rs", "pub struct Own;\n");
     sample.write("fork/src/b.rs", "");
     let mut export = sample.forks("export", &sample.path("mails"));
     sent_by(&mut export, &sample.path("home"), Some("A Sender"));
     let said = succeeds(&mut export);
-    has(
-        &said,
-        &[&format!("{name}: names what is in the fork's own src/a.rs")],
-    );
+    has(&said, &[&format!("{name}: the mail brings src/a.rs along")]);
     assert!(!said.contains("src/b.rs"), "{said}");
+
+    let source = sample.path("sources/sample-1.0.0");
+    let place = sent_to_upstream(
+        &sample.path("upstream"),
+        &sample.path("fork"),
+        Some(&source),
+        &sample.path("mails"),
+    );
+    let text = |name: &str| std::fs::read_to_string(place.join("src").join(name)).unwrap();
+    assert_eq!(text("a.rs"), "pub struct Own;\n");
+    assert!(!place.join("src/b.rs").exists());
+    has(
+        &text("lib.rs"),
+        &[
+            "#[cfg(unix)]\npub mod a;\npub use a::Own;\n",
+            "crate::Own;",
+            "// last",
+        ],
+    );
+    assert!(!text("lib.rs").contains("mod b"), "{}", text("lib.rs"));
 }
 
 #[test]

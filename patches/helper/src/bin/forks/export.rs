@@ -1,6 +1,6 @@
 //! `forks export`: the patches as mails for upstream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use wasix_landlock_fork::{Manifest, Patch, Series, Trial, materialize};
@@ -30,6 +30,7 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
     git_unconfigured(&repository, &["tag", "upstream"])?;
     let mut trial = Trial::new(&pinned, &source);
     let mut fork_only: Vec<&Patch> = Vec::new();
+    let mut own = OwnModules::of(fork)?;
     for patch in &patches {
         if patch.is_fork_only() {
             trial.leave_out(patch)?;
@@ -50,6 +51,7 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
         for (file, text) in trial.patched() {
             std::fs::write(source.join(file), text)?;
         }
+        own.add_named_by(patch, &source)?;
         let date = patch.field("Last-Update");
         sender.commit(&repository, &message(&manifest, patch), date)?;
     }
@@ -89,13 +91,8 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
         sender.name,
         sender.email
     );
-    for patch in &exported {
-        for file in own_files(fork, patch)? {
-            println!(
-                "{}: names what is in the fork's own src/{file}, which is not in the mail and has to go with it",
-                patch.name
-            );
-        }
+    for (patch, module) in &own.sent {
+        println!("{patch}: the mail brings src/{module}.rs along, which is the fork's own");
     }
     for patch in &fork_only {
         println!("{}: for this fork only, not exported", patch.name);
@@ -124,40 +121,93 @@ fn needed<'a>(fork_only: &[&Patch], files: impl Iterator<Item = &'a Path>) -> Ve
     needed.map(|patch| patch.name.clone()).collect()
 }
 
-/// Files and folders in the fork's own `src` that the lines which `patch` adds name: a module, or what the
-/// fork's `lib.rs` exports from it.
-fn own_files(fork: &Path, patch: &Patch) -> Result<Vec<String>> {
-    let added: String = patch.added_lines().collect();
-    let words: BTreeSet<&str> = added
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .collect();
-    let folder = fork.join("src");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let root = std::fs::read_to_string(folder.join("lib.rs")).unwrap_or_default();
-    let mut named = BTreeSet::new();
-    for entry in std::fs::read_dir(&folder)? {
-        let path = entry?.path();
-        let name = |part: Option<&std::ffi::OsStr>| {
-            part.map(|part| part.to_string_lossy().into_owned())
-                .unwrap_or_default()
-        };
-        let (file, module) = (name(path.file_name()), name(path.file_stem()));
-        let exported = root.lines().filter_map(|line| {
-            line.strip_prefix("pub use ")?
-                .strip_prefix(&*module)?
-                .strip_prefix("::")
-        });
-        let mut exported = exported.flat_map(|rest| rest.split(|c: char| !c.is_alphanumeric()));
-        if file != "lib.rs"
-            && (words.contains(&*module)
-                || exported.any(|name| !name.is_empty() && words.contains(name)))
-        {
-            named.insert(file);
+/// The modules of the fork's own, which a patch may call: they go with the first patch that names them.
+struct OwnModules {
+    folder: PathBuf,
+    /// Each module in a file of its own, with the lines that bring it in: attributes, `pub mod`, `pub use`.
+    left: BTreeMap<String, String>,
+    /// What upstream's `lib.rs` has been given so far.
+    brought_in: String,
+    /// The patch and the module.
+    sent: Vec<(String, String)>,
+}
+
+impl OwnModules {
+    fn of(fork: &Path) -> Result<Self> {
+        let folder = fork.join("src");
+        let root = std::fs::read_to_string(folder.join("lib.rs")).unwrap_or_default();
+        let mut left: BTreeMap<String, String> = BTreeMap::new();
+        let mut attributes = String::new();
+        for line in root.lines() {
+            let declared = line.strip_prefix("pub mod ").or(line.strip_prefix("mod "));
+            let module = match (declared, line.strip_prefix("pub use ")) {
+                (Some(module), _) => module.strip_suffix(';'),
+                (_, Some(used)) => used.split("::").next(),
+                _ => None,
+            };
+            match module.filter(|module| folder.join(format!("{module}.rs")).is_file()) {
+                Some(module) => {
+                    let lines = left.entry(module.to_owned()).or_default();
+                    lines.push_str(&std::mem::take(&mut attributes));
+                    lines.push_str(line);
+                    lines.push('\n');
+                }
+                None if line.starts_with("#[") => attributes.push_str(&format!("{line}\n")),
+                None => attributes.clear(),
+            }
         }
+        Ok(Self {
+            folder,
+            left,
+            brought_in: String::new(),
+            sent: Vec::new(),
+        })
     }
-    Ok(named.into_iter().collect())
+
+    /// Adds those to `source` that the lines which `patch` adds name: the module, or what is used from it.
+    fn add_named_by(&mut self, patch: &Patch, source: &Path) -> Result<()> {
+        let added: String = patch.added_lines().collect();
+        let words: BTreeSet<&str> = words(&added).collect();
+        let named: Vec<String> = self
+            .left
+            .iter()
+            .filter(|(module, lines)| {
+                let mut used = lines
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("pub use "))
+                    .flat_map(self::words);
+                words.contains(module.as_str()) || used.any(|name| words.contains(name))
+            })
+            .map(|(module, _)| module.clone())
+            .collect();
+        let root = source.join("src").join("lib.rs");
+        for module in named {
+            let file = format!("{module}.rs");
+            std::fs::copy(self.folder.join(&file), source.join("src").join(&file))?;
+            self.brought_in
+                .push_str(&self.left.remove(&module).unwrap_or_default());
+            self.sent.push((patch.name.clone(), module));
+        }
+        let text = std::fs::read_to_string(&root)?;
+        if self.brought_in.is_empty() || text.contains(self.brought_in.trim_end()) {
+            return Ok(());
+        }
+        let modules = self.brought_in.trim_end();
+        let beside = text
+            .lines()
+            .find(|line| line.starts_with("pub mod ") || line.starts_with("mod "));
+        let text = match beside {
+            Some(first) => text.replacen(first, &format!("{first}\n{modules}"), 1),
+            None => format!("{text}{modules}\n"),
+        };
+        std::fs::write(&root, text)?;
+        Ok(())
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
 }
 
 /// Who the mails are from.
