@@ -28,6 +28,16 @@ pub(crate) fn current() -> Option<Arc<Report>> {
     None
 }
 
+/// Nothing is restricted here.
+pub(crate) fn explain(path: &std::path::Path, access: crate::Access) -> crate::Explanation {
+    crate::Explanation {
+        path: path.to_owned(),
+        resolved: path.to_owned(),
+        access,
+        verdict: crate::Verdict::NotRestricted,
+    }
+}
+
 /// Prepares a policy, see [`Policy::prepare`].
 pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;

@@ -63,6 +63,7 @@ struct Readme;
 
 mod access;
 mod error;
+mod explain;
 mod mode;
 mod policy;
 mod prepared;
@@ -79,6 +80,7 @@ mod platform;
 
 pub use access::Access;
 pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
+pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use mode::{MODE_VARIABLE, Mode};
 pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
 pub use prepared::{Prepared, current};

@@ -2,6 +2,7 @@
 
 mod create;
 mod enforce;
+mod explain;
 mod judge;
 mod kernel;
 mod overlap;
@@ -15,5 +16,6 @@ mod tasks;
 mod threads;
 
 pub(crate) use enforce::Plan;
+pub(crate) use explain::explain;
 pub(crate) use prepare::prepare;
 pub(crate) use process::current;

@@ -119,7 +119,7 @@ impl Enforced {
 
 impl Grant {
     /// Whether the path still leads to the inode that the rule is on.
-    fn is_still_there(&self) -> bool {
+    pub(crate) fn is_still_there(&self) -> bool {
         fs::symlink_metadata(&self.resolved)
             .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
     }

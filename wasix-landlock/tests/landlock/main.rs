@@ -8,6 +8,7 @@ extern crate wasix_landlock_testing;
 mod common;
 
 mod bad_input;
+mod explain;
 mod files;
 mod mode;
 mod report;

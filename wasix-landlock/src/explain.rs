@@ -1,0 +1,152 @@
+//! Why an access is denied, or isn't.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::{Access, Right, platform};
+
+/// Says whether this process may access a path of the host, and if not, what is missing.
+///
+/// It answers from the record of what was enforced, and from what stands at the path now. Nothing
+/// is opened and nothing changes, so it can be asked for what is denied. What the user may not do
+/// by the file's own permissions is another matter, which it doesn't look at.
+///
+/// ```
+/// use wasix_landlock::{Access, Verdict, explain};
+///
+/// let answer = explain("/etc/passwd", Access::READ);
+/// assert_eq!(answer.verdict, Verdict::NotRestricted); // no policy was enforced here
+/// ```
+#[must_use]
+pub fn explain(path: impl AsRef<Path>, access: Access) -> Explanation {
+    platform::explain(path.as_ref(), access)
+}
+
+/// What [`explain`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The path that was asked for.
+    pub path: PathBuf,
+    /// Where it leads, absolute and without symbolic links; as far as it exists.
+    pub resolved: PathBuf,
+    /// The access that was asked for.
+    pub access: Access,
+    /// Whether it is granted.
+    pub verdict: Verdict,
+}
+
+/// Whether an access is granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// No policy restricts this process.
+    NotRestricted,
+    /// It is granted, by this preopen or runtime path and perhaps others.
+    Granted {
+        /// The grant.
+        by: GrantedPath,
+    },
+    /// The file is not the one that was granted: something else was put in its place, and a rule
+    /// holds for what was there when the process was restricted.
+    Replaced {
+        /// The grant whose file it was.
+        was: GrantedPath,
+        /// The access rights that it had.
+        missing: Vec<Right>,
+    },
+    /// It is not granted.
+    NotGranted {
+        /// The access rights that are missing.
+        missing: Vec<Right>,
+        /// The access that would have to be granted.
+        needs: Access,
+        /// The grant that comes nearest: one of the path itself or above it, or else the one with
+        /// which it has the most in common.
+        nearest: Option<GrantedPath>,
+    },
+}
+
+/// A grant, as an explanation names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GrantedPath {
+    /// The preopen or runtime path, as reports and errors name it.
+    pub owner: String,
+    /// The host path, as it was given.
+    pub path: PathBuf,
+    /// What was granted on it.
+    pub access: Access,
+    /// Whether it is a directory, whose grant holds for all beneath it.
+    pub directory: bool,
+}
+
+impl Explanation {
+    /// Whether the kernel denies it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        !matches!(
+            self.verdict,
+            Verdict::NotRestricted | Verdict::Granted { .. }
+        )
+    }
+}
+
+impl fmt::Display for GrantedPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            owner,
+            path,
+            access,
+            directory,
+        } = self;
+        let below = if *directory { "/…" } else { "" };
+        write!(f, "{owner} ({}{below}: {access})", path.display())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): ", self.path.display(), self.access)?;
+        if self.resolved != self.path {
+            write!(f, "it leads to {}; ", self.resolved.display())?;
+        }
+        match &self.verdict {
+            Verdict::NotRestricted => write!(f, "this process is not restricted"),
+            Verdict::Granted { by } => write!(f, "granted by {by}"),
+            Verdict::Replaced { was, missing } => write!(
+                f,
+                "denied, {} is missing: the file was replaced after the process had been \
+                 restricted, and {was} granted the one before; grant its directory if files in it \
+                 are replaced",
+                Names(missing)
+            ),
+            Verdict::NotGranted {
+                missing,
+                needs,
+                nearest,
+            } => {
+                write!(f, "denied, {} is missing", Names(missing))?;
+                match nearest {
+                    Some(nearest) => write!(f, "; the nearest grant is {nearest}")?,
+                    None => write!(f, "; nothing is granted")?,
+                }
+                write!(f, "; preopen it with {needs} to allow it")
+            }
+        }
+    }
+}
+
+struct Names<'a>(&'a [Right]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, right) in self.0.iter().enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", right.name())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Answers from the record of what was enforced.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::process::{self, Enforced, Grant, Process};
+use crate::{
+    Access, Explanation, GrantedPath, Object, Right, Verdict,
+    rights::{Object::Directory, Rights},
+};
+
+/// See [`crate::explain`].
+pub(crate) fn explain(path: &Path, access: Access) -> Explanation {
+    let asked = Asked::new(path, access);
+    let enforced = match &*process::lock() {
+        Process::Under(enforced) => Some(enforced.clone()),
+        Process::Free | Process::Partly => None,
+    };
+    let verdict = enforced.map_or(Verdict::NotRestricted, |enforced| {
+        asked.judged_by(&enforced)
+    });
+    Explanation {
+        path: path.to_owned(),
+        resolved: asked.resolved,
+        access,
+        verdict,
+    }
+}
+
+struct Asked {
+    resolved: PathBuf,
+    access: Access,
+    /// Device, inode and kind of what is there.
+    found: Option<((u64, u64), Object)>,
+}
+
+impl Asked {
+    fn new(path: &Path, access: Access) -> Self {
+        let resolved = resolve(path);
+        let found = fs::symlink_metadata(&resolved).ok().map(|found| {
+            let object = if found.is_dir() {
+                Directory
+            } else {
+                Object::File
+            };
+            ((found.dev(), found.ino()), object)
+        });
+        Self {
+            resolved,
+            access,
+            found,
+        }
+    }
+
+    fn judged_by(&self, enforced: &Enforced) -> Verdict {
+        let object = self.found.map_or(Object::File, |(_, object)| object);
+        let mut needed = self.access.rights(object);
+        if self.found.is_none() && self.access.create {
+            needed.extend([Right::MakeReg]);
+        }
+        let needed = needed.intersection(enforced.handled);
+        let (mut granted, mut by) = (Rights::default(), None);
+        for grant in &enforced.grants {
+            if self.is_covered_by(grant) {
+                granted = granted.union(grant.rights);
+                if by.is_none() || !needed.intersection(grant.rights).is_empty() {
+                    by = Some(named(grant));
+                }
+            }
+        }
+        let missing = needed.minus(granted);
+        match by {
+            Some(by) if missing.is_empty() => Verdict::Granted { by },
+            by => {
+                let missing = missing.to_vec();
+                if let Some(was) = enforced.grants.iter().find(|grant| self.replaces(grant)) {
+                    let was = named(was);
+                    return Verdict::Replaced { was, missing };
+                }
+                Verdict::NotGranted {
+                    missing,
+                    needs: self.access,
+                    nearest: by.or_else(|| self.nearest(&enforced.grants)),
+                }
+            }
+        }
+    }
+
+    /// A rule is on an inode, and on everything beneath it.
+    fn is_covered_by(&self, grant: &Grant) -> bool {
+        let same = self.found.is_some() && self.found.map(|(inode, _)| inode) == grant.inode;
+        same || (grant.object == Directory
+            && self.resolved.starts_with(&grant.resolved)
+            && grant.is_still_there())
+    }
+
+    /// Whether it stands where what was granted stood.
+    fn replaces(&self, grant: &Grant) -> bool {
+        let rights = self.access.rights(grant.object);
+        self.resolved == grant.resolved
+            && self.found.map(|(inode, _)| inode) != grant.inode
+            && !rights.intersection(grant.rights).is_empty()
+    }
+
+    /// The grant that has the most of the path's names in common with it, for a preopen before one
+    /// for the runtime. Sharing no more than the root is no nearness.
+    fn nearest(&self, grants: &[Grant]) -> Option<GrantedPath> {
+        let common = |grant: &Grant| {
+            let (ours, theirs) = (self.resolved.components(), grant.resolved.components());
+            ours.zip(theirs).take_while(|(a, b)| a == b).count()
+        };
+        grants
+            .iter()
+            .filter(|grant| common(grant) > 1)
+            .max_by_key(|grant| (common(grant), !grant.runtime))
+            .map(named)
+    }
+}
+
+/// Where the path leads, as far as it exists.
+fn resolve(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in path.ancestors() {
+        if let Ok(resolved) = ancestor.canonicalize() {
+            return match path.strip_prefix(ancestor) {
+                Ok(rest) if !rest.as_os_str().is_empty() => resolved.join(rest),
+                _ => resolved,
+            };
+        }
+    }
+    path
+}
+
+fn named(grant: &Grant) -> GrantedPath {
+    GrantedPath {
+        owner: grant.owner.clone(),
+        path: grant.path.clone(),
+        access: grant.access,
+        directory: grant.object == Directory,
+    }
+}
