@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::{
-    EnforceError, HostReport, Mode, Policy, PreopenReport, PrepareError, Protection,
+    EnforceError, HostReport, Level, Mode, Policy, PreopenReport, PrepareError, Protection,
     ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status,
 };
 
@@ -67,8 +67,12 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
         .iter()
         .map(|name| ProtectionReport {
             name: *name,
-            required: policy.requires(*name),
-            status: ProtectionStatus::NotEnforced { why: why.clone() },
+            level: policy.level(*name),
+            status: match policy.level(*name) {
+                Level::Off => ProtectionStatus::Off,
+                _ => ProtectionStatus::NotEnforced { why: why.clone() },
+            },
+            by: Vec::new(),
         })
         .collect();
     report.preopens = policy

@@ -32,12 +32,19 @@ pub struct ModeError {
 
 /// A protection that doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{value}` is no protection: use `truncate`, `ioctl-device`, `resolve-unix` or `all-threads`"
-)]
+#[error("`{value}` is no protection: use one of {}", known())]
 pub struct ProtectionError {
     /// What was given.
     pub value: String,
+}
+
+/// The names of all protections.
+fn known() -> String {
+    let names: Vec<&str> = crate::Protection::ALL
+        .iter()
+        .map(|protection| protection.name())
+        .collect();
+    names.join(", ")
 }
 
 /// The rights in a message, by name.

@@ -45,7 +45,8 @@
 //! - A **file** that was opened before the restriction keeps its descriptor's rights.
 //! - Landlock does not mediate `chdir`, `stat`, `access`, `readlink`, `flock`, `fcntl`, `chmod`,
 //!   `chown`, `utime` and extended attributes, so these still work on files outside the grants.
-//! - It restricts no network access and sets no scope.
+//! - It restricts no network access, sets no scope and adds no second layer unless the policy asks
+//!   for that: [`Policy::network`], [`Policy::harden`], [`Policy::protect`].
 //! - A file that was created for a preopen and never used stays behind, empty: a restricted process
 //!   may not remove it.
 //! - Child processes forked before the restriction stay as they are.
@@ -64,7 +65,9 @@ struct Readme;
 mod access;
 mod error;
 mod explain;
+mod inherited;
 mod mode;
+mod network;
 mod policy;
 mod prepared;
 mod protection;
@@ -81,12 +84,15 @@ mod platform;
 pub use access::Access;
 pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
+pub use inherited::Inherited;
 pub use mode::{MODE_VARIABLE, Mode};
+pub use network::Network;
 pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
 pub use prepared::{Prepared, current};
-pub use protection::Protection;
+pub use protection::{Layer, Level, Protection};
 pub use report::{
-    HostReport, NotGranted, PreopenReport, ProtectionReport, ProtectionStatus, Report,
-    RuntimePathReport, RuntimePathStatus, Status, SweepMethod, ThreadsReport,
+    DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, NotGranted, PreopenReport,
+    ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status,
+    SweepMethod, ThreadsReport,
 };
 pub use rights::{Object, Right};

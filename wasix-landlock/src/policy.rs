@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Error, Mode, PrepareError, Prepared, Protection, Report, access, platform};
+use crate::{
+    Access, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection, Report,
+    access, platform,
+};
 
 /// How long [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
 /// otherwise.
@@ -79,7 +82,10 @@ pub struct Policy {
     pub(crate) preopens: Vec<Preopen>,
     pub(crate) runtime_paths: Vec<RuntimePath>,
     pub(crate) mode: Option<Mode>,
-    protections: BTreeMap<Protection, bool>,
+    levels: BTreeMap<Protection, Level>,
+    network: Option<Network>,
+    harden: bool,
+    pub(crate) inherited: Inherited,
     deadline: Option<Duration>,
 }
 
@@ -112,15 +118,53 @@ impl Policy {
         })
     }
 
-    /// Lets a kernel do without this protection. The report says whether it did.
-    pub fn optional(mut self, protection: Protection) -> Self {
-        self.protections.insert(protection, false);
+    /// Says how much a protection is wanted, before or after [`Policy::harden`] and
+    /// [`Policy::network`].
+    pub fn protect(mut self, protection: Protection, level: Level) -> Self {
+        self.levels.insert(protection, level);
         self
     }
 
+    /// Lets a kernel do without this protection. The report says whether it did.
+    pub fn optional(self, protection: Protection) -> Self {
+        self.protect(protection, Level::Degradable)
+    }
+
     /// Makes it an error when this protection can't be had.
-    pub fn require(mut self, protection: Protection) -> Self {
-        self.protections.insert(protection, true);
+    pub fn require(self, protection: Protection) -> Self {
+        self.protect(protection, Level::Strict)
+    }
+
+    /// Does without this protection, which the program around the module can't live with.
+    pub fn without(self, protection: Protection) -> Self {
+        self.protect(protection, Level::Off)
+    }
+
+    /// Restricts the network to these ports. A policy that says nothing of it, here or by
+    /// [`Policy::harden`], leaves the network as it is.
+    ///
+    /// It requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`]. UDP
+    /// ports need ABI 10; without any granted, every kernel can refuse UDP altogether.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// Requires every protection that a WASI runtime can live with, and no network unless
+    /// [`Policy::network`] grants some: for programs that do little besides running modules.
+    ///
+    /// It takes from the program around the module what it takes from the module: executing
+    /// programs, changing modes and owners, unix sockets, and so on; see [`Protection`]. What is
+    /// needed is given back with [`Policy::without`].
+    pub fn harden(mut self) -> Self {
+        self.harden = true;
+        self
+    }
+
+    /// What becomes of the descriptors that are open when the policy is enforced;
+    /// [`Inherited::Report`] unless given.
+    pub fn inherited(mut self, inherited: Inherited) -> Self {
+        self.inherited = inherited;
         self
     }
 
@@ -181,10 +225,33 @@ impl Policy {
     }
 
     pub(crate) fn requires(&self, protection: Protection) -> bool {
-        self.protections
-            .get(&protection)
-            .copied()
-            .unwrap_or_else(|| protection.required_by_default())
+        self.level(protection) == Level::Strict
+    }
+
+    /// How much this protection is wanted.
+    pub(crate) fn level(&self, protection: Protection) -> Level {
+        self.levels.get(&protection).copied().unwrap_or_else(|| {
+            let by_default =
+                |protection: Protection| protection.level(self.harden, self.network.is_some());
+            // Else the filter could be gone around.
+            let is_filter = |protection: &&Protection| {
+                **protection != Protection::IoUring && protection.is_of_second_layer()
+            };
+            let on = |protection: &Protection| self.level(*protection) != Level::Off;
+            if protection == Protection::IoUring && Protection::ALL.iter().filter(is_filter).any(on)
+            {
+                return Level::Strict;
+            }
+            by_default(protection)
+        })
+    }
+
+    /// The ports that are granted; `None` if the network isn't restricted.
+    pub(crate) fn effective_network(&self) -> Option<Network> {
+        let asked = [Protection::Tcp, Protection::Udp]
+            .iter()
+            .any(|protection| self.level(*protection) != Level::Off);
+        asked.then(|| self.network.clone().unwrap_or_default())
     }
 
     #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Kind, Mode, Object, Protection, Right};
+use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right};
 
 /// What the kernel enforces on this process and what it doesn't.
 ///
@@ -37,6 +37,11 @@ pub struct Report {
     pub runtime_paths: Vec<RuntimePathReport>,
     /// Every protection.
     pub protections: Vec<ProtectionReport>,
+    /// The ports that are granted; `None` if the network isn't restricted.
+    pub network: Option<Network>,
+    /// What was open when the policy was enforced; `None` before that, when an earlier policy had
+    /// restricted the process, and when nothing is restricted.
+    pub descriptors: Option<DescriptorsReport>,
     /// How the threads were restricted; `None` when none was.
     pub threads: Option<ThreadsReport>,
     /// What is not enforced although the policy asks for it, in words.
@@ -151,10 +156,12 @@ pub enum RuntimePathStatus {
 pub struct ProtectionReport {
     /// The protection.
     pub name: Protection,
-    /// Whether the policy required it.
-    pub required: bool,
+    /// How much the policy wants it.
+    pub level: Level,
     /// Whether it is there.
     pub status: ProtectionStatus,
+    /// What enforces it; empty where nothing does.
+    pub by: Vec<Layer>,
 }
 
 /// Whether a protection is there.
@@ -164,7 +171,9 @@ pub struct ProtectionReport {
 pub enum ProtectionStatus {
     /// The kernel enforces it.
     Enforced,
-    /// It is not enforced.
+    /// The policy doesn't want it.
+    Off,
+    /// It is not enforced although the policy wants it.
     NotEnforced {
         /// Why, in words.
         why: String,
@@ -212,6 +221,61 @@ pub enum SweepMethod {
     Joined,
 }
 
+/// What was open when a policy was enforced, and what became of it.
+///
+/// A restriction doesn't touch what is open: a file stays readable or writable, a socket connected.
+/// A directory is of no use for opening what isn't granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DescriptorsReport {
+    /// The descriptors, lowest first, without this crate's own.
+    pub listed: Vec<DescriptorReport>,
+    /// How many more were open and aren't listed.
+    pub unlisted: usize,
+}
+
+/// A descriptor that was open, in a [`DescriptorsReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DescriptorReport {
+    /// Its number.
+    pub number: i32,
+    /// What it is.
+    pub kind: DescriptorKind,
+    /// What `/proc/self/fd` says it leads to, such as a path or `socket:[1234]`.
+    pub target: String,
+    /// Whether it can be read from.
+    pub read: bool,
+    /// Whether it can be written to.
+    pub write: bool,
+    /// Whether a program that is executed gets it too. What Rust opens isn't passed on, so this
+    /// one came from the process that started this one, or was opened by other means.
+    pub passed_on: bool,
+    /// Whether it was closed.
+    pub closed: bool,
+}
+
+/// What a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DescriptorKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A socket.
+    Socket,
+    /// A socket of an unnamed pair that this process made for itself.
+    SocketPair,
+    /// A pipe or fifo.
+    Pipe,
+    /// A character or block device, a terminal included.
+    Device,
+    /// Anything else, such as an event counter, a timer or an io_uring.
+    Other,
+}
+
 impl Report {
     /// A report of nothing: what there is before anything was asked of a kernel.
     pub(crate) fn new(mode: Mode) -> Self {
@@ -225,6 +289,8 @@ impl Report {
             preopens: Vec::new(),
             runtime_paths: Vec::new(),
             protections: Vec::new(),
+            network: None,
+            descriptors: None,
             threads: None,
             not_enforced: Vec::new(),
             warnings: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use crate::Access;
+use crate::{Access, Protection};
 
 /// Why a policy could not be enforced.
 ///
@@ -26,6 +26,102 @@ pub enum EnforceError {
         asked: Access,
         /// What is missing, in words.
         reason: String,
+    },
+
+    /// Another policy restricted this process since this one was prepared, without a protection
+    /// that this one requires.
+    #[error(
+        "this process was restricted meanwhile without `{protection}`, which this policy requires; \
+         require it in the first policy, or name it optional"
+    )]
+    NotInEnforced {
+        /// The protection.
+        protection: Protection,
+    },
+
+    /// Another policy restricted this process since this one was prepared, and doesn't grant the
+    /// ports that this one asks for.
+    #[error(
+        "{} is not within what this process was restricted to meanwhile; grant it in the first \
+         policy, or use a process per policy",
+        ports.join(", ")
+    )]
+    PortsNotWithinEnforced {
+        /// What isn't granted, in words.
+        ports: Vec<String>,
+    },
+
+    /// Descriptors are open that the policy refuses, see [`Inherited::Refuse`](crate::Inherited).
+    #[error(
+        "descriptors are open that no restriction touches: {}; close them before, or allow them",
+        refused.join(", ")
+    )]
+    DescriptorsOpen {
+        /// Each one's number, and what it leads to.
+        refused: Vec<String>,
+    },
+
+    /// A descriptor that is to be closed isn't open, or is a standard stream.
+    #[error("descriptor {number} can't be closed: it isn't open, or is a standard stream")]
+    NotOpen {
+        /// Its number.
+        number: i32,
+    },
+
+    /// What is open can't be listed or closed.
+    #[error("what is open can't be settled: {source}; mount /proc, or only report it")]
+    Descriptors {
+        /// What the kernel said.
+        source: io::Error,
+    },
+
+    /// A thread is under a seccomp filter of its own, so that the process's filter can't be put on
+    /// all threads at once. None was.
+    #[error(
+        "thread {tid} is under a seccomp filter of its own, so that the second layer can't be put \
+         on every thread; enforce before starting it"
+    )]
+    FilterDiverges {
+        /// The thread.
+        tid: i32,
+    },
+
+    /// The kernel refused the filter. No thread is under it.
+    #[error("the kernel took no seccomp filter: {source}")]
+    Filter {
+        /// What the kernel said.
+        source: io::Error,
+    },
+
+    /// The filter is there, and a system call that it must refuse isn't refused.
+    #[error(
+        "thread {tid} is under the filter and {probe} is not refused: `{protection}` doesn't hold{}",
+        Partly(*restricted)
+    )]
+    NotFiltered {
+        /// The thread.
+        tid: i32,
+        /// The protection.
+        protection: Protection,
+        /// The system call that was tried.
+        probe: &'static str,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
+    /// The kernel took a right or a scope into the ruleset, and allows what it should deny.
+    #[error(
+        "the kernel doesn't hold `{protection}`: {probe} is still allowed; use another kernel, or \
+         name it optional{}",
+        Partly(*restricted)
+    )]
+    NotHeld {
+        /// The protection.
+        protection: Protection,
+        /// What was tried.
+        probe: String,
+        /// Threads restricted by then.
+        restricted: usize,
     },
 
     /// An earlier policy failed when some threads were restricted already.
@@ -150,8 +246,17 @@ impl EnforceError {
             | Self::NotRestricted { restricted, .. }
             | Self::ThreadNotReached { restricted, .. }
             | Self::NotSettled { restricted, .. }
+            | Self::NotFiltered { restricted, .. }
+            | Self::NotHeld { restricted, .. }
             | Self::Tasks { restricted, .. } => *restricted > 0,
             Self::NotWithinEnforced { .. }
+            | Self::NotInEnforced { .. }
+            | Self::PortsNotWithinEnforced { .. }
+            | Self::DescriptorsOpen { .. }
+            | Self::NotOpen { .. }
+            | Self::Descriptors { .. }
+            | Self::FilterDiverges { .. }
+            | Self::Filter { .. }
             | Self::NoProbe
             | Self::NoFreeSignal
             | Self::Signal { .. } => false,

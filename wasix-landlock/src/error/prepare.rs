@@ -209,6 +209,33 @@ pub enum PrepareError {
         abi: u32,
     },
 
+    /// This process is restricted already, and the ports aren't granted by that.
+    #[error(
+        "{} is not within what this process was restricted to; grant it in the first policy, or \
+         use a process per policy",
+        ports.join(", ")
+    )]
+    PortsNotWithinEnforced {
+        /// What isn't granted, in words.
+        ports: Vec<String>,
+    },
+
+    /// The second layer can't be had, and a protection that needs it is required.
+    #[error("`{protection}` needs a seccomp filter: {reason}; name it optional, or do without")]
+    FilterUnavailable {
+        /// The protection.
+        protection: Protection,
+        /// Why, in words.
+        reason: String,
+    },
+
+    /// The kernel refused the rule for a port.
+    #[error("the kernel took no rule for a port: {source}")]
+    PortRule {
+        /// What the kernel said.
+        source: io::Error,
+    },
+
     /// The kernel made no ruleset.
     #[error("the kernel made no Landlock ruleset for {}: {source}", names(rights))]
     Ruleset {

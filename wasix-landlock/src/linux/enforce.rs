@@ -1,6 +1,7 @@
 //! Restricting the process.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
@@ -12,6 +13,9 @@ use tracing::{info, warn};
 
 use super::{
     create::CreatedFiles,
+    descriptors,
+    filter::{Failed, Filter},
+    held::Trials,
     judge::{Failure, Problem, judge},
     probe,
     process::{self, Enforced, Grant, Process},
@@ -20,8 +24,8 @@ use super::{
     threads::{Sweep, Swept},
 };
 use crate::{
-    EnforceError, Mode, Protection, ProtectionStatus, Report, SweepMethod, ThreadsReport,
-    rights::Rights,
+    EnforceError, Inherited, Layer, Level, Mode, Network, Protection, ProtectionReport,
+    ProtectionStatus, Report, SweepMethod, ThreadsReport, rights::Rights,
 };
 
 /// The Landlock ABI that restricts all threads at once.
@@ -38,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) deadline: Duration,
     /// Whether every thread has to be reached.
     pub(crate) all_threads: bool,
+    /// The ports that are asked for; `None` if the network isn't restricted.
+    pub(crate) network: Option<Network>,
+    /// What becomes of the descriptors that are open.
+    pub(crate) inherited: Inherited,
 }
 
 /// What enforcing it means.
@@ -47,8 +55,15 @@ pub(crate) enum Next {
     Nothing,
     /// This process is restricted already.
     Join,
-    /// Restrict it with this ruleset.
-    Restrict(OwnedFd),
+    /// Restrict it with this.
+    Restrict(Restriction),
+}
+
+/// What a process is restricted with.
+#[derive(Debug)]
+pub(crate) struct Restriction {
+    pub(crate) ruleset: OwnedFd,
+    pub(crate) filter: Option<Filter>,
 }
 
 impl Plan {
@@ -66,7 +81,9 @@ impl Plan {
                 self.join_late(&Arc::clone(enforced))?;
             }
             (Next::Restrict(_), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Next::Restrict(ruleset), Process::Free) => self.restrict(&ruleset, &mut process)?,
+            (Next::Restrict(restriction), Process::Free) => {
+                self.restrict(restriction, &mut process)?;
+            }
         }
         let Self {
             report,
@@ -96,6 +113,30 @@ impl Plan {
 
     /// Another policy was enforced since this one was prepared.
     fn join_late(&mut self, enforced: &Enforced) -> Result<(), EnforceError> {
+        let enforcing = self.report.mode == Mode::Enforce;
+        self.report.not_enforced.clear();
+        for asked in &mut self.report.protections {
+            let name = asked.name;
+            let earlier = enforced.report.protections.iter().find(|p| p.name == name);
+            asked.status = earlier.map_or(ProtectionStatus::Off, |p| p.status.clone());
+            asked.by = earlier.map_or_else(Vec::new, |p| p.by.clone());
+            if asked.level != Level::Off && asked.status != ProtectionStatus::Enforced {
+                if asked.level == Level::Strict && enforcing {
+                    return Err(EnforceError::NotInEnforced { protection: name });
+                }
+                let why = format!("{name}: an earlier policy did without");
+                self.report.not_enforced.push(why);
+            }
+        }
+        let ports = enforced.ports_beyond(self.network.as_ref());
+        if !ports.is_empty() {
+            let error = EnforceError::PortsNotWithinEnforced { ports };
+            if enforcing {
+                return Err(error);
+            }
+            self.report.warnings.push(error.to_string());
+        }
+        self.report.network.clone_from(&enforced.report.network);
         for grant in self.grants.iter().filter(|grant| !grant.runtime) {
             if let Err(gap) = enforced.check(grant) {
                 let error = EnforceError::NotWithinEnforced {
@@ -117,7 +158,14 @@ impl Plan {
 
     /// Restricts every thread, the calling one last: until then the files that were created can
     /// still be removed.
-    fn restrict(&mut self, ruleset: &OwnedFd, process: &mut Process) -> Result<(), EnforceError> {
+    fn restrict(
+        &mut self,
+        restriction: Restriction,
+        process: &mut Process,
+    ) -> Result<(), EnforceError> {
+        let Restriction { ruleset, filter } = restriction;
+        let own = BTreeSet::from([ruleset.as_raw_fd()]);
+        descriptors::settle(&self.inherited, &own, &mut self.report)?;
         let best_effort = self.report.mode == Mode::BestEffort;
         let attempt = match probe::choose(&self.grants) {
             Some(attempt) => Arc::new(attempt),
@@ -130,7 +178,8 @@ impl Plan {
             None => return Err(EnforceError::NoProbe),
         };
         let mut enforcement = Enforcement {
-            ruleset,
+            ruleset: &ruleset,
+            filter,
             attempt,
             deadline: self.deadline,
             lenient: best_effort || !self.all_threads,
@@ -159,6 +208,7 @@ impl Plan {
 /// A restriction under way.
 struct Enforcement<'a> {
     ruleset: &'a OwnedFd,
+    filter: Option<Filter>,
     attempt: Arc<Attempt>,
     deadline: Duration,
     /// Whether threads that aren't reached go to the report.
@@ -177,6 +227,8 @@ impl Enforcement<'_> {
         }
         // Before anything is restricted: it can't be opened afterwards.
         let tasks = Tasks::open();
+        let trials = trials(report);
+        self.filter(report)?;
         let synced = report.abi >= THREAD_SYNC_ABI && self.restrict_at_once()?;
         let method = if synced {
             SweepMethod::KernelThreadSync
@@ -199,6 +251,7 @@ impl Enforcement<'_> {
             ));
         }
         self.restrict_caller(synced)?;
+        self.settle_trials(trials, report)?;
 
         let mut threads = threads_report(method, self.started);
         threads.proved = swept.proved + 1;
@@ -216,6 +269,54 @@ impl Enforcement<'_> {
             lacks_all_threads(report, &failure.into_error(0, self.deadline).to_string());
         }
         Ok(threads)
+    }
+
+    /// Puts every thread under the filter. It comes first, as it is on all threads or on none, so
+    /// that each visit can show that it is there.
+    fn filter(&mut self, report: &mut Report) -> Result<(), EnforceError> {
+        let Some(filter) = self.filter.take() else {
+            return Ok(());
+        };
+        let Err(failed) = filter.install() else {
+            // That can't be undone either.
+            self.restricted = 1;
+            return Ok(());
+        };
+        let error = match failed {
+            Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },
+            Failed::Call(source) => EnforceError::Filter { source },
+        };
+        let needed = report.protections.iter().any(|protection| {
+            protection.by.contains(&Layer::Seccomp) && protection.level == Level::Strict
+        });
+        if needed && report.mode == Mode::Enforce {
+            return Err(error);
+        }
+        lacks(report, &error.to_string(), |protection| {
+            protection.by.contains(&Layer::Seccomp)
+        });
+        Ok(())
+    }
+
+    /// Tries what the ruleset denies beyond files, and settles for less where the policy does.
+    fn settle_trials(&self, trials: Trials, report: &mut Report) -> Result<(), EnforceError> {
+        for not_held in trials.run() {
+            let name = not_held.protection;
+            let strict = report
+                .protections
+                .iter()
+                .any(|protection| protection.name == name && protection.level == Level::Strict);
+            if strict && report.mode == Mode::Enforce {
+                return Err(EnforceError::NotHeld {
+                    protection: name,
+                    probe: not_held.what,
+                    restricted: self.restricted,
+                });
+            }
+            let why = format!("the kernel doesn't hold it: {} is allowed", not_held.what);
+            lacks(report, &why, |protection| protection.name == name);
+        }
+        Ok(())
     }
 
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
@@ -321,6 +422,7 @@ impl Enforcement<'_> {
                 before: Ok(()),
                 restricted: Ok(()),
                 after: self.attempt.run(),
+                not_refused: sys::first_not_refused(),
             }
         } else {
             restrict_here(self.ruleset.as_raw_fd(), &self.attempt)
@@ -360,7 +462,22 @@ fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
         before,
         restricted,
         after: attempt.run(),
+        not_refused: sys::first_not_refused(),
     }
+}
+
+/// Makes ready what shows whether the kernel holds the ruleset.
+fn trials(report: &mut Report) -> Trials {
+    let held: Vec<Protection> = report
+        .protections
+        .iter()
+        .filter(|protection| protection.by.contains(&Layer::Landlock))
+        .map(|protection| protection.name)
+        .collect();
+    let ports = report.network.clone().unwrap_or_default();
+    let (trials, untried) = Trials::new(&held, &ports);
+    report.warnings.extend(untried);
+    trials
 }
 
 fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {
@@ -379,14 +496,25 @@ fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {
 
 /// Notes that not every thread is restricted.
 fn lacks_all_threads(report: &mut Report, why: &str) {
-    let name = Protection::AllThreads;
-    report.not_enforced.push(format!("{name}: {why}"));
-    for protection in &mut report.protections {
-        if protection.name == name {
-            protection.status = ProtectionStatus::NotEnforced {
-                why: why.to_owned(),
-            };
-        }
+    lacks(report, why, |protection| {
+        protection.name == Protection::AllThreads
+    });
+}
+
+/// Notes that protections which were taken for enforced aren't.
+fn lacks(report: &mut Report, why: &str, which: impl Fn(&ProtectionReport) -> bool) {
+    for protection in report
+        .protections
+        .iter_mut()
+        .filter(|protection| which(protection))
+    {
+        report
+            .not_enforced
+            .push(format!("{}: {why}", protection.name));
+        protection.by.clear();
+        protection.status = ProtectionStatus::NotEnforced {
+            why: why.to_owned(),
+        };
     }
 }
 

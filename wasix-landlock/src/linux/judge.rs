@@ -2,7 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use super::sys::{Attempt, Call, Visit};
+use super::sys::{Attempt, Call, Refusal, Visit};
 use crate::EnforceError;
 
 /// A thread that is restricted.
@@ -32,6 +32,7 @@ pub(crate) enum Problem {
     StillAllowed {
         probe: String,
     },
+    NotFiltered(&'static Refusal),
     NotReached {
         name: String,
         state: char,
@@ -66,6 +67,9 @@ pub(crate) fn judge(
                 errno,
             });
         }
+    }
+    if let Some(refusal) = visit.not_refused {
+        return fail(Problem::NotFiltered(refusal));
     }
     match (attempt, visit.after) {
         // The kernel's word is all there is; only a policy that lets this pass comes here.
@@ -106,6 +110,12 @@ impl Failure {
             Problem::StillAllowed { probe } => EnforceError::NotRestricted {
                 tid,
                 probe,
+                restricted,
+            },
+            Problem::NotFiltered(refusal) => EnforceError::NotFiltered {
+                tid,
+                protection: refusal.protection,
+                probe: refusal.name,
                 restricted,
             },
             Problem::NotReached {

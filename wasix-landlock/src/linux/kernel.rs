@@ -1,14 +1,23 @@
 //! What this kernel can enforce, asked of the kernel itself.
 
-use std::os::fd::OwnedFd;
-
-use landlock::{
-    AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError,
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::{AsFd, OwnedFd},
 };
 
-use super::sys;
-use crate::{Protection, Right, Unavailable, rights::Rights};
+use super::sys::{self, Handled};
+use crate::{Network, Protection, Right, Unavailable, rights::Rights};
+
+/// `LANDLOCK_ACCESS_NET_BIND_TCP` and `..._CONNECT_TCP` in `linux/landlock.h`, ABI 4.
+pub(crate) const BIND_TCP: u64 = 1 << 0;
+const CONNECT_TCP: u64 = 1 << 1;
+/// `LANDLOCK_ACCESS_NET_BIND_UDP` and `..._CONNECT_SEND_UDP` in `linux/landlock.h`, ABI 10.
+pub(crate) const BIND_UDP: u64 = 1 << 2;
+const SEND_UDP: u64 = 1 << 3;
+/// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL` in `linux/landlock.h`, ABI 6.
+const SCOPE_ABSTRACT_SOCKET: u64 = 1 << 0;
+const SCOPE_SIGNAL: u64 = 1 << 1;
 
 /// This kernel's Landlock.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +26,10 @@ pub(crate) struct Kernel {
     pub(crate) errata: Option<u32>,
     /// The access rights it handles.
     pub(crate) rights: Rights,
+    /// The network access rights it handles.
+    pub(crate) network: u64,
+    /// The scopes it has.
+    pub(crate) scopes: u64,
 }
 
 impl Kernel {
@@ -37,95 +50,186 @@ impl Kernel {
         let mut rights: Rights = base.into_iter().collect();
         // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
         // that error has the kernel's answer in it.
-        rights.extend(
-            later
-                .into_iter()
-                .filter(|right| Builder::new([*right].into_iter().collect()).is_ok()),
-        );
+        rights.extend(later.into_iter().filter(|right| {
+            let access_fs = bits([*right].into_iter().collect());
+            has(Handled {
+                access_fs,
+                ..Handled::default()
+            })
+        }));
+        let network = [BIND_TCP, CONNECT_TCP, BIND_UDP, SEND_UDP]
+            .into_iter()
+            .filter(|bit| {
+                has(Handled {
+                    access_net: *bit,
+                    ..Handled::default()
+                })
+            })
+            .sum();
+        let scopes = [SCOPE_ABSTRACT_SOCKET, SCOPE_SIGNAL]
+            .into_iter()
+            .filter(|bit| {
+                has(Handled {
+                    scoped: *bit,
+                    ..Handled::default()
+                })
+            })
+            .sum();
         Ok(Self {
             abi,
             errata: sys::errata(),
             rights,
+            network,
+            scopes,
         })
+    }
+
+    /// What of the need this kernel has.
+    pub(crate) fn meets(&self, need: Need) -> bool {
+        match need {
+            Need::Right(right) => self.rights.contains(right),
+            Need::Network(bits, _) => self.network & bits == bits,
+            Need::Scope(bit) => self.scopes & bit != 0,
+            Need::Nothing => true,
+        }
     }
 }
 
-/// The access right behind a protection; `None` for the one that is about threads.
-pub(crate) const fn right_of(protection: Protection) -> Option<Right> {
-    match protection {
-        Protection::Truncate => Some(Right::Truncate),
-        Protection::IoctlDevice => Some(Right::IoctlDev),
-        Protection::ResolveUnix => Some(Right::ResolveUnix),
-        Protection::AllThreads => None,
+fn has(handled: Handled) -> bool {
+    sys::create_ruleset(&handled).is_ok()
+}
+
+/// What of Landlock a protection needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// An access right.
+    Right(Right),
+    /// Network access rights, and the ABI that brought them.
+    Network(u64, u32),
+    /// A scope; both came with ABI 6.
+    Scope(u64),
+    /// Nothing of its own.
+    Nothing,
+}
+
+impl Need {
+    pub(crate) const fn of(protection: Protection) -> Self {
+        match protection {
+            Protection::Truncate => Self::Right(Right::Truncate),
+            Protection::IoctlDevice => Self::Right(Right::IoctlDev),
+            Protection::ResolveUnix => Self::Right(Right::ResolveUnix),
+            Protection::Tcp => Self::Network(BIND_TCP | CONNECT_TCP, 4),
+            Protection::Udp => Self::Network(BIND_UDP | SEND_UDP, 10),
+            Protection::SignalScope => Self::Scope(SCOPE_SIGNAL),
+            Protection::AbstractSocketScope => Self::Scope(SCOPE_ABSTRACT_SOCKET),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The ABI that brought it.
+    pub(crate) const fn abi(self) -> u32 {
+        match self {
+            Self::Right(right) => right.abi(),
+            Self::Network(_, abi) => abi,
+            Self::Scope(_) => 6,
+            Self::Nothing => 1,
+        }
     }
 }
 
 /// A ruleset to which rules are added.
+///
+/// The `landlock` crate has no UDP yet, and a ruleset can't be started there and ended here.
 #[derive(Debug)]
-pub(crate) struct Builder(RulesetCreated);
+pub(crate) struct Builder(OwnedFd);
 
 impl Builder {
-    /// A ruleset that handles exactly these rights, without any rule.
-    pub(crate) fn new(handled: Rights) -> Result<Self, RulesetError> {
-        // Left to itself, the crate drops what it takes the kernel not to have.
-        Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(flags(handled))?
-            .create()
-            .map(Self)
+    /// A ruleset that handles exactly this, without any rule.
+    pub(crate) fn new(rights: Rights, network: u64, scopes: u64) -> io::Result<Self> {
+        sys::create_ruleset(&Handled {
+            access_fs: bits(rights),
+            access_net: network,
+            scoped: scopes,
+        })
+        .map(Self)
     }
 
     /// Grants these rights on what a descriptor stands for, and beneath it.
-    pub(crate) fn grant(
-        &mut self,
-        object: &impl std::os::fd::AsFd,
-        rights: Rights,
-    ) -> Result<(), RulesetError> {
-        (&mut self.0)
-            .add_rule(PathBeneath::new(object, flags(rights)))
-            .map(drop)
+    pub(crate) fn grant(&mut self, object: &impl AsFd, rights: Rights) -> io::Result<()> {
+        sys::add_path_rule(self.0.as_fd(), object.as_fd(), bits(rights))
     }
 
-    /// The descriptor; there always is one, since the ruleset was made under a hard requirement.
-    pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
-        self.0.into()
+    /// Grants ports, as far as the network access rights are handled.
+    pub(crate) fn grant_ports(&mut self, network: &Network, handled: u64) -> io::Result<()> {
+        let ports = [
+            (BIND_TCP, &network.bind_tcp),
+            (CONNECT_TCP, &network.connect_tcp),
+            (BIND_UDP, &network.bind_udp),
+            (SEND_UDP, &network.send_udp),
+        ];
+        let all: BTreeSet<u16> = ports
+            .iter()
+            .flat_map(|(_, ports)| *ports)
+            .copied()
+            .collect();
+        for port in all {
+            let access: u64 = ports
+                .iter()
+                .filter(|(bit, ports)| handled & bit != 0 && ports.contains(&port))
+                .map(|(bit, _)| bit)
+                .sum();
+            if access != 0 {
+                sys::add_port_rule(self.0.as_fd(), port, access)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        self.0
     }
 }
 
-fn flags(rights: Rights) -> BitFlags<AccessFs> {
-    rights
-        .iter()
-        .map(|right| match right {
-            Right::Execute => AccessFs::Execute,
-            Right::WriteFile => AccessFs::WriteFile,
-            Right::ReadFile => AccessFs::ReadFile,
-            Right::ReadDir => AccessFs::ReadDir,
-            Right::RemoveDir => AccessFs::RemoveDir,
-            Right::RemoveFile => AccessFs::RemoveFile,
-            Right::MakeChar => AccessFs::MakeChar,
-            Right::MakeDir => AccessFs::MakeDir,
-            Right::MakeReg => AccessFs::MakeReg,
-            Right::MakeSock => AccessFs::MakeSock,
-            Right::MakeFifo => AccessFs::MakeFifo,
-            Right::MakeBlock => AccessFs::MakeBlock,
-            Right::MakeSym => AccessFs::MakeSym,
-            Right::Refer => AccessFs::Refer,
-            Right::Truncate => AccessFs::Truncate,
-            Right::IoctlDev => AccessFs::IoctlDev,
-            Right::ResolveUnix => AccessFs::ResolveUnix,
-        })
-        .collect()
+/// The kernel's bits of these rights. A right's number is its bit.
+fn bits(rights: Rights) -> u64 {
+    rights.iter().map(|right| 1 << right as u64).sum()
 }
 
 #[cfg(test)]
 mod tests {
+    use landlock::{AccessFs, AccessNet, BitFlags, Scope};
+
     use super::*;
 
     #[test]
     fn every_right_is_the_kernels_bit() {
-        for right in Right::ALL {
-            let set: Rights = [*right].into_iter().collect();
-            assert_eq!(flags(set).bits(), 1 << *right as u64, "{right}");
+        // As the `landlock` crate has them, in the kernel's order.
+        let all = bits(Right::ALL.iter().copied().collect());
+        assert_eq!(all, BitFlags::<AccessFs>::all().bits());
+        for (right, bit) in [
+            (Right::Execute, AccessFs::Execute),
+            (Right::WriteFile, AccessFs::WriteFile),
+            (Right::ReadFile, AccessFs::ReadFile),
+            (Right::ReadDir, AccessFs::ReadDir),
+            (Right::RemoveDir, AccessFs::RemoveDir),
+            (Right::RemoveFile, AccessFs::RemoveFile),
+            (Right::MakeChar, AccessFs::MakeChar),
+            (Right::MakeDir, AccessFs::MakeDir),
+            (Right::MakeReg, AccessFs::MakeReg),
+            (Right::MakeSock, AccessFs::MakeSock),
+            (Right::MakeFifo, AccessFs::MakeFifo),
+            (Right::MakeBlock, AccessFs::MakeBlock),
+            (Right::MakeSym, AccessFs::MakeSym),
+            (Right::Refer, AccessFs::Refer),
+            (Right::Truncate, AccessFs::Truncate),
+            (Right::IoctlDev, AccessFs::IoctlDev),
+            (Right::ResolveUnix, AccessFs::ResolveUnix),
+        ] {
+            assert_eq!(bits([right].into_iter().collect()), bit as u64, "{right}");
         }
+        assert_eq!(BIND_TCP, AccessNet::BindTcp as u64);
+        assert_eq!(CONNECT_TCP, AccessNet::ConnectTcp as u64);
+        assert_eq!(SCOPE_ABSTRACT_SOCKET, Scope::AbstractUnixSocket as u64);
+        assert_eq!(SCOPE_SIGNAL, Scope::Signal as u64);
     }
 }

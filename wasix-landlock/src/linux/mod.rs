@@ -1,8 +1,11 @@
 //! Linux: Landlock itself.
 
 mod create;
+mod descriptors;
 mod enforce;
 mod explain;
+mod filter;
+mod held;
 mod judge;
 mod kernel;
 mod overlap;

@@ -6,16 +6,17 @@ use tracing::{debug, warn};
 
 use super::{
     create::CreatedFiles,
-    enforce::{Next, Plan},
-    kernel::{self, Builder, Kernel},
+    enforce::{Next, Plan, Restriction},
+    filter::{self, Filter},
+    kernel::{Builder, Kernel, Need},
     overlap,
     process::{self, Enforced, Grant, Process},
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
 use crate::{
-    Access, HostReport, HostTarget, Kind, Mode, NotGranted, Object, Policy, Preopen, PreopenReport,
-    PrepareError, Protection, ProtectionReport, ProtectionStatus, Report, Right, RuntimePath,
-    RuntimePathReport, RuntimePathStatus, Status, rights::Rights,
+    Access, HostReport, HostTarget, Kind, Layer, Level, Mode, NotGranted, Object, Policy, Preopen,
+    PreopenReport, PrepareError, Protection, ProtectionReport, ProtectionStatus, Report, Right,
+    RuntimePath, RuntimePathReport, RuntimePathStatus, Status, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`].
@@ -48,7 +49,7 @@ enum Ground {
     /// Nothing is going to be restricted.
     Nothing,
     /// A ruleset in the making, with its handled access rights.
-    Ruleset(Builder, Rights),
+    Ruleset(Builder, Rights, Option<Filter>),
     /// This process is restricted already.
     Enforced(Arc<Enforced>),
 }
@@ -86,55 +87,149 @@ fn give_up(policy: &Policy, report: &mut Report, why: &str) {
     report.not_enforced.push(format!("anything: {why}"));
     report.protections = Protection::ALL
         .iter()
-        .map(|name| ProtectionReport {
-            name: *name,
-            required: policy.requires(*name),
-            status: ProtectionStatus::NotEnforced {
-                why: why.to_owned(),
-            },
+        .map(|name| {
+            let level = policy.level(*name);
+            let status = match level {
+                Level::Off => ProtectionStatus::Off,
+                Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
+                    why: why.to_owned(),
+                },
+            };
+            ProtectionReport {
+                name: *name,
+                level,
+                status,
+                by: Vec::new(),
+            }
         })
         .collect();
 }
 
-/// Starts a ruleset with everything that this kernel handles.
+/// What enforces a protection on this machine, or why nothing does. `None` if it is off.
+fn layers(
+    policy: &Policy,
+    kernel: &Kernel,
+    name: Protection,
+    filters: &Result<(), String>,
+) -> Option<Result<Vec<Layer>, PrepareError>> {
+    // Reaching every thread is tried whatever the policy says of it.
+    if name == Protection::AllThreads {
+        return Some(Ok(vec![Layer::Landlock]));
+    }
+    if policy.level(name) == Level::Off {
+        return None;
+    }
+    let need = Need::of(name);
+    let ports = policy.effective_network().unwrap_or_default();
+    // The filter knows no ports. Without any, it can refuse all of it.
+    let without_landlock = match name {
+        Protection::Tcp => !ports.has_tcp(),
+        Protection::Udp => !ports.has_udp(),
+        _ => need == Need::Nothing,
+    };
+    let mut by = Vec::new();
+    if kernel.meets(need) && need != Need::Nothing {
+        by.push(Layer::Landlock);
+    } else if !without_landlock {
+        return Some(Err(PrepareError::ProtectionUnavailable {
+            protection: name,
+            abi: kernel.abi,
+        }));
+    }
+    // With UDP ports granted, there is nothing for the filter to refuse.
+    if name.is_of_second_layer() && (name != Protection::Udp || !ports.has_udp()) {
+        if let Err(reason) = filters {
+            return Some(Err(PrepareError::FilterUnavailable {
+                protection: name,
+                reason: reason.clone(),
+            }));
+        }
+        by.push(Layer::Seccomp);
+    }
+    Some(Ok(by))
+}
+
+/// Starts a ruleset with everything that this kernel handles, and makes the filter.
 fn on_kernel(policy: &Policy, report: &mut Report, kernel: Kernel) -> Result<Ground, PrepareError> {
     report.abi = kernel.abi;
     report.errata = kernel.errata;
+    let filters = filter::available();
+    let (mut rights, mut network, mut scopes) = (kernel.rights, 0, 0);
+    let mut filtered = Vec::new();
     let mut protections = Vec::new();
     for name in Protection::ALL.iter().copied() {
-        let required = policy.requires(name);
-        let lacking = kernel::right_of(name).filter(|right| !kernel.rights.contains(*right));
-        if lacking.is_some() && required && report.mode == Mode::Enforce {
-            return Err(PrepareError::ProtectionUnavailable {
-                protection: name,
-                abi: kernel.abi,
-            });
-        }
-        let status = match lacking {
-            None => ProtectionStatus::Enforced,
-            Some(right) => {
-                let why = format!(
-                    "this kernel has Landlock ABI {}, {right} came with ABI {}",
-                    kernel.abi,
-                    right.abi()
-                );
+        let level = policy.level(name);
+        let need = Need::of(name);
+        let (status, by) = match layers(policy, &kernel, name, &filters) {
+            None => {
+                if let Need::Right(right) = need {
+                    rights = rights.minus([right].into_iter().collect());
+                }
+                (ProtectionStatus::Off, Vec::new())
+            }
+            Some(Ok(by)) => (ProtectionStatus::Enforced, by),
+            Some(Err(error)) if level == Level::Strict && report.mode == Mode::Enforce => {
+                return Err(error);
+            }
+            Some(Err(error)) => {
+                let why = match error {
+                    PrepareError::FilterUnavailable { reason, .. } => reason,
+                    _ => format!(
+                        "this kernel has Landlock ABI {}, it came with ABI {}",
+                        kernel.abi,
+                        need.abi()
+                    ),
+                };
                 report.not_enforced.push(format!("{name}: {why}"));
-                ProtectionStatus::NotEnforced { why }
+                (ProtectionStatus::NotEnforced { why }, Vec::new())
             }
         };
+        if by.contains(&Layer::Seccomp) {
+            filtered.push(name);
+        }
+        if by.contains(&Layer::Landlock) {
+            match need {
+                Need::Network(bits, _) => network |= bits,
+                Need::Scope(bit) => scopes |= bit,
+                Need::Right(_) | Need::Nothing => {}
+            }
+        }
         protections.push(ProtectionReport {
             name,
-            required,
+            level,
             status,
+            by,
         });
     }
-    let builder = Builder::new(kernel.rights).map_err(|source| PrepareError::Ruleset {
-        rights: kernel.rights.to_vec(),
+    let ruleset = |source: std::io::Error| PrepareError::Ruleset {
+        rights: rights.to_vec(),
         source: source.into(),
-    })?;
+    };
+    let mut builder = Builder::new(rights, network, scopes).map_err(ruleset)?;
+    report.network = policy.effective_network();
+    let ports = report.network.clone().unwrap_or_default();
+    builder
+        .grant_ports(&ports, network)
+        .map_err(|source| PrepareError::PortRule { source })?;
+    let filter = match filtered.as_slice() {
+        [] => None,
+        [first, ..] => Some(Filter::new(&filtered, &ports).map_err(|reason| {
+            PrepareError::FilterUnavailable {
+                protection: *first,
+                reason,
+            }
+        })?),
+    };
+    if filter.is_some() && !filtered.contains(&Protection::IoUring) {
+        report.warnings.push(
+            "io_uring is allowed: its operations pass by the second layer, so that metadata and \
+             sockets stay within reach"
+                .to_owned(),
+        );
+    }
     report.protections = protections;
-    report.handled = kernel.rights.to_vec();
-    Ok(Ground::Ruleset(builder, kernel.rights))
+    report.handled = rights.to_vec();
+    Ok(Ground::Ruleset(builder, rights, filter))
 }
 
 /// Takes over what an earlier policy has enforced.
@@ -148,10 +243,11 @@ fn within(
     report.abi = first.abi;
     report.errata = first.errata;
     report.handled = first.handled.clone();
+    report.network = first.network.clone();
     for earlier in &first.protections {
-        let required = policy.requires(earlier.name);
-        if earlier.status != ProtectionStatus::Enforced {
-            if required && report.mode == Mode::Enforce {
+        let level = policy.level(earlier.name);
+        if level != Level::Off && earlier.status != ProtectionStatus::Enforced {
+            if level == Level::Strict && report.mode == Mode::Enforce {
                 return Err(PrepareError::NotInEnforced {
                     protection: earlier.name,
                 });
@@ -161,9 +257,17 @@ fn within(
                 .push(format!("{}: an earlier policy did without", earlier.name));
         }
         report.protections.push(ProtectionReport {
-            required,
+            level,
             ..earlier.clone()
         });
+    }
+    let ports = enforced.ports_beyond(policy.effective_network().as_ref());
+    if !ports.is_empty() {
+        if report.mode == Mode::Enforce {
+            return Err(PrepareError::PortsNotWithinEnforced { ports });
+        }
+        let refused = |port| format!("{port} is refused: an earlier policy doesn't grant it");
+        report.warnings.extend(ports.into_iter().map(refused));
     }
     Ok(Ground::Enforced(enforced))
 }
@@ -284,7 +388,7 @@ impl Work {
     /// Rights that are needed and that this kernel can't grant. A right that isn't handled isn't
     /// denied either, with one exception: the kernel denies `refer` to every restricted thread.
     fn denied(&self, needed: Rights) -> Vec<NotGranted> {
-        let Ground::Ruleset(_, handled) = &self.ground else {
+        let Ground::Ruleset(_, handled, _) = &self.ground else {
             return Vec::new();
         };
         needed
@@ -319,7 +423,7 @@ impl Work {
         };
         match &mut self.ground {
             Ground::Nothing => return Ok(Rights::default()),
-            Ground::Ruleset(builder, handled) => {
+            Ground::Ruleset(builder, handled, _) => {
                 grant.rights = grant.rights.intersection(*handled);
                 // A rule without a right is ENOMSG, and nothing of it is handled, so nothing of it
                 // needs one.
@@ -521,10 +625,11 @@ impl Work {
         let (next, handled) = match self.ground {
             Ground::Nothing => (Next::Nothing, Rights::default()),
             Ground::Enforced(enforced) => (Next::Join, enforced.handled),
-            Ground::Ruleset(builder, handled) => (
-                builder
-                    .into_descriptor()
-                    .map_or(Next::Nothing, Next::Restrict),
+            Ground::Ruleset(builder, handled, filter) => (
+                Next::Restrict(Restriction {
+                    ruleset: builder.into_descriptor(),
+                    filter,
+                }),
                 handled,
             ),
         };
@@ -536,6 +641,8 @@ impl Work {
             created: self.created,
             deadline: policy.effective_deadline(),
             all_threads: policy.requires(Protection::AllThreads),
+            network: policy.effective_network(),
+            inherited: policy.inherited.clone(),
         }
     }
 }
@@ -581,6 +688,12 @@ mod tests {
                 .copied()
                 .filter(|right| right.abi() <= abi)
                 .collect(),
+            network: match abi {
+                0..4 => 0,
+                4..10 => 0b11,
+                _ => 0b1111,
+            },
+            scopes: if abi < 6 { 0 } else { 0b11 },
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Access, Object, Report, Right,
+    Access, Network, Object, Protection, Report, Right,
     rights::{Object::Directory, Rights},
 };
 
@@ -74,6 +74,25 @@ pub(crate) struct Gap {
 }
 
 impl Enforced {
+    /// What of these ports isn't granted, in words.
+    pub(crate) fn ports_beyond(&self, asked: Option<&Network>) -> Vec<String> {
+        let Some(asked) = asked else {
+            return Vec::new();
+        };
+        let granted = self.report.network.clone().unwrap_or_default();
+        let mut asked = asked.clone();
+        // What isn't restricted is granted.
+        if !self.report.protects(Protection::Tcp) {
+            asked.bind_tcp.clear();
+            asked.connect_tcp.clear();
+        }
+        if !self.report.protects(Protection::Udp) {
+            asked.bind_udp.clear();
+            asked.send_udp.clear();
+        }
+        asked.beyond(&granted)
+    }
+
     /// Whether what is asked for is granted already: by our record, and then by the kernel.
     pub(crate) fn check(&self, asked: &Grant) -> Result<(), Gap> {
         let mut needed = asked.rights;

@@ -1,12 +1,13 @@
 //! The report as text for people.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
-    HostReport, PreopenReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
-    Status, SweepMethod, ThreadsReport,
+    DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, PreopenReport,
+    ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod,
+    ThreadsReport,
 };
-use crate::Right;
+use crate::{Layer, Network, Right};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,6 +31,21 @@ impl fmt::Display for Report {
             if let ProtectionStatus::NotEnforced { why } = &protection.status {
                 writeln!(f, "  protection {} is off: {why}", protection.name)?;
             }
+        }
+        let second: Vec<&str> = self
+            .protections
+            .iter()
+            .filter(|protection| protection.by.contains(&Layer::Seccomp))
+            .map(|protection| protection.name.name())
+            .collect();
+        if !second.is_empty() {
+            writeln!(f, "  second layer: {}", second.join(" "))?;
+        }
+        if let Some(network) = &self.network {
+            writeln!(f, "  {network}")?;
+        }
+        if let Some(descriptors) = &self.descriptors {
+            write!(f, "{descriptors}")?;
         }
         if let Some(threads) = &self.threads {
             writeln!(f, "  {threads}")?;
@@ -111,6 +127,89 @@ impl fmt::Display for ThreadsReport {
             write!(f, " (probe: {probe})")?;
         }
         write!(f, " in {} µs", self.elapsed_us)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("network:")?;
+        let mut any = false;
+        for (what, ports) in [
+            ("bind tcp", &self.bind_tcp),
+            ("connect tcp", &self.connect_tcp),
+            ("bind udp", &self.bind_udp),
+            ("send udp", &self.send_udp),
+        ] {
+            if ports.is_empty() {
+                continue;
+            }
+            write!(f, "{} {what} {}", if any { "," } else { "" }, Ports(ports))?;
+            any = true;
+        }
+        if !any {
+            f.write_str(" none")?;
+        }
+        Ok(())
+    }
+}
+
+/// Ports in a line.
+struct Ports<'a>(&'a BTreeSet<u16>);
+
+impl fmt::Display for Ports<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, port) in self.0.iter().enumerate() {
+            write!(f, "{}{port}", if index == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for DescriptorsReport {
+    /// Those that matter to people: neither the standard streams nor what the process made for
+    /// itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = |kind| matches!(kind, DescriptorKind::SocketPair | DescriptorKind::Other);
+        for descriptor in &self.listed {
+            if descriptor.number > 2 && (!own(descriptor.kind) || descriptor.closed) {
+                writeln!(f, "  {descriptor}")?;
+            }
+        }
+        if self.unlisted > 0 {
+            writeln!(f, "  and {} descriptors more", self.unlisted)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for DescriptorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = match (self.read, self.write) {
+            (true, true) => "read+write",
+            (true, false) => "read",
+            (false, true) => "write",
+            (false, false) => "name only",
+        };
+        let state = if self.closed { "closed" } else { "open before" };
+        write!(
+            f,
+            "descriptor {} ({}, {access}): {}: {state}",
+            self.number, self.kind, self.target
+        )
+    }
+}
+
+impl fmt::Display for DescriptorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Socket => "socket",
+            Self::SocketPair => "socket pair",
+            Self::Pipe => "pipe",
+            Self::Device => "device",
+            Self::Other => "other",
+        })
     }
 }
 

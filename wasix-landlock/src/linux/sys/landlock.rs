@@ -1,6 +1,10 @@
 //! Landlock's own system calls, as far as the `landlock` crate hides what is needed of them.
 
-use std::{os::fd::RawFd, ptr};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    ptr,
+};
 
 use super::check;
 
@@ -34,6 +38,105 @@ fn ask(flag: u32) -> Result<u32, i32> {
         )
     };
     check(answer).map(|answer| u32::try_from(answer).unwrap_or(0))
+}
+
+/// `LANDLOCK_RULE_PATH_BENEATH` in `linux/landlock.h`.
+const RULE_PATH_BENEATH: u32 = 1;
+/// `LANDLOCK_RULE_NET_PORT` in `linux/landlock.h`.
+const RULE_NET_PORT: u32 = 2;
+
+/// `struct landlock_ruleset_attr` in `linux/landlock.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Handled {
+    pub(crate) access_fs: u64,
+    /// Since ABI 4.
+    pub(crate) access_net: u64,
+    /// Since ABI 6.
+    pub(crate) scoped: u64,
+}
+
+/// `struct landlock_path_beneath_attr` in `linux/landlock.h`.
+#[repr(C, packed)]
+struct PathBeneath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// `struct landlock_net_port_attr` in `linux/landlock.h`.
+#[repr(C)]
+struct NetPort {
+    allowed_access: u64,
+    port: u64,
+}
+
+/// Makes a ruleset. A kernel refuses what it doesn't know: a bit (`EINVAL`), or a field that is
+/// longer than its own structure and not zero (`E2BIG`).
+pub(crate) fn create_ruleset(handled: &Handled) -> io::Result<OwnedFd> {
+    // SAFETY: the attribute outlives the call, and its size is given.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            ptr::from_ref(handled),
+            size_of::<Handled>(),
+            0_u32,
+        )
+    };
+    let fd = check(answer).map_err(io::Error::from_raw_os_error)?;
+    let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just handed out this descriptor, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Grants access on what a descriptor stands for, and beneath it.
+pub(crate) fn add_path_rule(
+    ruleset: BorrowedFd<'_>,
+    object: BorrowedFd<'_>,
+    allowed_access: u64,
+) -> io::Result<()> {
+    let rule = PathBeneath {
+        allowed_access,
+        parent_fd: object.as_raw_fd(),
+    };
+    // SAFETY: the rule is what its type says, and outlives the call.
+    unsafe { add_rule(ruleset, RULE_PATH_BENEATH, (&raw const rule).cast()) }
+}
+
+/// Grants access to a port.
+pub(crate) fn add_port_rule(
+    ruleset: BorrowedFd<'_>,
+    port: u16,
+    allowed_access: u64,
+) -> io::Result<()> {
+    let rule = NetPort {
+        allowed_access,
+        port: port.into(),
+    };
+    // SAFETY: the rule is what its type says, and outlives the call.
+    unsafe { add_rule(ruleset, RULE_NET_PORT, (&raw const rule).cast()) }
+}
+
+/// # Safety
+///
+/// `rule` points to a structure of this type.
+unsafe fn add_rule(
+    ruleset: BorrowedFd<'_>,
+    kind: u32,
+    rule: *const libc::c_void,
+) -> io::Result<()> {
+    // SAFETY: the kernel reads the structure, which the caller vouches for.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            kind,
+            rule,
+            0_u32,
+        )
+    };
+    check(answer)
+        .map(drop)
+        .map_err(io::Error::from_raw_os_error)
 }
 
 /// Restricts the calling thread, or all with [`RESTRICT_SELF_TSYNC`]. Async-signal-safe.

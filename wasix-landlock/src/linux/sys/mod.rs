@@ -4,16 +4,28 @@
 //! `io::Error` where the handler needs them.
 
 mod attempt;
+mod descriptors;
 mod files;
+mod helper;
 mod landlock;
+mod net;
+mod refusal;
 mod signal;
 mod table;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use descriptors::{close, file_type, flags};
 pub(crate) use files::{create_at, list_directory, may_read, open_at, unlink_at};
+pub(crate) use helper::{Helper, may_signal, parent};
 pub(crate) use landlock::{
-    RESTRICT_SELF_TSYNC, abi, errata, has_no_new_privileges, restrict_self, set_no_new_privileges,
+    Handled, RESTRICT_SELF_TSYNC, abi, add_path_rule, add_port_rule, create_ruleset, errata,
+    has_no_new_privileges, restrict_self, set_no_new_privileges,
 };
+pub(crate) use net::{
+    UnixAddress, bind_any_abstract, bind_port, connect_port, connect_unix, is_unnamed_pair,
+    peer_process, port_of, socket,
+};
+pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
 pub(crate) use signal::{Handler, HandlerError, current_thread, send, thread_exists};
 pub(crate) use table::{Call, Round, State, Table, Visit};
 

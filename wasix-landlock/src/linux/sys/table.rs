@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Attempt, current_thread, restrict_self, set_no_new_privileges};
+use super::{
+    Attempt, Refusal, current_thread, first_not_refused, restrict_self, set_no_new_privileges,
+};
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
 static PUBLISHED: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
@@ -47,6 +49,8 @@ struct Slot {
     failure: AtomicI32,
     /// Error number of the attempt afterwards; 0 if it was allowed.
     after: AtomicI32,
+    /// What the second layer should refuse and doesn't; null if it refuses everything.
+    not_refused: AtomicPtr<Refusal>,
 }
 
 const PENDING: u32 = 0;
@@ -79,6 +83,8 @@ pub(crate) struct Visit {
     pub(crate) restricted: Result<(), (Call, i32)>,
     /// The attempt after it.
     pub(crate) after: Result<(), i32>,
+    /// What the second layer should refuse and doesn't.
+    pub(crate) not_refused: Option<&'static Refusal>,
 }
 
 /// A call that the handler makes.
@@ -118,6 +124,10 @@ impl Table {
         }
         slot.after
             .store(number(self.attempt.run()), Ordering::Relaxed);
+        if let Some(refusal) = first_not_refused() {
+            slot.not_refused
+                .store(ptr::from_ref(refusal).cast_mut(), Ordering::Relaxed);
+        }
         slot.state.store(DONE, Ordering::SeqCst);
         self.settle_one();
     }
@@ -210,6 +220,7 @@ impl Slot {
             call: AtomicU32::new(0),
             failure: AtomicI32::new(0),
             after: AtomicI32::new(0),
+            not_refused: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -241,6 +252,8 @@ impl Slot {
                     (call, errno)
                 }),
                 after: result(&self.after),
+                // SAFETY: null, or made from a reference that lives as long as the process.
+                not_refused: unsafe { self.not_refused.load(Ordering::Relaxed).as_ref() },
             }),
         }
     }

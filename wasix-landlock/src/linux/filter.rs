@@ -1,0 +1,180 @@
+//! The second layer: a seccomp filter for what Landlock doesn't mediate.
+
+mod calls;
+mod sockets;
+
+use std::{collections::BTreeMap, env::consts::ARCH, io};
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, sock_filter,
+};
+
+use super::sys::{self, Refusal};
+use crate::{Network, Protection};
+
+/// What a system call is refused with. Landlock's own answer to most is `EACCES`, so this one also
+/// tells which layer it was.
+const REFUSED: u32 = libc::EPERM as u32;
+
+/// A filter that is complete and not installed.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    program: BpfProgram,
+    /// What shows, for each protection, that it is there.
+    refusals: Vec<Refusal>,
+}
+
+/// Why a filter isn't there. Nothing was filtered in any thread.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// This thread is under a filter of its own.
+    Diverges(i32),
+    /// A call failed.
+    Call(io::Error),
+}
+
+/// Whether this machine can have one.
+pub(crate) fn available() -> Result<(), String> {
+    TargetArch::try_from(ARCH).map_err(|_| format!("filters are not made for {ARCH}"))?;
+    sys::can_refuse().map_err(|error| format!("this kernel has no seccomp filters: {error}"))
+}
+
+impl Filter {
+    /// Makes the filter of these protections. `ports` are those that Landlock lets pass.
+    pub(crate) fn new(protections: &[Protection], ports: &Network) -> Result<Self, String> {
+        let mut rules = Rules::default();
+        let mut refusals = Vec::new();
+        for protection in protections.iter().copied() {
+            refusals.extend(calls::add(protection, &mut rules));
+            refusals.extend(sockets::add(protection, ports, protections, &mut rules));
+        }
+        let arch = TargetArch::try_from(ARCH).map_err(|error| error.to_string())?;
+        let rules: BTreeMap<i64, Vec<SeccompRule>> = rules
+            .0
+            .into_iter()
+            .map(|(number, rules)| (number, rules.unwrap_or_default()))
+            .collect();
+        let namespaces = protections.contains(&Protection::Namespaces);
+        let compiled: BpfProgram = SeccompFilter::new(
+            rules,
+            SeccompAction::Allow,
+            SeccompAction::Errno(REFUSED),
+            arch,
+        )
+        .and_then(TryInto::try_into)
+        .map_err(|error| error.to_string())?;
+        let mut program = preamble(&compiled, namespaces);
+        program.extend(compiled);
+        Ok(Self { program, refusals })
+    }
+
+    /// Puts every thread of the process under the filter, all or none.
+    pub(crate) fn install(self) -> Result<(), Failed> {
+        use seccompiler::Error;
+
+        seccompiler::apply_filter_all_threads(&self.program).map_err(|error| match error {
+            Error::ThreadSync(tid) => Failed::Diverges(i32::try_from(tid).unwrap_or(0)),
+            Error::Prctl(source) | Error::Seccomp(source) => Failed::Call(source),
+            other => Failed::Call(io::Error::other(other.to_string())),
+        })?;
+        sys::expect(self.refusals);
+        Ok(())
+    }
+}
+
+/// What goes before the compiled program: it knows one architecture's calls and ends the process on
+/// any other's, and it has one answer for all.
+///
+/// A 64-bit process can make 32-bit calls (`int 0x80`), and on `x86_64` such of the x32 ABI, whose
+/// numbers have bit 30 set. Both would pass by the rules, so they don't exist here, and neither
+/// does `clone3`, where namespaces are refused: its flags are in memory, which a filter can't read.
+fn preamble(compiled: &[sock_filter], without_clone3: bool) -> BpfProgram {
+    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    /// Where `struct seccomp_data` has the number.
+    const NUMBER: u32 = 0;
+    /// Where it has the architecture.
+    const ARCHITECTURE: u32 = 4;
+    const X32: u32 = 1 << 30;
+
+    let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
+    let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    // The compiled program starts with the same check, and so knows the value.
+    let native = compiled
+        .iter()
+        .find(|step| step.code == EQUAL)
+        .map_or(0, |step| step.k);
+    let mut steps = vec![
+        step(LOAD, ARCHITECTURE, 0, 0),
+        step(EQUAL, native, 1, 0),
+        step(RETURN, missing, 0, 0),
+        step(LOAD, NUMBER, 0, 0),
+    ];
+    if cfg!(target_arch = "x86_64") {
+        steps.push(step(AT_LEAST, X32, 0, 1));
+        steps.push(step(RETURN, missing, 0, 0));
+    }
+    if without_clone3 {
+        let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(0);
+        steps.push(step(EQUAL, clone3, 0, 1));
+        steps.push(step(RETURN, missing, 0, 0));
+    }
+    steps
+}
+
+/// Rules by system call; `None` refuses it whatever its arguments are.
+#[derive(Debug, Default)]
+struct Rules(BTreeMap<i64, Option<Vec<SeccompRule>>>);
+
+impl Rules {
+    /// Refuses a system call.
+    fn refuse(&mut self, number: i64) {
+        self.0.insert(number, None);
+    }
+
+    /// Refuses a system call where all of these hold.
+    fn refuse_where(&mut self, number: i64, conditions: &[Condition]) {
+        let conditions: Vec<SeccompCondition> = conditions
+            .iter()
+            .filter_map(|condition| condition.compile())
+            .collect();
+        let Ok(rule) = SeccompRule::new(conditions) else {
+            // No condition at all.
+            return self.refuse(number);
+        };
+        if let Some(rules) = self.0.entry(number).or_insert_with(|| Some(Vec::new())) {
+            rules.push(rule);
+        }
+    }
+}
+
+/// A condition on a system call's argument, of which the kernel reads the lower 32 bits.
+#[derive(Clone, Copy, Debug)]
+enum Condition {
+    /// It is this.
+    Is(u8, u32),
+    /// It isn't this.
+    IsNot(u8, u32),
+    /// Under this mask, it is this.
+    Masked(u8, u32, u32),
+    /// It is a pointer to something.
+    NotNull(u8),
+}
+
+impl Condition {
+    fn compile(self) -> Option<SeccompCondition> {
+        use SeccompCmpArgLen::{Dword, Qword};
+        use SeccompCmpOp::{Eq, MaskedEq, Ne};
+
+        let (argument, length, operation, value) = match self {
+            Self::Is(argument, value) => (argument, Dword, Eq, value),
+            Self::IsNot(argument, value) => (argument, Dword, Ne, value),
+            Self::Masked(argument, mask, value) => (argument, Dword, MaskedEq(mask.into()), value),
+            Self::NotNull(argument) => (argument, Qword, Ne, 0),
+        };
+        SeccompCondition::new(argument, length, operation, value.into()).ok()
+    }
+}

@@ -1,0 +1,161 @@
+//! Which sockets can be made.
+
+use super::{Condition, Refusal, Rules, calls::refusal};
+use crate::{Network, Protection};
+
+/// What the kernel's socket calls take as the type, apart from flags: `SOCK_TYPE_MASK` in
+/// `linux/net.h`.
+const TYPE: u32 = 0xf;
+
+const UNIX: u32 = libc::AF_UNIX as u32;
+const STREAM: u32 = libc::SOCK_STREAM as u32;
+const DATAGRAM: u32 = libc::SOCK_DGRAM as u32;
+const RAW: u32 = libc::SOCK_RAW as u32;
+const INTERNET: [u32; 2] = [libc::AF_INET as u32, libc::AF_INET6 as u32];
+const TCP: u32 = libc::IPPROTO_TCP as u32;
+const UDP: u32 = libc::IPPROTO_UDP as u32;
+const FAST_OPEN: u32 = libc::MSG_FASTOPEN as u32;
+
+/// A family that is none.
+const NO_FAMILY: i64 = 255;
+
+/// Adds the rules of a protection, and returns what shows that they are there.
+pub(super) fn add(
+    protection: Protection,
+    ports: &Network,
+    all: &[Protection],
+    rules: &mut Rules,
+) -> Vec<Refusal> {
+    match protection {
+        Protection::Tcp => tcp(ports, all, rules),
+        Protection::Udp => udp(ports, rules),
+        Protection::OtherSockets => others(rules),
+        Protection::UnixSockets => unix(rules),
+        _ => Vec::new(),
+    }
+}
+
+fn internet(protection: Protection, kind: u32, rules: &mut Rules) -> Vec<Refusal> {
+    for family in INTERNET {
+        rules.refuse_where(
+            libc::SYS_socket,
+            &[Condition::Is(0, family), Condition::Masked(1, TYPE, kind)],
+        );
+    }
+    let arguments = [libc::AF_INET.into(), kind.into(), 0, 0, 0];
+    vec![Refusal {
+        opens: true,
+        ..refusal(protection, "socket", libc::SYS_socket, arguments)
+    }]
+}
+
+fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if !ports.has_tcp() {
+        refusals = internet(Protection::Tcp, STREAM, rules);
+    }
+    // These two pass by Landlock: they connect and bind without saying so. They also hold for
+    // sockets that are there already.
+    for (name, number, flags) in [
+        ("sendto", libc::SYS_sendto, 3),
+        ("sendmsg", libc::SYS_sendmsg, 2),
+        ("sendmmsg", libc::SYS_sendmmsg, 3),
+    ] {
+        let fast_open = Condition::Masked(flags, FAST_OPEN, FAST_OPEN);
+        rules.refuse_where(number, &[fast_open]);
+        let mut arguments = [-1, 0, 0, 0, 0];
+        if let Some(argument) = arguments.get_mut(usize::from(flags)) {
+            *argument = FAST_OPEN.into();
+        }
+        refusals.push(refusal(Protection::Tcp, name, number, arguments));
+    }
+    // Where unix sockets can be made, one of theirs may be meant.
+    if ports.bind_tcp.is_empty() && all.contains(&Protection::UnixSockets) {
+        rules.refuse(libc::SYS_listen);
+        refusals.push(refusal(
+            Protection::Tcp,
+            "listen",
+            libc::SYS_listen,
+            [-1, 0, 0, 0, 0],
+        ));
+    }
+    refusals
+}
+
+fn udp(ports: &Network, rules: &mut Rules) -> Vec<Refusal> {
+    if ports.has_udp() {
+        return Vec::new();
+    }
+    internet(Protection::Udp, DATAGRAM, rules)
+}
+
+fn others(rules: &mut Rules) -> Vec<Refusal> {
+    let [inet, inet6] = INTERNET;
+    rules.refuse_where(
+        libc::SYS_socket,
+        &[UNIX, inet, inet6].map(|family| Condition::IsNot(0, family)),
+    );
+    rules.refuse_where(libc::SYS_socketpair, &[Condition::IsNot(0, UNIX)]);
+    for family in INTERNET {
+        let family = Condition::Is(0, family);
+        // Whatever is neither 1 nor 2: a filter can't say it of masked bits, so bit by bit.
+        for kind in [
+            Condition::Masked(1, TYPE, RAW),
+            Condition::Masked(1, 4, 4),
+            Condition::Masked(1, 8, 8),
+        ] {
+            rules.refuse_where(libc::SYS_socket, &[family, kind]);
+        }
+        let mut conditions = [0, TCP, UDP]
+            .map(|protocol| Condition::IsNot(2, protocol))
+            .to_vec();
+        conditions.push(family);
+        rules.refuse_where(libc::SYS_socket, &conditions);
+    }
+    let other = Protection::OtherSockets;
+    [
+        [NO_FAMILY, STREAM.into(), 0, 0, 0],
+        [libc::AF_INET.into(), RAW.into(), 0, 0, 0],
+        [
+            libc::AF_INET6.into(),
+            STREAM.into(),
+            libc::IPPROTO_MPTCP.into(),
+            0,
+            0,
+        ],
+    ]
+    .map(|arguments| Refusal {
+        opens: true,
+        ..refusal(other, "socket", libc::SYS_socket, arguments)
+    })
+    .to_vec()
+}
+
+fn unix(rules: &mut Rules) -> Vec<Refusal> {
+    rules.refuse_where(libc::SYS_socket, &[Condition::Is(0, UNIX)]);
+    // A datagram socket of a pair can still send to any name. The kernel takes raw for datagram.
+    for kind in [DATAGRAM, RAW] {
+        rules.refuse_where(
+            libc::SYS_socketpair,
+            &[Condition::Is(0, UNIX), Condition::Masked(1, TYPE, kind)],
+        );
+    }
+    let arguments = [UNIX.into(), DATAGRAM.into(), 0, 0, 0];
+    vec![
+        Refusal {
+            opens: true,
+            ..refusal(
+                Protection::UnixSockets,
+                "socket",
+                libc::SYS_socket,
+                arguments,
+            )
+        },
+        refusal(
+            Protection::UnixSockets,
+            "socketpair",
+            libc::SYS_socketpair,
+            arguments,
+        ),
+    ]
+}

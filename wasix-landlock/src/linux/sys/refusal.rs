@@ -1,0 +1,76 @@
+//! System calls that the second layer must refuse.
+
+use std::{io, sync::OnceLock};
+
+use super::check;
+use crate::Protection;
+
+/// A system call that has no effect, and that the filter refuses with `EPERM`. Without a filter it
+/// fails with another error, or succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Whose refusal it shows.
+    pub(crate) protection: Protection,
+    /// The system call, for messages.
+    pub(crate) name: &'static str,
+    pub(crate) number: libc::c_long,
+    pub(crate) arguments: [libc::c_long; 5],
+    /// Whether success would be a descriptor.
+    pub(crate) opens: bool,
+}
+
+/// What must be refused, once the filter is there. There is one filter for the process, and the
+/// signal handler has to find it.
+static EXPECTED: OnceLock<Box<[Refusal]>> = OnceLock::new();
+
+/// From now on these must be refused. Only the first call counts.
+pub(crate) fn expect(refusals: Vec<Refusal>) {
+    // A second filter is never added, see `Policy::enforce`.
+    let _ = EXPECTED.set(refusals.into());
+}
+
+/// Tries in the calling thread what must be refused, and returns what isn't. Async-signal-safe:
+/// system calls only.
+pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
+    EXPECTED.get()?.iter().find(|refusal| !refusal.holds())
+}
+
+impl Refusal {
+    /// Whether the call is refused.
+    fn holds(&self) -> bool {
+        let [a, b, c, d, e] = self.arguments;
+        // SAFETY: each of these calls is one of `filter::calls`, whose arguments name nothing: no
+        // descriptor, no process and no memory, but for constants.
+        match check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) }) {
+            Err(errno) => errno == libc::EPERM,
+            Ok(fd) => {
+                if self.opens {
+                    // SAFETY: the descriptor was handed out by the call above and goes nowhere
+                    // else.
+                    unsafe { libc::syscall(libc::SYS_close, fd) };
+                }
+                false
+            }
+        }
+    }
+}
+
+/// `SECCOMP_GET_ACTION_AVAIL` in `linux/seccomp.h`.
+const GET_ACTION_AVAIL: u32 = 2;
+
+/// Whether this kernel has filters that refuse with an error number.
+pub(crate) fn can_refuse() -> io::Result<()> {
+    let action = libc::SECCOMP_RET_ERRNO;
+    // SAFETY: the action outlives the call, which only reads it.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            GET_ACTION_AVAIL,
+            0_u32,
+            &raw const action,
+        )
+    };
+    check(answer)
+        .map(drop)
+        .map_err(io::Error::from_raw_os_error)
+}

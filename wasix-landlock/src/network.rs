@@ -1,0 +1,114 @@
+//! What of the network is granted: ports.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// The ports that a process may use. Everything else of the network is refused.
+///
+/// The kernel knows ports, not addresses: a port that may be connected to may be so on any host. A
+/// socket that was bound or connected before the restriction stays so, and a listening one goes on
+/// accepting.
+///
+/// ```
+/// use wasix_landlock::{Network, Policy};
+///
+/// let server = Policy::default().network(Network::none().bind(8080).connect(443));
+/// # drop(server);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Network {
+    /// TCP ports to bind to. 0 is what is asked for to get any free port.
+    pub bind_tcp: BTreeSet<u16>,
+    /// TCP ports to connect to.
+    pub connect_tcp: BTreeSet<u16>,
+    /// UDP ports to bind to. 0 is any free one, which a sender that binds to none gets as well.
+    pub bind_udp: BTreeSet<u16>,
+    /// UDP ports to connect and send to.
+    pub send_udp: BTreeSet<u16>,
+}
+
+impl Network {
+    /// No port at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Grants binding to a TCP port.
+    #[must_use]
+    pub fn bind(mut self, port: u16) -> Self {
+        self.bind_tcp.insert(port);
+        self
+    }
+
+    /// Grants connecting to a TCP port.
+    #[must_use]
+    pub fn connect(mut self, port: u16) -> Self {
+        self.connect_tcp.insert(port);
+        self
+    }
+
+    /// Grants binding to a UDP port. Only a kernel with ABI 10 can tell UDP ports apart.
+    #[must_use]
+    pub fn bind_udp(mut self, port: u16) -> Self {
+        self.bind_udp.insert(port);
+        self
+    }
+
+    /// Grants connecting and sending to a UDP port, such as 53 for names. Only a kernel with ABI
+    /// 10 can tell UDP ports apart.
+    #[must_use]
+    pub fn send_udp(mut self, port: u16) -> Self {
+        self.send_udp.insert(port);
+        self
+    }
+
+    /// Whether this port is granted for anything.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn grants(&self, port: u16) -> bool {
+        [
+            &self.bind_tcp,
+            &self.connect_tcp,
+            &self.bind_udp,
+            &self.send_udp,
+        ]
+        .iter()
+        .any(|ports| ports.contains(&port))
+    }
+
+    /// Whether any TCP port is granted.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_tcp(&self) -> bool {
+        !self.bind_tcp.is_empty() || !self.connect_tcp.is_empty()
+    }
+
+    /// Whether any UDP port is granted.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_udp(&self) -> bool {
+        !self.bind_udp.is_empty() || !self.send_udp.is_empty()
+    }
+
+    /// What this grants and `other` doesn't, in words; empty if it lies within.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn beyond(&self, other: &Self) -> Vec<String> {
+        [
+            ("binding to TCP port", &self.bind_tcp, &other.bind_tcp),
+            (
+                "connecting to TCP port",
+                &self.connect_tcp,
+                &other.connect_tcp,
+            ),
+            ("binding to UDP port", &self.bind_udp, &other.bind_udp),
+            ("sending to UDP port", &self.send_udp, &other.send_udp),
+        ]
+        .into_iter()
+        .flat_map(|(what, these, those)| {
+            these
+                .difference(those)
+                .map(move |port| format!("{what} {port}"))
+        })
+        .collect()
+    }
+}
