@@ -23,9 +23,26 @@ impl Prepared {
     /// Restricts every thread of this process and proves it in each of them.
     ///
     /// A restriction lasts as long as the process and is inherited by the threads and processes it
-    /// starts. Threads are visited with a real-time signal on kernels before Linux 7.0; a system
-    /// call that is never restarted after a signal, such as `poll(2)`, returns `EINTR` once in
-    /// each of them.
+    /// starts. Each other thread is visited with a real-time signal; a system call that is never
+    /// restarted after one, such as `poll(2)`, returns `EINTR` then.
+    ///
+    /// Each thread is restricted and has proved it, or this fails and names the thread: one that
+    /// blocks every signal is an error, since nothing can prove anything in it. How threads are
+    /// restricted depends on the kernel:
+    ///
+    /// - Before Linux 7.0 each one restricts itself when it is visited. One that isn't reached is
+    ///   found out when others are restricted already, so the process has to end.
+    /// - From Linux 7.0 (ABI 8) each one is asked first, then the kernel restricts all of them at
+    ///   once, then each one proves it. A thread that isn't reached is found out while nothing is
+    ///   restricted: unblock the signals in it, or let it end, and try again.
+    /// - Should a thread show a sign of a restriction of its own (the probe is denied in it, or it
+    ///   has `PR_SET_NO_NEW_PRIVS`), Linux 7.0 goes the first way as well, since the kernel would
+    ///   put this restriction in the place of the thread's. What a privileged thread has put on
+    ///   itself without that flag, and doesn't deny the probe, can't be seen and is replaced.
+    ///
+    /// Where [`Protection::AllThreads`](crate::Protection::AllThreads) is optional, a thread that
+    /// isn't reached is in the report; if all it does is block signals, Linux 7.0 restricts it
+    /// nevertheless, unproved.
     ///
     /// A process is restricted once. Enforcing another policy afterwards adds no layer: it
     /// succeeds when everything the policy asks for lies within what is granted, and its report

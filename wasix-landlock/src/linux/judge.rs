@@ -36,6 +36,8 @@ pub(crate) enum Problem {
     NotReached {
         name: String,
         state: char,
+        /// Whether it blocks the signal.
+        blocks: bool,
         reason: String,
         deadline: Duration,
     },
@@ -86,6 +88,21 @@ pub(crate) fn judge(
     }
 }
 
+impl Problem {
+    /// Whether a thread runs or could, and only blocks the signal. A system call that ends only
+    /// when something outside of this process happens shows as another state.
+    pub(crate) const fn is_deaf(&self) -> bool {
+        matches!(
+            self,
+            Self::NotReached {
+                blocks: true,
+                state: 'R' | 'S',
+                ..
+            }
+        )
+    }
+}
+
 impl Call {
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -121,6 +138,7 @@ impl Failure {
             Problem::NotReached {
                 name,
                 state,
+                blocks: _,
                 reason,
                 deadline,
             } => EnforceError::ThreadNotReached {

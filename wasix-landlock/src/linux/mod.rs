@@ -13,6 +13,7 @@ mod prepare;
 mod probe;
 mod process;
 mod resolve;
+mod restrict;
 #[allow(unsafe_code)]
 mod sys;
 mod tasks;

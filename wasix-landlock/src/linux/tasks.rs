@@ -33,7 +33,7 @@ pub(crate) struct Listing {
 /// What is known about a thread.
 #[derive(Debug)]
 pub(crate) struct Description {
-    pub(crate) name: String,
+    pub(crate) name: Option<String>,
     /// `?` if unknown.
     pub(crate) state: char,
     /// The mask of blocked signals, the first signal in the lowest bit.
@@ -110,7 +110,7 @@ pub(crate) fn describe(tid: i32) -> Description {
             .map(str::trim)
     };
     Description {
-        name: field("Name").unwrap_or("?").to_owned(),
+        name: field("Name").map(str::to_owned),
         state: field("State")
             .and_then(|state| state.chars().next())
             .unwrap_or('?'),

@@ -36,6 +36,30 @@ pub(crate) struct Sweep<'a> {
     pub(crate) deadline: Duration,
     /// Whether to go on after a thread that can't be restricted.
     pub(crate) lenient: bool,
+    /// What the threads said before anything was restricted, if they were asked.
+    pub(crate) asked: Asked,
+}
+
+/// What threads said when they were asked, nothing being restricted yet.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Their names. `/proc` doesn't tell them any more afterwards.
+    names: HashMap<i32, String>,
+    /// Whether one shows a sign of a restriction of its own: a probe that is denied already, or
+    /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
+    foreign: bool,
+    /// Whether one hasn't answered for another reason than that it blocks the signal.
+    stuck: bool,
+    pub(crate) failures: Vec<Failure>,
+    unanswered: bool,
+}
+
+impl Asked {
+    /// Whether the kernel may restrict all threads at once. It would take away what a thread has
+    /// put on itself, and wait forever for one that doesn't come back from a system call.
+    pub(crate) const fn may_be_synced(&self) -> bool {
+        !self.foreign && !self.stuck
+    }
 }
 
 /// What came of it.
@@ -53,17 +77,79 @@ pub(crate) struct Swept {
     pub(crate) unanswered: bool,
 }
 
+impl Swept {
+    /// What comes of a process with one thread.
+    pub(crate) fn one_round() -> Self {
+        Self {
+            rounds: 1,
+            ..Self::default()
+        }
+    }
+}
+
 impl Sweep<'_> {
-    /// Visits every thread but the calling one, those of `listing` first.
+    /// Visits every thread of `listing` but the calling one, and only looks. One that isn't reached
+    /// now would not be reached later, when others are restricted already.
+    pub(crate) fn ask(&mut self, listing: Listing) {
+        let mut threads = listing.threads;
+        threads.retain(|tid| *tid != sys::current_thread());
+        let round = Round::publish(threads, None, Arc::clone(&self.attempt));
+        let table = round.table();
+        self.signal_all(table, Instant::now() + self.deadline);
+        let mut asked = Asked {
+            names: table.names().collect(),
+            ..Asked::default()
+        };
+        for (tid, state) in table.states() {
+            match state {
+                State::Gone => {}
+                // Who sets a domain sets the flag, see `Enforcement::run`.
+                State::Done(visit) if visit.no_new_privileges => asked.foreign = true,
+                State::Done(visit) => match visit.after {
+                    Ok(()) => {}
+                    Err(libc::EACCES) => asked.foreign = true,
+                    Err(errno) => asked.failures.push(Failure {
+                        tid,
+                        problem: Problem::Call {
+                            call: "the probe beforehand",
+                            errno,
+                        },
+                    }),
+                },
+                State::Pending | State::Claimed | State::Abandoned => {
+                    let problem = self.not_reached(tid);
+                    asked.unanswered = true;
+                    asked.stuck |= !problem.is_deaf();
+                    asked.failures.push(Failure { tid, problem });
+                }
+            }
+        }
+        self.asked = asked;
+    }
+
+    /// What came of asking, when it was all that was done.
+    pub(crate) fn take_asked(&mut self) -> Swept {
+        Swept {
+            rounds: 1,
+            unanswered: self.asked.unanswered,
+            failures: std::mem::take(&mut self.asked.failures),
+            ..Swept::default()
+        }
+    }
+
+    /// Visits every thread but the calling one, those of `listing` first if there is one, and
+    /// leaves out those that didn't answer when they were asked.
     ///
     /// From one listing to the next, a thread's number is taken as its identity. The kernel hands
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
-    pub(crate) fn run(&self, listing: Listing) -> Result<Swept, (Swept, io::Error)> {
+    pub(crate) fn run(&mut self, listing: Option<Listing>) -> Result<Swept, (Swept, io::Error)> {
         let until = Instant::now() + self.deadline;
+        let asked = self.take_asked();
         let mut swept = Swept::default();
-        let mut handled = HashSet::from([sys::current_thread()]);
+        let mut handled: HashSet<i32> = asked.failures.iter().map(|failure| failure.tid).collect();
+        handled.insert(sys::current_thread());
         let mut first = true;
-        let mut listing = Some(listing);
+        let mut listing = listing;
         loop {
             swept.rounds += 1;
             let listing = match listing.take().map_or_else(|| self.tasks.list(), Ok) {
@@ -94,7 +180,8 @@ impl Sweep<'_> {
                 // that way: of parents that are restricted, like all their children to come.
                 // Without this, a process that starts short-lived threads all the time might never
                 // be done.
-                if listing.complete && !first && born_restricted && swept.foreign == 0 {
+                let settles = !first || self.ruleset.is_none();
+                if listing.complete && settles && born_restricted && swept.foreign == 0 {
                     break;
                 }
                 first = false;
@@ -109,6 +196,8 @@ impl Sweep<'_> {
                 break;
             }
         }
+        swept.unanswered |= asked.unanswered;
+        swept.failures.extend(asked.failures);
         Ok(swept)
     }
 
@@ -142,7 +231,9 @@ impl Sweep<'_> {
                     match judge(tid, visit, &self.attempt, self.ruleset.is_some(), first) {
                         Ok(Judged::Proved) => {
                             swept.proved += 1;
-                            born_restricted = false;
+                            // Where the kernel did it before the listing, what a thread shows now
+                            // it also had when it started others.
+                            born_restricted &= self.ruleset.is_none();
                         }
                         Ok(Judged::Inherited) => {
                             swept.inherited += 1;
@@ -233,9 +324,13 @@ impl Sweep<'_> {
         } else {
             "it did not run; enforce before starting it, or set a longer deadline".to_owned()
         };
+        let name = description
+            .name
+            .or_else(|| self.asked.names.get(&tid).cloned());
         Problem::NotReached {
-            name: description.name,
+            name: name.unwrap_or_else(|| "?".to_owned()),
             state: description.state,
+            blocks,
             reason,
             deadline: self.deadline,
         }

@@ -17,6 +17,12 @@ pub fn policy() -> Policy {
     Policy::default().mode(Mode::Enforce)
 }
 
+/// This kernel's Landlock ABI, as the crate reports it.
+pub fn landlock_abi() -> u32 {
+    let free = Policy::default().mode(Mode::BestEffort).prepare().unwrap();
+    free.report().abi
+}
+
 pub fn preopen(path: impl Into<PathBuf>, kind: Kind, access: Access) -> Preopen {
     Preopen {
         guest: "/guest".to_owned(),

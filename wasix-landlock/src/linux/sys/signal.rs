@@ -94,6 +94,14 @@ pub(crate) fn current_thread() -> i32 {
     i32::try_from(tid).unwrap_or(0)
 }
 
+/// The calling thread's name, the kernel's `comm`: 16 bytes, padded with zeros. Async-signal-safe.
+pub(super) fn thread_name() -> [u64; 2] {
+    let mut name = [0_u64; 2];
+    // SAFETY: the kernel writes 16 bytes, which is what `name` has.
+    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name
+}
+
 /// Sends a signal to a thread of this process.
 pub(crate) fn send(tid: i32, signal: i32) -> Result<(), i32> {
     let pid = i32::try_from(process::id()).unwrap_or(0);

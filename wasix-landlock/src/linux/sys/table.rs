@@ -6,14 +6,15 @@ use std::{
     ptr,
     sync::{
         Arc,
-        atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    Attempt, Refusal, current_thread, first_not_refused, restrict_self, set_no_new_privileges,
+    Attempt, Refusal, current_thread, first_not_refused, has_no_new_privileges, restrict_self,
+    set_no_new_privileges, signal::thread_name,
 };
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
@@ -43,6 +44,10 @@ struct Slot {
     state: AtomicU32,
     /// Error number of the attempt before; 0 if it was allowed.
     before: AtomicI32,
+    /// Its name, see [`thread_name`].
+    name: [AtomicU64; 2],
+    /// Whether it had `PR_SET_NO_NEW_PRIVS` before.
+    no_new_privileges: AtomicBool,
     /// Which call failed, as [`Call`].
     call: AtomicU32,
     /// Its error number; 0 if none failed.
@@ -77,7 +82,9 @@ pub(crate) enum State {
 /// What the handler did in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
-    /// The attempt before the restriction.
+    /// Whether the thread had `PR_SET_NO_NEW_PRIVS` before.
+    pub(crate) no_new_privileges: bool,
+    /// The attempt before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
     /// The restriction.
     pub(crate) restricted: Result<(), (Call, i32)>,
@@ -109,9 +116,14 @@ impl Table {
             return;
         }
         let number = |result: Result<(), i32>| result.err().unwrap_or(0);
-        slot.before
-            .store(number(self.attempt.run()), Ordering::Relaxed);
+        for (half, value) in slot.name.iter().zip(thread_name()) {
+            half.store(value, Ordering::Relaxed);
+        }
+        slot.no_new_privileges
+            .store(has_no_new_privileges(), Ordering::Relaxed);
         if let Some(ruleset) = self.ruleset {
+            slot.before
+                .store(number(self.attempt.run()), Ordering::Relaxed);
             let result = set_no_new_privileges()
                 .map_err(|errno| (Call::NoNewPrivileges, errno))
                 .and_then(|()| {
@@ -155,6 +167,14 @@ impl Table {
     /// How far each thread is, in the order of [`Table::threads`].
     pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
+    }
+
+    /// The names of the threads that were visited.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
+        self.slots
+            .iter()
+            .filter(|slot| matches!(slot.read(), State::Done(_)))
+            .map(|slot| (slot.tid, slot.name()))
     }
 
     /// Whether every thread is done or given up.
@@ -217,11 +237,23 @@ impl Slot {
             tid,
             state: AtomicU32::new(PENDING),
             before: AtomicI32::new(0),
+            name: [AtomicU64::new(0), AtomicU64::new(0)],
+            no_new_privileges: AtomicBool::new(false),
             call: AtomicU32::new(0),
             failure: AtomicI32::new(0),
             after: AtomicI32::new(0),
             not_refused: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    fn name(&self) -> String {
+        let bytes: Vec<u8> = self
+            .name
+            .iter()
+            .flat_map(|half| half.load(Ordering::Relaxed).to_ne_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
@@ -241,6 +273,7 @@ impl Slot {
             GONE => State::Gone,
             ABANDONED => State::Abandoned,
             _ => State::Done(Visit {
+                no_new_privileges: self.no_new_privileges.load(Ordering::Relaxed),
                 before: result(&self.before),
                 restricted: result(&self.failure).map_err(|errno| {
                     let call = if self.call.load(Ordering::Relaxed) == Call::NoNewPrivileges as u32

@@ -1,0 +1,425 @@
+//! Restricting the threads, and proving it.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing::warn;
+
+use super::{
+    filter::{Failed, Filter},
+    held::Trials,
+    judge::{Failure, Problem, judge},
+    sys::{self, Attempt, Call, Handler, HandlerError, Visit},
+    tasks::{Listing, Tasks},
+    threads::{Asked, Sweep, Swept},
+};
+use crate::{
+    EnforceError, Layer, Level, Mode, Protection, ProtectionReport, ProtectionStatus, Report,
+    SweepMethod, ThreadsReport,
+};
+
+/// The Landlock ABI that restricts all threads at once.
+const THREAD_SYNC_ABI: u32 = 8;
+
+/// A restriction under way.
+pub(crate) struct Enforcement<'a> {
+    pub(crate) ruleset: &'a OwnedFd,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) deadline: Duration,
+    /// Whether threads that aren't reached go to the report.
+    pub(crate) lenient: bool,
+    pub(crate) started: Instant,
+    /// Threads restricted so far.
+    pub(crate) restricted: usize,
+}
+
+/// The threads besides the calling one.
+enum Others {
+    /// There is none, so that nobody can start one either.
+    None,
+    /// They can't be reached, which the policy lets pass.
+    Unreachable,
+    /// They can be listed and signalled.
+    Reachable(Reach),
+}
+
+/// What reaches the other threads. It is all there before anything is restricted: afterwards it
+/// could not be had, and what is lacking is an error that has cost nothing.
+struct Reach {
+    tasks: Tasks,
+    listing: Listing,
+    handler: Handler,
+}
+
+impl Enforcement<'_> {
+    pub(crate) fn run(&mut self, report: &mut Report) -> Result<ThreadsReport, EnforceError> {
+        // Who sets a domain sets this flag, unless he has CAP_SYS_ADMIN and no use for it. Without a
+        // domain of its own this thread can't be one layer short where others aren't.
+        if sys::has_no_new_privileges() {
+            self.rehearse()?;
+        }
+        let others = self.find_others().or_else(|error| {
+            if !self.lenient {
+                return Err(error);
+            }
+            lacks_all_threads(report, &error.to_string());
+            Ok(Others::Unreachable)
+        })?;
+        let trials = trials(report);
+        let can_sync = report.abi >= THREAD_SYNC_ABI;
+        let (swept, synced) = match others {
+            Others::None => {
+                self.filter(report)?;
+                (Swept::one_round(), false)
+            }
+            Others::Unreachable => {
+                self.filter(report)?;
+                (Swept::default(), can_sync && self.restrict_at_once(1)?)
+            }
+            Others::Reachable(reach) => self.visit(reach, can_sync, report)?,
+        };
+        if swept.foreign > 0 {
+            report.warnings.push(format!(
+                "{} threads were under a restriction of their own before, so that the probe shows \
+                 nothing in them",
+                swept.foreign
+            ));
+        }
+        self.restrict_caller(synced)?;
+        self.settle_trials(trials, report)?;
+
+        let method = if synced {
+            SweepMethod::KernelThreadSync
+        } else {
+            SweepMethod::VisitedOneByOne
+        };
+        let mut threads = threads_report(method, self.started);
+        threads.proved = swept.proved + 1;
+        threads.inherited = swept.inherited;
+        threads.gone = swept.gone;
+        threads.rounds = swept.rounds;
+        threads.unreached = swept.failures.len();
+        threads.total = threads.proved + threads.inherited + threads.unreached;
+        threads.probe = match *self.attempt {
+            Attempt::Nothing => None,
+            _ => Some(self.attempt.to_string()),
+        };
+        for failure in swept.failures {
+            // What is restricted is what was asked for here, so nothing has to end.
+            let mut why = failure.into_error(0, self.deadline).to_string();
+            if synced {
+                why.push_str(
+                    "; thread sync has restricted it, says the kernel, and nothing proves it",
+                );
+            }
+            lacks_all_threads(report, &why);
+        }
+        Ok(threads)
+    }
+
+    /// Puts every thread under the filter. It comes first, as it is on all threads or on none, so
+    /// that each visit can show that it is there.
+    fn filter(&mut self, report: &mut Report) -> Result<(), EnforceError> {
+        let Some(filter) = self.filter.take() else {
+            return Ok(());
+        };
+        let Err(failed) = filter.install() else {
+            // That can't be undone either.
+            self.restricted = 1;
+            return Ok(());
+        };
+        let error = match failed {
+            Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },
+            Failed::Call(source) => EnforceError::Filter { source },
+        };
+        let needed = report.protections.iter().any(|protection| {
+            protection.by.contains(&Layer::Seccomp) && protection.level == Level::Strict
+        });
+        if needed && report.mode == Mode::Enforce {
+            return Err(error);
+        }
+        lacks(report, &error.to_string(), |protection| {
+            protection.by.contains(&Layer::Seccomp)
+        });
+        Ok(())
+    }
+
+    /// Tries what the ruleset denies beyond files, and settles for less where the policy does.
+    fn settle_trials(&self, trials: Trials, report: &mut Report) -> Result<(), EnforceError> {
+        for not_held in trials.run() {
+            let name = not_held.protection;
+            let strict = report
+                .protections
+                .iter()
+                .any(|protection| protection.name == name && protection.level == Level::Strict);
+            if strict && report.mode == Mode::Enforce {
+                return Err(EnforceError::NotHeld {
+                    protection: name,
+                    probe: not_held.what,
+                    restricted: self.restricted,
+                });
+            }
+            let why = format!("the kernel doesn't hold it: {} is allowed", not_held.what);
+            lacks(report, &why, |protection| protection.name == name);
+        }
+        Ok(())
+    }
+
+    /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
+    /// layer too many, it would refuse in every thread, and now is when nothing is lost yet.
+    fn rehearse(&self) -> Result<(), EnforceError> {
+        let (ruleset, attempt) = (self.ruleset.as_raw_fd(), &*self.attempt);
+        let (tid, visit) = thread::scope(|scope| {
+            let rehearsal = move || (sys::current_thread(), restrict_here(ruleset, attempt));
+            thread::Builder::new()
+                .spawn_scoped(scope, rehearsal)
+                .and_then(|thread| thread.join().map_err(|_| io::Error::other("it panicked")))
+        })
+        .map_err(|source| EnforceError::Restrict {
+            tid: sys::current_thread(),
+            call: "starting a thread to rehearse in",
+            source,
+            restricted: 0,
+        })?;
+        // It is joined before the kernel has done away with it, and would be listed until then.
+        let until = Instant::now() + self.deadline;
+        while sys::thread_exists(tid) && Instant::now() < until {
+            thread::yield_now();
+        }
+        judge(tid, visit, attempt, true, true)
+            .map(drop)
+            .map_err(|failure| failure.into_error(0, self.deadline))
+    }
+
+    /// Lists the other threads, and gets the signal to reach them with.
+    fn find_others(&self) -> Result<Others, EnforceError> {
+        let tasks_error = |source| EnforceError::Tasks {
+            source,
+            restricted: 0,
+        };
+        let tasks = Tasks::open().map_err(tasks_error)?;
+        let listing = tasks.list().map_err(tasks_error)?;
+        if listing.complete && listing.threads == [sys::current_thread()] {
+            return Ok(Others::None);
+        }
+        let handler = Handler::install().map_err(|error| match error {
+            HandlerError::NoneFree => EnforceError::NoFreeSignal,
+            HandlerError::Install { signal, source } => EnforceError::Signal { signal, source },
+        })?;
+        Ok(Others::Reachable(Reach {
+            tasks,
+            listing,
+            handler,
+        }))
+    }
+
+    /// Restricts and proves every other thread. Returns whether the kernel did it, and for this
+    /// thread too.
+    fn visit(
+        &mut self,
+        reach: Reach,
+        can_sync: bool,
+        report: &mut Report,
+    ) -> Result<(Swept, bool), EnforceError> {
+        let Reach {
+            tasks,
+            listing,
+            handler,
+        } = reach;
+        let mut sweep = Sweep {
+            tasks: &tasks,
+            handler: &handler,
+            attempt: Arc::clone(&self.attempt),
+            ruleset: Some(self.ruleset.as_raw_fd()),
+            deadline: self.deadline,
+            lenient: self.lenient,
+            asked: Asked::default(),
+        };
+        let (mut swept, synced, error) = self.sweep(&mut sweep, listing, can_sync, report);
+        // A signal that is still under way would end the process if its handler were gone.
+        if !swept.unanswered
+            && let Err(error) = handler.restore()
+        {
+            warn!(target: "wasix_landlock", %error, "the signal handler stays");
+        }
+        if let Some(error) = error {
+            return Err(error);
+        }
+        if self.lenient || swept.failures.is_empty() {
+            return Ok((swept, synced));
+        }
+        Err(swept
+            .failures
+            .swap_remove(0)
+            .into_error(self.restricted, self.deadline))
+    }
+
+    fn sweep(
+        &mut self,
+        sweep: &mut Sweep<'_>,
+        listing: Listing,
+        can_sync: bool,
+        report: &mut Report,
+    ) -> (Swept, bool, Option<EnforceError>) {
+        let mut first_listing = Some(listing);
+        let mut count = 0;
+        if can_sync && let Some(listing) = first_listing.take() {
+            count = listing.threads.len();
+            sweep.ask(listing);
+            if !sweep.asked.failures.is_empty() && !self.lenient {
+                return (sweep.take_asked(), false, None);
+            }
+        }
+        let syncs = can_sync && sweep.asked.may_be_synced();
+        let synced = self
+            .filter(report)
+            .and_then(|()| Ok(syncs && self.restrict_at_once(count)?));
+        let synced = match synced {
+            Ok(synced) => synced,
+            Err(error) => return (sweep.take_asked(), false, Some(error)),
+        };
+        if synced {
+            sweep.ruleset = None;
+        }
+        let (swept, error) = match sweep.run(first_listing) {
+            Ok(swept) => (swept, None),
+            Err((swept, error)) => (swept, Some(error)),
+        };
+        if !synced {
+            self.restricted += swept.proved + swept.inherited;
+        }
+        let error = error.map(|source| EnforceError::Tasks {
+            source,
+            restricted: self.restricted,
+        });
+        (swept, synced, error)
+    }
+
+    /// Has the kernel restrict all threads, of which there are at least `count`. Returns whether it
+    /// did: a kernel can have less than its ABI promises.
+    ///
+    /// The kernel gives each thread the calling thread's domain **in place of** the one it had, and
+    /// it waits for each without an end: hence every thread was asked before, see
+    /// [`Asked::may_be_synced`].
+    fn restrict_at_once(&mut self, count: usize) -> Result<bool, EnforceError> {
+        sys::set_no_new_privileges().map_err(|errno| self.failed(Call::NoNewPrivileges, errno))?;
+        match sys::restrict_self(self.ruleset.as_raw_fd(), sys::RESTRICT_SELF_TSYNC) {
+            Ok(()) => {
+                self.restricted = count;
+                Ok(true)
+            }
+            Err(libc::EINVAL) => Ok(false),
+            Err(errno) => Err(self.failed(Call::RestrictSelf, errno)),
+        }
+    }
+
+    fn restrict_caller(&mut self, synced: bool) -> Result<(), EnforceError> {
+        let visit = if synced {
+            Visit {
+                no_new_privileges: true,
+                before: Ok(()),
+                restricted: Ok(()),
+                after: self.attempt.run(),
+                not_refused: sys::first_not_refused(),
+            }
+        } else {
+            restrict_here(self.ruleset.as_raw_fd(), &self.attempt)
+        };
+        if visit.restricted.is_ok() && !synced {
+            self.restricted += 1;
+        }
+        judge(sys::current_thread(), visit, &self.attempt, true, true)
+            .map(drop)
+            .map_err(|failure| failure.into_error(self.restricted, self.deadline))
+    }
+
+    fn failed(&self, call: Call, errno: i32) -> EnforceError {
+        let problem = if (call, errno) == (Call::RestrictSelf, libc::E2BIG) {
+            Problem::TooManyLayers
+        } else {
+            Problem::Call {
+                call: call.name(),
+                errno,
+            }
+        };
+        Failure {
+            tid: sys::current_thread(),
+            problem,
+        }
+        .into_error(self.restricted, self.deadline)
+    }
+}
+
+/// Restricts the calling thread.
+fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
+    let no_new_privileges = sys::has_no_new_privileges();
+    let before = attempt.run();
+    let restricted = sys::set_no_new_privileges()
+        .map_err(|errno| (Call::NoNewPrivileges, errno))
+        .and_then(|()| sys::restrict_self(ruleset, 0).map_err(|errno| (Call::RestrictSelf, errno)));
+    Visit {
+        no_new_privileges,
+        before,
+        restricted,
+        after: attempt.run(),
+        not_refused: sys::first_not_refused(),
+    }
+}
+
+/// Makes ready what shows whether the kernel holds the ruleset.
+fn trials(report: &mut Report) -> Trials {
+    let held: Vec<Protection> = report
+        .protections
+        .iter()
+        .filter(|protection| protection.by.contains(&Layer::Landlock))
+        .map(|protection| protection.name)
+        .collect();
+    let ports = report.network.clone().unwrap_or_default();
+    let (trials, untried) = Trials::new(&held, &ports);
+    report.warnings.extend(untried);
+    trials
+}
+
+pub(crate) fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {
+    ThreadsReport {
+        method,
+        total: 0,
+        proved: 0,
+        inherited: 0,
+        gone: 0,
+        unreached: 0,
+        rounds: 0,
+        probe: None,
+        elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Notes that not every thread is restricted.
+fn lacks_all_threads(report: &mut Report, why: &str) {
+    lacks(report, why, |protection| {
+        protection.name == Protection::AllThreads
+    });
+}
+
+/// Notes that protections which were taken for enforced aren't.
+fn lacks(report: &mut Report, why: &str, which: impl Fn(&ProtectionReport) -> bool) {
+    for protection in report
+        .protections
+        .iter_mut()
+        .filter(|protection| which(protection))
+    {
+        report
+            .not_enforced
+            .push(format!("{}: {why}", protection.name));
+        protection.by.clear();
+        protection.status = ProtectionStatus::NotEnforced {
+            why: why.to_owned(),
+        };
+    }
+}
