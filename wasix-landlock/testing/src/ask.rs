@@ -3,7 +3,11 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    os::unix::{fs::OpenOptionsExt, fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::OpenOptionsExt,
+        fs::symlink,
+        net::{UnixListener, UnixStream},
+    },
     path::Path,
     process::{Command, Stdio},
 };
@@ -17,6 +21,12 @@ fn answer<T>(result: io::Result<T>) -> Answer {
     result
         .map(drop)
         .map_err(|error| error.raw_os_error().unwrap_or(0))
+}
+
+/// The kernel's Landlock ABI, 0 without Landlock.
+#[must_use]
+pub fn landlock_abi() -> u32 {
+    sys::landlock_abi().unwrap_or(0)
 }
 
 /// Opens a file or a directory for reading.
@@ -113,6 +123,15 @@ pub fn make_block_device(path: impl AsRef<Path>) -> Answer {
 /// The error number.
 pub fn bind_socket(path: impl AsRef<Path>) -> Answer {
     answer(UnixListener::bind(path))
+}
+
+/// Connects to a unix socket by its path.
+///
+/// # Errors
+///
+/// The error number.
+pub fn connect_socket(path: impl AsRef<Path>) -> Answer {
+    answer(UnixStream::connect(path))
 }
 
 /// Makes a directory.

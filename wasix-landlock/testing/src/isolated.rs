@@ -95,6 +95,12 @@ pub fn run(name: &str, timeout: Duration, body: impl FnOnce()) -> Result<(), Str
     Ok(())
 }
 
+/// Ends a child with success, wherever it is, after [`skip::skipped`].
+pub(crate) fn end_child() -> ! {
+    println!("\n{}", env::var(MARKER).unwrap_or_default());
+    std::process::exit(0)
+}
+
 fn judge(
     name: &str,
     status: Option<ExitStatus>,

@@ -17,6 +17,24 @@ pub fn skipped(reason: &str) {
     }
 }
 
+/// Skips the test from anywhere in its body.
+///
+/// # Panics
+///
+/// Outside of [`isolated()`](crate::isolated()), where the test can't be left.
+pub fn skip_from_anywhere(reason: &str) -> ! {
+    assert!(isolated::is_child(), "only a child can be left: {reason}");
+    skipped(reason);
+    isolated::end_child()
+}
+
+/// Writes a line about a test that is worth keeping, such as what this kernel enforces. In a child,
+/// the parent doesn't pass it on.
+pub fn note(line: &str) {
+    // As below.
+    let _ = io::stderr().write_all(format!("NOTE {line}\n").as_bytes());
+}
+
 /// Returns from the test after [`skipped`].
 #[macro_export]
 macro_rules! skip {

@@ -148,6 +148,23 @@ pub(crate) fn end_thread() -> ! {
     }
 }
 
+/// The kernel's Landlock ABI.
+pub(crate) fn landlock_abi() -> io::Result<u32> {
+    const VERSION: u32 = 1 << 0;
+    // SAFETY: with this flag the kernel takes no attribute: a null pointer of size 0 is what it
+    // asks for.
+    let abi = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            ptr::null::<libc::c_void>(),
+            0_usize,
+            VERSION,
+        )
+    };
+    check(abi)?;
+    u32::try_from(abi).map_err(io::Error::other)
+}
+
 pub(crate) fn truncate(path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
     // SAFETY: the path is a valid C string.

@@ -7,20 +7,34 @@ use std::{
 
 use landlock::{AccessFs, Ruleset, RulesetAttr};
 use tempfile::TempDir;
-use wasix_landlock::{Access, HostTarget, Kind, Mode, Policy, Preopen};
+use wasix_landlock::{Access, HostTarget, Kind, Mode, Policy, Preopen, ProtectionStatus};
+use wasix_landlock_testing::{ask, skip_from_anywhere};
 
 /// Denied by the restriction.
 pub const DENIED: Result<(), i32> = Err(libc::EACCES);
 
-/// A policy in mode `enforce`, whatever the environment says.
-pub fn policy() -> Policy {
+/// A policy in mode `enforce`, whatever the environment says, that takes nothing less than all.
+pub fn strict() -> Policy {
     Policy::default().mode(Mode::Enforce)
 }
 
-/// This kernel's Landlock ABI, as the crate reports it.
-pub fn landlock_abi() -> u32 {
-    let free = Policy::default().mode(Mode::BestEffort).prepare().unwrap();
-    free.report().abi
+/// A policy in mode `enforce` that does without what this kernel lacks. That a policy which doesn't
+/// say so is refused is what the tests in `kernels` are about.
+pub fn policy() -> Policy {
+    without_what_lacks(strict())
+}
+
+/// Names optional what this kernel lacks, and skips the test where there is no Landlock at all.
+pub fn without_what_lacks(policy: Policy) -> Policy {
+    if ask::landlock_abi() == 0 {
+        skip_from_anywhere("this kernel has no Landlock, or it is switched off");
+    }
+    let all = Policy::default().mode(Mode::BestEffort).prepare().unwrap();
+    all.report()
+        .protections
+        .iter()
+        .filter(|protection| protection.status != ProtectionStatus::Enforced)
+        .fold(policy, |policy, lacking| policy.optional(lacking.name))
 }
 
 pub fn preopen(path: impl Into<PathBuf>, kind: Kind, access: Access) -> Preopen {

@@ -10,6 +10,7 @@ mod common;
 mod bad_input;
 mod explain;
 mod files;
+mod kernels;
 mod mode;
 mod report;
 mod rights;

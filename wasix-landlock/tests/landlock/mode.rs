@@ -7,7 +7,7 @@ use wasix_landlock::{
 };
 use wasix_landlock_testing::{ask, isolated, limits, with_variable};
 
-use crate::common::{DENIED, Tree, directory, file, policy};
+use crate::common::{DENIED, Tree, directory, file, policy, strict, without_what_lacks};
 
 #[test]
 fn names_are_read_and_written_alike() {
@@ -25,7 +25,7 @@ fn names_are_read_and_written_alike() {
 fn check_variable(value: Option<&str>, mode: Mode) {
     with_variable(MODE_VARIABLE, value.map(OsStr::new), || {
         assert_eq!(Mode::from_env(), Ok(mode));
-        let report = Policy::default().enforce().unwrap();
+        let report = without_what_lacks(Policy::default()).enforce().unwrap();
         assert_eq!(report.mode, mode);
         assert_eq!(report.enforced, mode != Mode::Off);
         let expected = if mode == Mode::Off { Ok(()) } else { DENIED };
@@ -86,7 +86,7 @@ for_both_users! {
     fn off_restricts_nothing_and_creates_files() {
         let tree = Tree::new();
         let new = tree.granted().join("new");
-        let report = policy()
+        let report = strict()
             .mode(Mode::Off)
             .preopens([file(&new, Access::ALL), directory(tree.outside(), Access::READ)])
             .enforce()
@@ -104,7 +104,7 @@ fn check_without_landlock(errno: i32) {
     limits::fail_system_call(libc::SYS_landlock_create_ruleset, errno);
     let tree = Tree::new();
     let new = tree.granted().join("new");
-    let report = policy()
+    let report = strict()
         .mode(Mode::BestEffort)
         .preopen(file(&new, Access::ALL))
         .enforce()

@@ -18,7 +18,7 @@ use wasix_landlock::{
 };
 use wasix_landlock_testing::{alone, ask, isolated, threads};
 
-use crate::common::{DENIED, Tree, directory, landlock_abi, policy};
+use crate::common::{DENIED, Tree, directory, policy};
 
 /// Asks the kernel in the calling thread: what is granted works, anything else doesn't.
 fn check(tree: &Tree) {
@@ -324,7 +324,7 @@ for_both_users! {
 
 /// Whether this kernel restricts all threads at once.
 fn has_thread_sync() -> bool {
-    landlock_abi() >= 8
+    ask::landlock_abi() >= 8
 }
 
 /// What a deaf thread that was let pass may do: where the kernel restricts it, only the proof is

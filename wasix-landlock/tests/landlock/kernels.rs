@@ -1,0 +1,184 @@
+//! What each kernel enforces, and that what it lacks is refused rather than ignored.
+
+use wasix_landlock::{
+    Access, Error, Policy, PrepareError, Protection, ProtectionStatus, Right, Unavailable,
+};
+use wasix_landlock_testing::{ask, isolated, note};
+
+use crate::common::{DENIED, Tree, directory, policy, strict};
+
+/// The protections whose kernel is known, with the Landlock ABI that brought them.
+const SINCE: &[(Protection, u32)] = &[
+    (Protection::Truncate, 3),
+    (Protection::IoctlDevice, 5),
+    (Protection::ResolveUnix, 9),
+];
+
+/// Requires nothing but one protection, or nothing.
+fn requiring(required: Option<Protection>) -> Policy {
+    Protection::ALL.iter().fold(strict(), |policy, protection| {
+        if required == Some(*protection) {
+            policy.require(*protection)
+        } else {
+            policy.optional(*protection)
+        }
+    })
+}
+
+for_both_users! {
+    fn the_default_is_enforced_in_full_or_refused() {
+        let tree = Tree::new();
+        let abi = ask::landlock_abi();
+        let outcome = strict().preopen(directory(tree.granted(), Access::READ)).enforce();
+        if abi >= 5 {
+            let report = outcome.unwrap();
+            assert!(report.enforced);
+            for protection in Protection::ALL.iter().filter(|p| p.required_by_default()) {
+                assert!(report.protects(*protection), "{protection}: {report}");
+            }
+            assert_eq!(ask::open_read(tree.outside().join("file")), DENIED);
+            assert_eq!(ask::open_read(tree.granted().join("file")), Ok(()));
+            return;
+        }
+        let error = outcome.unwrap_err();
+        let (named, text) = (named(&error), error.to_string());
+        let expected = match abi {
+            0 => "landlock",
+            1 | 2 => "truncate",
+            _ => "ioctl-device",
+        };
+        assert_eq!(named, expected, "{text}");
+        // Nothing is restricted halfway.
+        assert_eq!(ask::open_read(tree.outside().join("file")), Ok(()));
+        assert!(wasix_landlock::current().is_none());
+    }
+}
+
+/// What an error says is lacking.
+fn named(error: &Error) -> String {
+    match error {
+        Error::Prepare(PrepareError::LandlockUnavailable {
+            reason: Unavailable::NotImplemented | Unavailable::NotEnabled,
+        }) => "landlock".to_owned(),
+        Error::Prepare(PrepareError::ProtectionUnavailable { protection, .. }) => {
+            protection.to_string()
+        }
+        error => error.to_string(),
+    }
+}
+
+#[test]
+fn each_protection_is_there_or_refused_by_name() {
+    isolated!(|| {
+        let abi = ask::landlock_abi();
+        for (protection, since) in SINCE {
+            let required = requiring(Some(*protection)).prepare();
+            let name = protection.to_string();
+            if abi >= *since {
+                assert!(required.is_ok(), "{name}");
+                continue;
+            }
+            let error = Error::from(required.unwrap_err());
+            let expected = if abi == 0 { "landlock" } else { &name };
+            assert_eq!(named(&error), expected);
+            if abi > 0 {
+                // Where it is optional, the report says that it is lacking, by name and with the
+                // ABI that has it.
+                let prepared = requiring(None).prepare().unwrap();
+                let report = prepared.report();
+                let says = |what: &String| {
+                    what.starts_with(&format!("{name}: ")) && what.contains(&since.to_string())
+                };
+                assert!(report.not_enforced.iter().any(says), "{report}");
+                assert!(!report.protects(*protection));
+            }
+        }
+    });
+}
+
+#[test]
+fn best_effort_says_what_it_does_without() {
+    isolated!(|| {
+        let report = Policy::default()
+            .mode(wasix_landlock::Mode::BestEffort)
+            .enforce()
+            .unwrap();
+        let abi = ask::landlock_abi();
+        assert_eq!(report.enforced, abi > 0);
+        for (protection, since) in SINCE {
+            assert_eq!(report.protects(*protection), abi >= *since, "{protection}");
+        }
+        let expected = if abi > 0 { DENIED } else { Ok(()) };
+        assert_eq!(ask::open_read("/"), expected);
+    });
+}
+
+/// Shows for `kernels/run` what becomes of each protection here.
+#[test]
+fn what_becomes_of_each_protection_is_shown() {
+    let abi = ask::landlock_abi();
+    note(&format!("abi: {abi}"));
+    for protection in Protection::ALL {
+        let required = requiring(Some(*protection)).prepare();
+        let shown = match &required {
+            Ok(prepared) => {
+                let enforced = |p: &wasix_landlock::ProtectionReport| {
+                    p.name == *protection && p.status == ProtectionStatus::Enforced
+                };
+                assert!(prepared.report().protections.iter().any(enforced));
+                "enforced"
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                match requiring(None).prepare() {
+                    Ok(prepared) => {
+                        assert!(
+                            prepared
+                                .report()
+                                .not_enforced
+                                .iter()
+                                .any(|what| what.starts_with(&format!("{protection}: ")))
+                        );
+                        "refused if required, reported if optional"
+                    }
+                    Err(_) => "refused",
+                }
+            }
+        };
+        let default = if protection.required_by_default() {
+            "required"
+        } else {
+            "optional"
+        };
+        note(&format!(
+            "protection {protection} ({default} by default): {shown}"
+        ));
+    }
+}
+
+for_both_users! {
+    fn a_unix_socket_outside_can_not_be_connected_to() {
+        if ask::landlock_abi() < 9 {
+            skip!("connecting to a unix socket by its path is denied from Landlock ABI 9 on");
+        }
+        let tree = Tree::new();
+        let sockets = [tree.granted(), tree.outside()].map(|directory| directory.join("socket"));
+        let _listening = sockets
+            .each_ref()
+            .map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
+        for socket in &sockets {
+            assert_eq!(ask::connect_socket(socket), Ok(()));
+        }
+        let report = policy()
+            .preopen(directory(tree.granted(), Access::ALL))
+            .require(Protection::ResolveUnix)
+            .enforce()
+            .unwrap();
+        assert!(report.handled.contains(&Right::ResolveUnix));
+        // No access grants it, a directory's neither.
+        for socket in &sockets {
+            assert_eq!(ask::connect_socket(socket), DENIED);
+        }
+        assert_eq!(ask::open_read(tree.granted().join("file")), Ok(()));
+    }
+}
