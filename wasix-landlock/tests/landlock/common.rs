@@ -33,7 +33,7 @@ pub fn without_what_lacks(policy: Policy) -> Policy {
     all.report()
         .protections
         .iter()
-        .filter(|protection| protection.status != ProtectionStatus::Enforced)
+        .filter(|protection| matches!(protection.status, ProtectionStatus::NotEnforced { .. }))
         .fold(policy, |policy, lacking| policy.optional(lacking.name))
 }
 
