@@ -1,14 +1,16 @@
-//! Runs the tests of the published `wasmer-wasix` and `virtual-fs`, unmodified, on the forks with enforcement on and
-//! on upstream, and compares.
+//! Runs the tests of the published `wasmer-wasix` and `virtual-fs`, and upstream's fixture programs, unmodified, on the
+//! forks with enforcement on and on upstream, and compares.
 #![forbid(unsafe_code)]
 
+mod compare;
+mod fixtures;
 mod layout;
 mod lists;
 mod report;
 mod run;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
@@ -20,11 +22,15 @@ use run::{Mode, Outcome, Programs, Test};
 const USAGE: &str = "\
 usage: wasix-landlock-upstream-units [OPTION]...   run the tests, print what differs, and write RESULTS.md
   --crate NAME      only those of virtual-fs or of wasmer-wasix, and only their section of RESULTS.md
-  --check           fail if RESULTS.md says something else";
+  --check           fail if RESULTS.md says something else
+or, instead of the tests in the published crates:
+  --checkout PATH   upstream's fixture programs for WASI in the checkout PATH: compiles them for wasm32-wasip1, and
+                    fails if the fork fails one that upstream passes";
 
 struct Options {
     crates: Vec<Crate>,
     check: bool,
+    checkout: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -41,12 +47,21 @@ fn options() -> anyhow::Result<Options> {
     let mut options = Options {
         crates: CRATES.to_vec(),
         check: false,
+        checkout: None,
     };
+    let mut others = false;
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
-            Some("--check") => options.check = true,
+            Some("--checkout") => {
+                options.checkout = Some(arguments.next().context(USAGE)?.into());
+            }
+            Some("--check") => {
+                options.check = true;
+                others = true;
+            }
             Some("--crate") => {
+                others = true;
                 let name = arguments.next().context(USAGE)?;
                 options.crates.retain(|each| name == each.name);
                 ensure!(!options.crates.is_empty(), USAGE);
@@ -54,6 +69,7 @@ fn options() -> anyhow::Result<Options> {
             _ => bail!(USAGE),
         }
     }
+    ensure!(!others || options.checkout.is_none(), USAGE);
     Ok(options)
 }
 
@@ -71,6 +87,14 @@ fn run(options: Options) -> anyhow::Result<()> {
     for column in Column::ALL {
         let root = target_dir.join("upstream-units").join(column.name());
         layouts.push(Layout::make(column, &repository, &root)?);
+    }
+    if let Some(checkout) = &options.checkout {
+        let [_, each] = CRATES;
+        compare::fixtures(checkout, each, &layouts, &lists, target_dir)?;
+        for layout in &layouts {
+            layout.check_lock(&repository)?;
+        }
+        return Ok(());
     }
     let mut reports = Vec::new();
     for each in &options.crates {
@@ -96,13 +120,12 @@ fn compare(
     lists: &Lists,
     target_dir: &Path,
 ) -> anyhow::Result<Report> {
-    let mut targets = Vec::new();
+    let mut targets = vec!["lib"];
     if each.name == "wasmer-wasix" {
         targets.extend(["binary_package", "runner_exit_code", "runners", "stdio"]);
-        // `wasm_tests` is a harness for programs that aren't in the package.
-        println!(
-            "wasmer-wasix: upstream's fixture programs for WASI aren't published, and are skipped"
-        );
+        for line in fixtures::without_checkout() {
+            println!("{line}");
+        }
     }
     let mut columns = Vec::new();
     for layout in layouts {

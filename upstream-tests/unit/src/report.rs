@@ -298,7 +298,8 @@ pub fn update(path: &Path, reports: &[Report], check: bool) -> anyhow::Result<()
     Ok(fs::write(path, text)?)
 }
 
-fn indented(text: &str) -> String {
+/// `text`, as the details of a line.
+pub fn indented(text: &str) -> String {
     text.lines()
         .fold(String::new(), |all, line| all + "    " + line + "\n")
 }

@@ -2,6 +2,7 @@
 //! that a test would otherwise run under what an earlier one asked for.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,10 +45,12 @@ pub struct Programs {
     folder: PathBuf,
     output: PathBuf,
     programs: BTreeMap<String, PathBuf>,
+    /// What is set for them besides.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Programs {
-    /// Builds the tests of `each` with cargo, the programs in `targets` besides the unit tests.
+    /// Builds the tests of `each` with cargo: the programs in `targets`, of which `lib` is the unit tests.
     ///
     /// # Errors
     /// Cargo can't be run, or says that it failed.
@@ -63,7 +66,6 @@ impl Programs {
             "--no-run",
             "--release",
             "--message-format=json-render-diagnostics",
-            "--lib",
         ]);
         cargo.arg("--manifest-path").arg(layout.manifest());
         cargo
@@ -71,7 +73,10 @@ impl Programs {
             .arg(target_dir)
             .args(["--package", each.name]);
         for target in targets {
-            cargo.args(["--test", target]);
+            match *target {
+                "lib" => cargo.arg("--lib"),
+                target => cargo.args(["--test", target]),
+            };
         }
         // Upstream's and the patches' warnings are not this program's subject.
         cargo
@@ -96,7 +101,7 @@ impl Programs {
             }
         }
         ensure!(
-            programs.len() == targets.len() + 1,
+            programs.len() == targets.len(),
             "cargo built {:?} only",
             programs.keys()
         );
@@ -106,7 +111,13 @@ impl Programs {
             folder: layout.folder(each),
             output,
             programs,
+            variables: Vec::new(),
         })
+    }
+
+    /// Sets environment variables for the tests.
+    pub fn set(&mut self, variables: Vec<(&'static str, OsString)>) {
+        self.variables = variables;
     }
 
     /// The tests, and whether upstream ignores them.
@@ -217,7 +228,8 @@ impl Programs {
         command
             .current_dir(&self.folder)
             .env("CARGO_MANIFEST_DIR", &self.folder)
-            .env("RUST_BACKTRACE", "0");
+            .env("RUST_BACKTRACE", "0")
+            .envs(self.variables.iter().cloned());
         match mode {
             Mode::Enforce => command.env_remove("WASIX_LANDLOCK"),
             Mode::Off => command.env("WASIX_LANDLOCK", "off"),
