@@ -11,6 +11,11 @@ pub fn descriptors(count: u64) {
     sys::limit_descriptors(count).expect("a limit can be lowered");
 }
 
+/// Has the kernel end this process after so many seconds, should it hang.
+pub fn lifetime(seconds: u32) {
+    sys::end_after(seconds);
+}
+
 /// Makes a system call fail in this thread, and in those it starts, with an error number of choice.
 /// It hides Landlock the way an older kernel, a boot parameter or a container's filter does.
 ///

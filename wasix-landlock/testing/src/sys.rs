@@ -5,7 +5,10 @@ use std::{
     ffi::{CString, OsStr},
     fs::File,
     io, mem,
-    os::{fd::AsRawFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
     ptr,
     time::Duration,
@@ -119,6 +122,57 @@ pub(crate) fn poll_nothing(time: Duration) -> io::Result<()> {
     let time = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: no descriptors, so the pointer isn't read.
     check(unsafe { libc::poll(ptr::null_mut(), 0, time) }.into())
+}
+
+/// Waits in `epoll_wait(2)` until something can be read.
+pub(crate) fn epoll(readable: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes an integer.
+    let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    check(epoll.into())?;
+    // SAFETY: the kernel has just handed out this descriptor, so nothing else owns it.
+    let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN.unsigned_abs(),
+        u64: 0,
+    };
+    // SAFETY: the event outlives the call; the rest are integers.
+    let added = unsafe {
+        libc::epoll_ctl(
+            epoll.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            readable.as_raw_fd(),
+            &raw mut event,
+        )
+    };
+    check(added.into())?;
+    // SAFETY: the kernel writes one event at most, which outlives the call.
+    check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), &raw mut event, 1, -1) }.into())
+}
+
+/// Starts a process as `vfork(2)` does, which keeps the calling thread in the kernel until the
+/// process ends. It ends when something can be read.
+pub(crate) fn wait_as_vfork_does(readable: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: without CLONE_VM the child has a memory of its own, as after fork(), and it makes
+    // two system calls.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    check(child)?;
+    if child == 0 {
+        let mut byte = 0_u8;
+        // SAFETY: reads one byte into an integer of this function.
+        unsafe { libc::read(readable.as_raw_fd(), (&raw mut byte).cast(), 1) };
+        // SAFETY: ends the child, without running what the parent has registered for its end.
+        unsafe { libc::_exit(0) };
+    }
+    let child = i32::try_from(child).map_err(io::Error::other)?;
+    // SAFETY: waits for the child above, without asking how it ended.
+    check(unsafe { libc::waitpid(child, ptr::null_mut(), 0) }.into())
+}
+
+/// Has the kernel end this process after so many seconds.
+pub(crate) fn end_after(seconds: u32) {
+    // SAFETY: takes an integer.
+    unsafe { libc::alarm(seconds) };
 }
 
 pub(crate) fn real_time_signals_in_use() -> Vec<i32> {

@@ -1,6 +1,6 @@
 //! Threads that are hard to reach, and what they say about themselves.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, os::fd::AsFd, time::Duration};
 
 use crate::sys;
 
@@ -48,6 +48,25 @@ pub fn unblock_all_signals() {
 /// What the kernel said, such as that it was interrupted.
 pub fn poll(time: Duration) -> io::Result<()> {
     sys::poll_nothing(time)
+}
+
+/// Waits in `epoll_wait(2)`, which no kernel restarts after a signal, until something can be read.
+///
+/// # Errors
+///
+/// What the kernel said, such as that it was interrupted.
+pub fn epoll(readable: &impl AsFd) -> io::Result<()> {
+    sys::epoll(readable.as_fd())
+}
+
+/// Waits in a system call that no signal ends but a deadly one, until something can be read: as
+/// the parent of a `vfork(2)`.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn wait_uninterruptibly(readable: &impl AsFd) -> io::Result<()> {
+    sys::wait_as_vfork_does(readable.as_fd())
 }
 
 /// Real-time signals that have a handler or are ignored.

@@ -6,6 +6,7 @@
 extern crate wasix_landlock_testing;
 
 mod common;
+mod crew;
 
 mod bad_input;
 mod explain;
@@ -15,4 +16,5 @@ mod mode;
 mod report;
 mod rights;
 mod second;
+mod stress;
 mod threads;

@@ -5,7 +5,7 @@ use std::{
     panic,
     path::Path,
     sync::{
-        Arc, Barrier,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -18,14 +18,10 @@ use wasix_landlock::{
 };
 use wasix_landlock_testing::{alone, ask, isolated, threads};
 
-use crate::common::{DENIED, Tree, directory, policy};
-
-/// Asks the kernel in the calling thread: what is granted works, anything else doesn't.
-fn check(tree: &Tree) {
-    assert_eq!(ask::open_read(tree.granted().join("file")), Ok(()));
-    assert_eq!(ask::open_read(tree.outside().join("file")), DENIED);
-    assert_eq!(ask::open_read("/"), DENIED);
-}
+use crate::{
+    common::{DENIED, Tree, directory, file, policy},
+    crew::{Crew, Wait, check},
+};
 
 /// Enforces a policy that grants reading in the tree.
 fn enforce(tree: &Tree) -> Arc<Report> {
@@ -35,48 +31,9 @@ fn enforce(tree: &Tree) -> Arc<Report> {
         .unwrap()
 }
 
-/// Threads that wait, each in its way, until they are told to check.
-struct Waiting {
-    go: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Waiting {
-    fn start(count: usize, tree: &Arc<Tree>, wait: fn(&AtomicBool)) -> Self {
-        let go = Arc::new(AtomicBool::new(false));
-        let ready = Arc::new(Barrier::new(count + 1));
-        let threads = (0..count)
-            .map(|_| {
-                let (go, ready, tree) = (Arc::clone(&go), Arc::clone(&ready), Arc::clone(tree));
-                thread::spawn(move || {
-                    assert_eq!(ask::open_read(tree.outside().join("file")), Ok(()));
-                    ready.wait();
-                    while !go.load(Ordering::SeqCst) {
-                        wait(&go);
-                    }
-                    check(&tree);
-                })
-            })
-            .collect();
-        ready.wait();
-        Self { go, threads }
-    }
-
-    /// Has every thread check, and joins it.
-    fn check(self) {
-        self.go.store(true, Ordering::SeqCst);
-        for thread in self.threads {
-            thread.thread().unpark();
-            thread
-                .join()
-                .unwrap_or_else(|panic| panic::resume_unwind(panic));
-        }
-    }
-}
-
 fn parked(count: usize) {
     let tree = Arc::new(Tree::new());
-    let waiting = Waiting::start(count, &tree, |_| thread::park());
+    let crew = Crew::start(vec![Wait::Park; count], &tree);
     let report = enforce(&tree);
     let swept = report.threads.as_ref().unwrap();
     // libtest's main thread and this one are there as well.
@@ -85,7 +42,7 @@ fn parked(count: usize) {
     assert_eq!((swept.inherited, swept.unreached), (0, 0), "{report}");
     assert!(report.protects(Protection::AllThreads));
     check(&tree);
-    waiting.check();
+    crew.check();
     thread::spawn(move || check(&tree)).join().unwrap();
 }
 
@@ -107,6 +64,20 @@ for_both_users! {
     }
 }
 
+for_both_users! {
+    fn two_hundred_threads_that_wait_in_every_way() {
+        let tree = Arc::new(Tree::new());
+        let waits = [Wait::Park, Wait::Read, Wait::Epoll, Wait::Poll, Wait::Sleep];
+        let waits = waits.into_iter().cycle().take(200).chain([Wait::Spin, Wait::Churn]);
+        let crew = Crew::start(waits, &tree);
+        let report = enforce(&tree);
+        let swept = report.threads.as_ref().unwrap();
+        assert!(swept.proved >= 203, "{report}");
+        assert_eq!(swept.unreached, 0, "{report}");
+        crew.check();
+    }
+}
+
 #[test]
 fn a_process_with_one_thread_needs_no_signal() {
     isolated!(|| {
@@ -124,9 +95,9 @@ fn a_process_with_one_thread_needs_no_signal() {
 fn threads_that_sleep() {
     isolated!(|| {
         let tree = Arc::new(Tree::new());
-        let waiting = Waiting::start(4, &tree, |_| thread::sleep(Duration::from_millis(300)));
+        let crew = Crew::start([Wait::Sleep; 4], &tree);
         enforce(&tree);
-        waiting.check();
+        crew.check();
     });
 }
 
@@ -134,13 +105,9 @@ fn threads_that_sleep() {
 fn threads_that_poll_see_an_interruption_at_most() {
     isolated!(|| {
         let tree = Arc::new(Tree::new());
-        let waiting = Waiting::start(4, &tree, |_| {
-            if let Err(error) = threads::poll(Duration::from_millis(300)) {
-                assert_eq!(error.raw_os_error(), Some(libc::EINTR));
-            }
-        });
+        let crew = Crew::start([Wait::Poll; 4], &tree);
         enforce(&tree);
-        waiting.check();
+        crew.check();
     });
 }
 
@@ -148,9 +115,9 @@ fn threads_that_poll_see_an_interruption_at_most() {
 fn threads_that_spin() {
     isolated!(|| {
         let tree = Arc::new(Tree::new());
-        let waiting = Waiting::start(4, &tree, |_| std::hint::spin_loop());
+        let crew = Crew::start([Wait::Spin; 4], &tree);
         enforce(&tree);
-        waiting.check();
+        crew.check();
     });
 }
 
@@ -289,7 +256,7 @@ for_both_users! {
         let (tell, thread) = deaf();
         let start = Instant::now();
         let error = policy()
-            .preopen(crate::common::file(&created, Access::ALL))
+            .preopen(file(&created, Access::ALL))
             .deadline(Duration::from_millis(200))
             .enforce()
             .unwrap_err();
@@ -309,7 +276,7 @@ for_both_users! {
         if has_thread_sync() {
             // Every thread is asked before the kernel restricts them all.
             assert!(!error.process_must_end() && !text.contains("restricted already"), "{text}");
-            let report = policy().preopen(crate::common::file(&created, Access::ALL)).enforce().unwrap();
+            let report = policy().preopen(file(&created, Access::ALL)).enforce().unwrap();
             assert!(report.protects(Protection::AllThreads));
             assert_eq!(ask::open_read("/"), DENIED);
         } else {
@@ -331,6 +298,77 @@ fn has_thread_sync() -> bool {
 /// lacking.
 fn let_pass() -> ask::Answer {
     if has_thread_sync() { DENIED } else { Ok(()) }
+}
+
+for_both_users! {
+    fn a_thread_that_does_not_come_back_from_a_system_call_is_named() {
+        let tree = Tree::new();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (ready, is_ready) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("stuck".to_owned())
+            .spawn(move || {
+                ready.send(threads::current()).unwrap();
+                threads::wait_uninterruptibly(&reader).unwrap();
+                ask::open_read("/")
+            })
+            .unwrap();
+        let stuck = is_ready.recv().unwrap();
+        let is_stuck = || {
+            std::fs::read_to_string(format!("/proc/self/task/{stuck}/stat"))
+                .unwrap()
+                .contains(") D ")
+        };
+        while !is_stuck() {
+            thread::yield_now();
+        }
+        let error = policy()
+            .preopen(directory(tree.granted(), Access::READ))
+            .deadline(Duration::from_millis(200))
+            .enforce()
+            .unwrap_err();
+        let Error::Enforce(EnforceError::ThreadNotReached { tid, name, state, restricted, .. }) =
+            error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((tid, name.as_str(), state), (stuck, "stuck", 'D'));
+        assert_eq!(ask::open_read("/"), Ok(()), "this thread comes last");
+        writer.write_all(b"x").unwrap();
+        assert_eq!(thread.join().unwrap(), Ok(()));
+        if has_thread_sync() {
+            assert_eq!(restricted, 0);
+            enforce(&tree);
+            check(&tree);
+        } else {
+            assert!(restricted > 0);
+        }
+    }
+}
+
+#[test]
+fn a_stuck_thread_that_is_let_pass_holds_nobody_up() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        let crew = Crew::start([Wait::Park; 3], &tree);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let thread = thread::spawn(move || threads::wait_uninterruptibly(&reader).unwrap());
+        thread::sleep(Duration::from_millis(50));
+        // Thread sync would wait for as long as the other process runs.
+        let report = policy()
+            .preopen(directory(tree.granted(), Access::READ))
+            .optional(Protection::AllThreads)
+            .deadline(Duration::from_millis(200))
+            .enforce()
+            .unwrap();
+        let swept = report.threads.as_ref().unwrap();
+        assert_eq!(swept.unreached, 1, "{report}");
+        assert_eq!(swept.method, SweepMethod::VisitedOneByOne);
+        assert!(!report.protects(Protection::AllThreads));
+        crew.check();
+        writer.write_all(b"x").unwrap();
+        thread.join().unwrap();
+    });
 }
 
 #[test]
@@ -359,7 +397,7 @@ fn a_thread_that_is_not_reached_may_be_let_pass() {
 fn best_effort_restricts_who_it_can() {
     isolated!(|| {
         let tree = Arc::new(Tree::new());
-        let waiting = Waiting::start(3, &tree, |_| thread::park());
+        let crew = Crew::start([Wait::Park; 3], &tree);
         let (tell, thread) = deaf();
         let report = policy()
             .mode(Mode::BestEffort)
@@ -376,7 +414,7 @@ fn best_effort_restricts_who_it_can() {
             protection.status,
             ProtectionStatus::NotEnforced { .. }
         ));
-        waiting.check();
+        crew.check();
         tell.send(()).unwrap();
         assert_eq!(thread.join().unwrap(), let_pass());
     });
