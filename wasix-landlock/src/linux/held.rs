@@ -179,3 +179,24 @@ fn signal() -> Result<Vec<Way>, String> {
     };
     Ok(vec![way])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing is restricted here, so that whoever believed the ruleset would be wrong.
+    #[test]
+    fn a_kernel_that_holds_nothing_is_found_out() {
+        let all = [
+            Protection::Tcp,
+            Protection::Udp,
+            Protection::AbstractSocketScope,
+            Protection::SignalScope,
+        ];
+        let (trials, untried) = Trials::new(&all, &Network::none());
+        assert_eq!(untried, Vec::<String>::new());
+        let found: Vec<Protection> = trials.run().iter().map(|not| not.protection).collect();
+        let [tcp, udp, socket, signal] = all;
+        assert_eq!(found, [tcp, tcp, udp, udp, socket, signal]);
+    }
+}

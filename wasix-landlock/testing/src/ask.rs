@@ -3,10 +3,13 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    os::unix::{
-        fs::OpenOptionsExt,
-        fs::symlink,
-        net::{UnixListener, UnixStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::{
+            fs::{OpenOptionsExt, PermissionsExt, symlink},
+            net::{SocketAddr, UnixListener, UnixStream},
+        },
     },
     path::Path,
     process::{Command, Stdio},
@@ -207,4 +210,83 @@ pub fn execute(path: impl AsRef<Path>) -> Answer {
 /// The error number; without a restriction, `ENOTTY` from a device that is no terminal.
 pub fn ioctl_device(path: impl AsRef<Path>) -> Answer {
     answer(fs::File::open(path).and_then(|device| sys::ask_terminal(&device)))
+}
+
+/// Changes a file's mode to what it may well be.
+///
+/// # Errors
+///
+/// The error number.
+pub fn change_mode(path: impl AsRef<Path>) -> Answer {
+    answer(fs::set_permissions(path, fs::Permissions::from_mode(0o644)))
+}
+
+/// Binds and listens on a TCP port of this machine; 0 for any.
+///
+/// # Errors
+///
+/// The error number.
+pub fn bind_tcp(port: u16) -> Answer {
+    answer(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// Connects to a TCP port of this machine.
+///
+/// # Errors
+///
+/// The error number.
+pub fn connect_tcp(port: u16) -> Answer {
+    answer(TcpStream::connect((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// Sends a datagram to a UDP port of this machine.
+///
+/// # Errors
+///
+/// The error number.
+pub fn send_udp(port: u16) -> Answer {
+    answer(
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|socket| socket.send_to(b"x", (Ipv4Addr::LOCALHOST, port))),
+    )
+}
+
+/// Connects to an abstract unix socket.
+///
+/// # Errors
+///
+/// The error number.
+pub fn connect_abstract(name: &str) -> Answer {
+    answer(SocketAddr::from_abstract_name(name).and_then(|name| UnixStream::connect_addr(&name)))
+}
+
+/// Asks whether a process may be signalled.
+///
+/// # Errors
+///
+/// The error number.
+pub fn signal(process: u32) -> Answer {
+    answer(
+        i32::try_from(process)
+            .map_err(io::Error::other)
+            .and_then(|pid| sys::signal(pid, 0)),
+    )
+}
+
+/// Runs code that was generated just now, as a compiler does that runs its output.
+///
+/// # Errors
+///
+/// The error number.
+pub fn run_generated_code() -> Answer {
+    answer(sys::run_generated_code())
+}
+
+/// Reads from a descriptor that is known by its number.
+///
+/// # Errors
+///
+/// The error number.
+pub fn read_descriptor(number: i32) -> Answer {
+    answer(sys::read_descriptor(number))
 }

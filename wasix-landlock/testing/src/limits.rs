@@ -25,3 +25,13 @@ pub fn lifetime(seconds: u32) {
 pub fn fail_system_call(number: i64, errno: i32) {
     sys::fail_system_call(number, errno).expect("a thread may filter itself");
 }
+
+/// Opens a file for reading and writing, so that a program that is executed gets it too, and so
+/// that nothing owns it: what a careless parent passes on.
+///
+/// # Panics
+///
+/// When it can't be opened.
+pub fn leak_descriptor(path: impl AsRef<std::path::Path>) -> i32 {
+    sys::leak_descriptor(path.as_ref()).expect("the file can be opened")
+}

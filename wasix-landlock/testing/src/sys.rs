@@ -238,6 +238,58 @@ pub(crate) fn ask_terminal(device: &File) -> io::Result<()> {
     check(unsafe { libc::ioctl(device.as_raw_fd(), libc::TCGETS, &raw mut settings) }.into())
 }
 
+pub(crate) fn signal(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::kill(pid, signal) }.into())
+}
+
+/// Maps a page, writes a function that returns to it, makes it executable and calls it.
+pub(crate) fn run_generated_code() -> io::Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    const RETURN: &[u8] = &[0xc3];
+    #[cfg(target_arch = "aarch64")]
+    const RETURN: &[u8] = &[0xc0, 0x03, 0x5f, 0xd6];
+    const LENGTH: usize = 4096;
+    // SAFETY: an anonymous mapping of a page, at an address of the kernel's choice.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            LENGTH,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the page is writable, this function's own, and longer than the code.
+    unsafe { ptr::copy_nonoverlapping(RETURN.as_ptr(), page.cast(), RETURN.len()) };
+    // SAFETY: the page is the one mapped above.
+    check(unsafe { libc::mprotect(page, LENGTH, libc::PROT_READ | libc::PROT_EXEC) }.into())?;
+    // SAFETY: the page holds a function that takes nothing and returns at once. Instructions were
+    // never fetched from there, so no cache has older ones.
+    unsafe { mem::transmute::<*mut libc::c_void, extern "C" fn()>(page)() };
+    // SAFETY: nothing refers to the page any more.
+    check(unsafe { libc::munmap(page, LENGTH) }.into())
+}
+
+/// Opens a file so that a program that is executed gets the descriptor too. Nothing closes it.
+pub(crate) fn leak_descriptor(path: &Path) -> io::Result<i32> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a valid C string.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDWR) };
+    check(fd.into()).map(|()| fd)
+}
+
+pub(crate) fn read_descriptor(number: i32) -> io::Result<()> {
+    let mut byte = 0_u8;
+    // SAFETY: the kernel writes one byte at most, to a variable of this function.
+    let read = unsafe { libc::pread(number, (&raw mut byte).cast(), 1, 0) };
+    check(read as i64)
+}
+
 /// Forks, runs the body in the child and waits for it. Returns what the body returned.
 pub(crate) fn fork(body: impl FnOnce() -> bool) -> io::Result<bool> {
     // SAFETY: the child has this thread alone and never leaves this function. The other threads

@@ -10,11 +10,14 @@ mod crew;
 
 mod bad_input;
 mod explain;
+mod descriptors;
 mod files;
 mod kernels;
 mod mode;
+mod network;
 mod report;
 mod rights;
 mod second;
+mod second_layer;
 mod stress;
 mod threads;

@@ -1,0 +1,266 @@
+//! The second layer: what Landlock doesn't mediate.
+
+use std::{
+    fs::{self, File, FileTimes},
+    os::unix::net::{UnixDatagram, UnixStream},
+    process::Command,
+    sync::{Arc, Barrier, mpsc},
+    thread,
+    time::SystemTime,
+};
+
+use wasix_landlock::{
+    Access, EnforceError, Error, Layer, Level, Protection, ProtectionStatus, Report,
+};
+use wasix_landlock_testing::{ask, isolated, limits};
+
+use crate::common::{DENIED, Tree, directory, policy};
+
+const REFUSED: Result<(), i32> = Err(libc::EPERM);
+
+for_both_users! {
+    fn a_hardened_process_has_every_protection() {
+        let tree = Tree::new();
+        let inside = tree.granted().join("file");
+        assert_eq!(ask::change_mode(&inside), Ok(()));
+        let report = policy()
+            .harden()
+            .preopen(directory(tree.granted(), Access::ALL))
+            .enforce()
+            .unwrap();
+        for protection in &report.protections {
+            if protection.name != Protection::ResolveUnix {
+                assert_eq!(protection.level, Level::Strict, "{report}");
+                assert_eq!(protection.status, ProtectionStatus::Enforced, "{report}");
+                assert!(!protection.by.is_empty(), "{report}");
+            }
+        }
+        assert!(report.warnings.is_empty(), "{report}");
+        assert!(report.to_string().contains("second layer: tcp udp metadata"), "{report}");
+        assert_eq!(ask::change_mode(tree.outside().join("file")), REFUSED);
+        assert_eq!(ask::change_mode(&inside), REFUSED);
+        assert_eq!(ask::execute("/bin/true"), REFUSED);
+        assert_eq!(ask::open_read(tree.outside().join("file")), DENIED);
+    }
+}
+
+for_both_users! {
+    fn a_hardened_process_can_do_what_a_runtime_does() {
+        let tree = Tree::new();
+        policy()
+            .harden()
+            .preopen(directory(tree.granted(), Access::ALL))
+            .enforce()
+            .unwrap();
+        // Compile and run, start threads, wake them, know the time, be random.
+        assert_eq!(ask::run_generated_code(), Ok(()));
+        let barrier = Arc::new(Barrier::new(9));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                thread::spawn(move || barrier.wait().is_leader())
+            })
+            .collect();
+        barrier.wait();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_ne!(thread::current().id(), thread::spawn(|| thread::current().id()).join().unwrap());
+        let _seeded = std::hash::RandomState::new();
+        // tokio's signal driver.
+        UnixStream::pair().unwrap().0.set_nonblocking(true).unwrap();
+        // What WASI has calls for.
+        let path = tree.granted().join("new");
+        fs::write(&path, "content").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)).unwrap();
+        file.sync_all().unwrap();
+        fs::rename(&path, tree.granted().join("renamed")).unwrap();
+        fs::hard_link(tree.granted().join("renamed"), &path).unwrap();
+        fs::create_dir(tree.granted().join("directory")).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn unix_sockets_that_can_name_others_are_refused() {
+    isolated!(|| {
+        let tree = Tree::new();
+        UnixDatagram::pair().unwrap();
+        policy().require(Protection::UnixSockets).enforce().unwrap();
+        let errno = |error: std::io::Error| error.raw_os_error();
+        assert_eq!(
+            UnixDatagram::pair().map_err(errno).err(),
+            Some(Some(libc::EPERM))
+        );
+        assert_eq!(
+            UnixDatagram::unbound().map_err(errno).err(),
+            Some(Some(libc::EPERM))
+        );
+        assert_eq!(ask::bind_socket(tree.outside().join("socket")), REFUSED);
+        assert_eq!(ask::bind_tcp(0), Ok(()));
+    });
+}
+
+for_both_users! {
+    fn a_protection_can_be_left_out() {
+        let tree = Tree::new();
+        let report = policy()
+            .harden()
+            .without(Protection::Metadata)
+            .without(Protection::Exec)
+            .enforce()
+            .unwrap();
+        assert!(!report.protects(Protection::Metadata));
+        assert!(report.protects(Protection::Keys));
+        assert_eq!(ask::change_mode(tree.outside().join("file")), Ok(()));
+        // That leaves Landlock's answer.
+        let answer = Command::new("/bin/true").status();
+        assert_eq!(answer.unwrap_err().raw_os_error(), Some(libc::EACCES));
+    }
+}
+
+#[test]
+fn a_single_protection_brings_io_uring_with_it() {
+    isolated!(|| {
+        let report = policy().require(Protection::Metadata).enforce().unwrap();
+        assert!(report.protects(Protection::Metadata));
+        assert!(report.protects(Protection::IoUring));
+        assert!(!report.protects(Protection::Exec) && !report.protects(Protection::Tcp));
+    });
+}
+
+#[test]
+fn io_uring_can_be_left_open_and_is_warned_of() {
+    isolated!(|| {
+        let report = policy()
+            .require(Protection::Metadata)
+            .without(Protection::IoUring)
+            .enforce()
+            .unwrap();
+        assert!(
+            report.warnings[0].contains("io_uring is allowed"),
+            "{report}"
+        );
+    });
+}
+
+for_both_users! {
+    fn every_thread_is_under_it() {
+        let tree = Arc::new(Tree::new());
+        let barrier = Arc::new(Barrier::new(51));
+        let threads: Vec<_> = (0..50)
+            .map(|_| {
+                let (tree, barrier) = (Arc::clone(&tree), Arc::clone(&barrier));
+                thread::spawn(move || {
+                    assert_eq!(ask::change_mode(tree.outside().join("file")), Ok(()));
+                    barrier.wait();
+                    barrier.wait();
+                    assert_eq!(ask::change_mode(tree.outside().join("file")), REFUSED);
+                })
+            })
+            .collect();
+        barrier.wait();
+        let report = policy().harden().enforce().unwrap();
+        assert_eq!(report.threads.as_ref().unwrap().proved, 52, "{report}");
+        barrier.wait();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn lacks(report: &Report, what: &str) -> bool {
+    report.not_enforced.iter().any(|not| not.starts_with(what))
+}
+
+/// Runs a body while a thread is under a filter of its own.
+fn beside_a_filtered_thread(body: impl FnOnce()) {
+    let (filtered, is_filtered) = mpsc::channel();
+    let (end, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            limits::fail_system_call(libc::SYS_vhangup, libc::ENOSYS);
+            filtered.send(()).unwrap();
+            // Over when the other end is dropped, by a panic as well.
+            let _ = is_over.recv();
+        });
+        is_filtered.recv().unwrap();
+        let _end = end;
+        body();
+    });
+}
+
+#[test]
+fn a_thread_with_a_filter_of_its_own_is_an_error_that_restricts_nothing() {
+    isolated!(|| {
+        let tree = Tree::new();
+        beside_a_filtered_thread(|| {
+            let error = policy().harden().enforce().unwrap_err();
+            let Error::Enforce(error) = error else {
+                panic!("{error}");
+            };
+            assert!(
+                matches!(error, EnforceError::FilterDiverges { .. }),
+                "{error}"
+            );
+            assert!(!error.process_must_end());
+            assert_eq!(ask::open_read("/"), Ok(()));
+            assert_eq!(ask::change_mode(tree.outside().join("file")), Ok(()));
+        });
+        // Once that thread has ended, it works.
+        policy().harden().enforce().unwrap();
+        assert_eq!(ask::open_read("/"), DENIED);
+        assert_eq!(ask::change_mode(tree.outside().join("file")), REFUSED);
+    });
+}
+
+#[test]
+fn where_all_of_it_is_degradable_the_report_says_that_it_is_not_there() {
+    isolated!(|| {
+        let tree = Tree::new();
+        beside_a_filtered_thread(|| {
+            let report = policy()
+                .optional(Protection::Metadata)
+                .optional(Protection::IoUring)
+                .enforce()
+                .unwrap();
+            assert!(report.enforced && !report.protects(Protection::Metadata));
+            assert!(lacks(&report, "metadata: thread"), "{report}");
+            assert!(
+                report
+                    .protections
+                    .iter()
+                    .all(|p| !p.by.contains(&Layer::Seccomp))
+            );
+            assert_eq!(ask::open_read("/"), DENIED);
+            assert_eq!(ask::change_mode(tree.outside().join("file")), Ok(()));
+        });
+    });
+}
+
+#[test]
+fn a_kernel_without_filters_is_an_error_unless_that_is_optional() {
+    isolated!(|| {
+        limits::fail_system_call(libc::SYS_seccomp, libc::ENOSYS);
+        let error = policy()
+            .require(Protection::Metadata)
+            .prepare()
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("needs a seccomp filter"),
+            "{error}"
+        );
+        let report = policy()
+            .optional(Protection::Metadata)
+            .optional(Protection::IoUring)
+            .enforce()
+            .unwrap();
+        assert!(!report.protects(Protection::Metadata));
+        let lacks = |why: &str| report.not_enforced.iter().any(|not| not.contains(why));
+        assert!(
+            lacks("metadata: this kernel has no seccomp filters"),
+            "{report}"
+        );
+    });
+}
