@@ -23,6 +23,7 @@ pub mod limits;
 mod skip;
 #[allow(unsafe_code)]
 mod sys;
+pub mod takeover;
 pub mod threads;
 mod user;
 mod variable;

@@ -20,4 +20,5 @@ mod rights;
 mod second;
 mod second_layer;
 mod stress;
+mod takeover;
 mod threads;
