@@ -43,20 +43,29 @@ impl Kernel {
             libc::EOPNOTSUPP => Unavailable::NotEnabled,
             errno => Unavailable::Other(errno),
         })?;
-        let (base, later): (Vec<Right>, Vec<Right>) = Right::ALL
+        let fs = |right: &Right| Handled {
+            access_fs: bits([*right].into_iter().collect()),
+            ..Handled::default()
+        };
+        // What the number promises comes at once, and one by one only if it isn't so.
+        let promised: Rights = Right::ALL
             .iter()
             .copied()
-            .partition(|right| right.abi() == 1);
-        let mut rights: Rights = base.into_iter().collect();
+            .filter(|right| right.abi() <= abi)
+            .collect();
+        let holds = has(Handled {
+            access_fs: bits(promised),
+            ..Handled::default()
+        });
         // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
         // that error has the kernel's answer in it.
-        rights.extend(later.into_iter().filter(|right| {
-            let access_fs = bits([*right].into_iter().collect());
-            has(Handled {
-                access_fs,
-                ..Handled::default()
+        let rights = Right::ALL
+            .iter()
+            .copied()
+            .filter(|right| {
+                right.abi() == 1 || (holds && promised.contains(*right)) || has(fs(right))
             })
-        }));
+            .collect();
         let network = [BIND_TCP, CONNECT_TCP, BIND_UDP, SEND_UDP]
             .into_iter()
             .filter(|bit| {

@@ -203,11 +203,11 @@ impl Enforcement<'_> {
             source,
             restricted: 0,
         };
-        let tasks = Tasks::open().map_err(tasks_error)?;
-        let listing = tasks.list().map_err(tasks_error)?;
-        if listing.complete && listing.threads == [sys::current_thread()] {
+        if Tasks::is_alone() {
             return Ok(Others::None);
         }
+        let tasks = Tasks::open().map_err(tasks_error)?;
+        let listing = tasks.list().map_err(tasks_error)?;
         let handler = Handler::install().map_err(|error| match error {
             HandlerError::NoneFree => EnforceError::NoFreeSignal,
             HandlerError::Install { signal, source } => EnforceError::Signal { signal, source },

@@ -1,6 +1,7 @@
 //! The threads of this process, as `/proc/self/task` shows them.
 
 use std::{
+    collections::HashSet,
     fs::{self, File},
     io,
     os::{
@@ -17,9 +18,13 @@ use super::sys;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     directory: File,
-    /// The leader's `stat`. The leader is the one thread that stays around when it has ended.
-    leader: File,
+    /// The leader's `stat`, unless it is the calling thread. The leader is the one thread that
+    /// stays around when it has ended.
+    leader: Option<File>,
 }
+
+/// The links of `/proc/self/task`: `.`, `..`, and one per thread.
+const LINKS_WITHOUT_THREADS: u64 = 2;
 
 /// One listing.
 #[derive(Debug)]
@@ -42,10 +47,38 @@ pub(crate) struct Description {
 
 impl Tasks {
     pub(crate) fn open() -> io::Result<Self> {
+        let leader = if leads(sys::current_thread()) {
+            None
+        } else {
+            Some(File::open(format!(
+                "/proc/self/task/{}/stat",
+                process::id()
+            ))?)
+        };
         Ok(Self {
             directory: File::open("/proc/self/task")?,
-            leader: File::open(format!("/proc/self/task/{}/stat", process::id()))?,
+            leader,
         })
+    }
+
+    /// Whether the calling thread is the only one, so that nobody can start another. A leader that
+    /// has ended is counted.
+    pub(crate) fn is_alone() -> bool {
+        fs::metadata("/proc/self/task")
+            .is_ok_and(|found| found.nlink() == LINKS_WITHOUT_THREADS + 1)
+    }
+
+    /// Whether these are all the threads there are.
+    ///
+    /// Counted first, looked for afterwards: whoever is still there was there when it was counted,
+    /// so that equal numbers leave room for nobody else at that moment.
+    pub(crate) fn are_all(&self, known: &HashSet<i32>) -> bool {
+        let Ok(found) = self.directory.metadata() else {
+            return false;
+        };
+        let count = found.nlink().saturating_sub(LINKS_WITHOUT_THREADS);
+        let alive = known.iter().filter(|tid| sys::thread_exists(**tid)).count();
+        u64::try_from(alive).is_ok_and(|alive| alive == count)
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
@@ -53,16 +86,15 @@ impl Tasks {
             .into_iter()
             .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
             .collect();
-        // The kernel counts two links (`.` and `..`) and one per thread.
-        let expected = self.directory.metadata()?.nlink().saturating_sub(2);
+        let links = self.directory.metadata()?.nlink();
+        let expected = links.saturating_sub(LINKS_WITHOUT_THREADS);
         let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected);
         Ok(Listing { threads, complete })
     }
 
     /// Whether a thread can still run. A leader that has ended stays until the others have.
     pub(crate) fn life(&self, tid: i32) -> Life {
-        let leads = u32::try_from(tid).is_ok_and(|tid| tid == process::id());
-        if !sys::thread_exists(tid) || (leads && self.leader_has_ended()) {
+        if !sys::thread_exists(tid) || (leads(tid) && self.leader_has_ended()) {
             return Life::Ended;
         }
         let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
@@ -76,12 +108,20 @@ impl Tasks {
 
     fn leader_has_ended(&self) -> bool {
         let mut buffer = [0; 512];
-        let Ok(read) = self.leader.read_at(&mut buffer, 0) else {
+        let Some(leader) = &self.leader else {
+            return false;
+        };
+        let Ok(read) = leader.read_at(&mut buffer, 0) else {
             return false;
         };
         let text = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default());
         after_name(&text).is_some_and(|fields| fields.starts_with(['Z', 'X']))
     }
+}
+
+/// Whether it is the process's first thread.
+fn leads(tid: i32) -> bool {
+    u32::try_from(tid).is_ok_and(|tid| tid == process::id())
 }
 
 /// How a thread is.

@@ -151,6 +151,10 @@ impl Sweep<'_> {
         let mut first = true;
         let mut listing = listing;
         loop {
+            // As good as a listing without anybody new, and it takes a tenth of the time.
+            if !first && self.tasks.are_all(&handled) {
+                break;
+            }
             swept.rounds += 1;
             let listing = match listing.take().map_or_else(|| self.tasks.list(), Ok) {
                 Ok(listing) => listing,

@@ -76,15 +76,28 @@ const LONGEST_RECORD: usize = 280;
 /// The names in a directory, `.` and `..` excepted, read through a descriptor that was opened
 /// earlier: a restriction that came after it doesn't matter then.
 pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+    // The heap would have to grow for the large one, which takes longer than a short listing.
+    if let Some(names) = list_with(directory, &mut [0; 4 * 1024], 1)? {
+        return Ok(names);
+    }
+    // Room for two thousand threads: a listing that takes several calls can miss some when others
+    // vanish in between.
+    let names = list_with(directory, &mut vec![0; 64 * 1024], usize::MAX)?;
+    Ok(names.unwrap_or_default())
+}
+
+/// Lists with this buffer; `None` if it takes more calls than that.
+fn list_with(
+    directory: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    calls: usize,
+) -> io::Result<Option<Vec<Vec<u8>>>> {
     // SAFETY: takes integers.
     if unsafe { libc::lseek(directory.as_raw_fd(), 0, libc::SEEK_SET) } < 0 {
         return Err(io::Error::last_os_error());
     }
     let mut names = Vec::new();
-    // Room for two thousand threads: a listing that takes several calls can miss some when others
-    // vanish in between.
-    let mut buffer = vec![0_u8; 64 * 1024];
-    loop {
+    for _ in 0..calls {
         // SAFETY: the kernel writes at most the given length into the buffer.
         let read = unsafe {
             libc::syscall(
@@ -112,7 +125,8 @@ pub(crate) fn list_directory(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8
         }
         // The kernel stops where the next record doesn't fit. With room left, there is none.
         if buffer.len() - read > LONGEST_RECORD {
-            return Ok(names);
+            return Ok(Some(names));
         }
     }
+    Ok(None)
 }

@@ -44,7 +44,7 @@ struct Slot {
     state: AtomicU32,
     /// Error number of the attempt before; 0 if it was allowed.
     before: AtomicI32,
-    /// Its name, see [`thread_name`].
+    /// Its name, see [`thread_name`]. This and the next are filled where there is only to try.
     name: [AtomicU64; 2],
     /// Whether it had `PR_SET_NO_NEW_PRIVS` before.
     no_new_privileges: AtomicBool,
@@ -82,7 +82,7 @@ pub(crate) enum State {
 /// What the handler did in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
-    /// Whether the thread had `PR_SET_NO_NEW_PRIVS` before.
+    /// Whether the thread had `PR_SET_NO_NEW_PRIVS`; only told by one that wasn't to restrict itself.
     pub(crate) no_new_privileges: bool,
     /// The attempt before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
@@ -116,11 +116,6 @@ impl Table {
             return;
         }
         let number = |result: Result<(), i32>| result.err().unwrap_or(0);
-        for (half, value) in slot.name.iter().zip(thread_name()) {
-            half.store(value, Ordering::Relaxed);
-        }
-        slot.no_new_privileges
-            .store(has_no_new_privileges(), Ordering::Relaxed);
         if let Some(ruleset) = self.ruleset {
             slot.before
                 .store(number(self.attempt.run()), Ordering::Relaxed);
@@ -133,6 +128,12 @@ impl Table {
                 slot.call.store(call as u32, Ordering::Relaxed);
                 slot.failure.store(errno, Ordering::Relaxed);
             }
+        } else {
+            for (half, value) in slot.name.iter().zip(thread_name()) {
+                half.store(value, Ordering::Relaxed);
+            }
+            slot.no_new_privileges
+                .store(has_no_new_privileges(), Ordering::Relaxed);
         }
         slot.after
             .store(number(self.attempt.run()), Ordering::Relaxed);
