@@ -1,8 +1,8 @@
 //! What each kernel enforces, and that what it lacks is refused rather than ignored.
 
 use wasix_landlock::{
-    Access, Error, Level, Policy, PrepareError, Protection, ProtectionReport, ProtectionStatus,
-    Right, Unavailable,
+    Access, Error, Level, Network, Policy, PrepareError, Protection, ProtectionReport,
+    ProtectionStatus, Right, Unavailable,
 };
 use wasix_landlock_testing::{ask, isolated, note};
 
@@ -123,42 +123,48 @@ fn best_effort_says_what_it_does_without() {
 /// Shows for `kernels/run` what becomes of each protection here.
 #[test]
 fn what_becomes_of_each_protection_is_shown() {
-    let abi = ask::landlock_abi();
-    note(&format!("abi: {abi}"));
+    note(&format!("abi: {}", ask::landlock_abi()));
+    let network = Network::none();
     for protection in Protection::ALL {
-        let required = requiring(Some(*protection)).prepare();
-        let shown = match &required {
-            Ok(prepared) => {
-                let report = prepared.report();
-                let found = report.protections.iter().find(|p| p.name == *protection);
-                let found = found.unwrap();
-                assert_eq!(found.status, ProtectionStatus::Enforced, "{protection}");
-                let by: Vec<String> = found.by.iter().map(ToString::to_string).collect();
-                format!("enforced by {}", by.join(", ")).replace("by landlock", "by Landlock")
-            }
-            Err(error) => {
-                assert!(!error.to_string().is_empty());
-                match requiring(None).prepare() {
-                    Ok(prepared) => {
-                        assert!(
-                            prepared
-                                .report()
-                                .not_enforced
-                                .iter()
-                                .any(|what| what.starts_with(&format!("{protection}: ")))
-                        );
-                        "refused if required, reported if optional".to_owned()
-                    }
-                    Err(_) => "refused".to_owned(),
-                }
-            }
-        };
         let default = if protection.required_by_default() {
             " (required by default)"
         } else {
             ""
         };
-        note(&format!("protection {protection}{default}: {shown}"));
+        let becomes = what_becomes_of(*protection, &network);
+        note(&format!("protection {protection}{default}: {becomes}"));
+    }
+    // A filter can't tell ports apart.
+    let network = network.connect(443).send_udp(53);
+    for protection in [Protection::Tcp, Protection::Udp] {
+        let becomes = what_becomes_of(protection, &network);
+        note(&format!(
+            "protection {protection} with a port granted: {becomes}"
+        ));
+    }
+}
+
+fn what_becomes_of(protection: Protection, network: &Network) -> String {
+    let policy = |required| requiring(required).network(network.clone());
+    match (policy(Some(protection)).prepare(), policy(None).prepare()) {
+        (Ok(prepared), _) => {
+            let report = prepared.report();
+            let found = report.protections.iter().find(|p| p.name == protection);
+            let found = found.unwrap();
+            assert_eq!(found.status, ProtectionStatus::Enforced, "{protection}");
+            let by: Vec<String> = found.by.iter().map(ToString::to_string).collect();
+            by.join(", ").replace("landlock", "Landlock")
+        }
+        (Err(_), Ok(optional)) => {
+            let says = |what: &String| what.starts_with(&format!("{protection}: "));
+            assert!(optional.report().not_enforced.iter().any(says));
+            "refused, or reported".to_owned()
+        }
+        (Err(error), Err(_)) => {
+            let error = Error::from(error);
+            assert_eq!(named(&error), "landlock", "{error}");
+            "refused".to_owned()
+        }
     }
 }
 
