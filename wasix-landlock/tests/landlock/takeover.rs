@@ -193,6 +193,39 @@ for_both_users! {
     }
 }
 
+/// The calls of one protection are refused, and no others: each is there for itself.
+fn alone(protection: Protection, calls: &[&Call], abi: u32) {
+    let outcomes = outcomes(protection.name(), || {
+        drop(policy().require(protection).enforce().unwrap());
+    });
+    check(calls, &outcomes, |call| {
+        match (call.second, call.landlock) {
+            // No filter lets them pass.
+            (Some("io-uring"), _) => Expected::Filtered,
+            _ if call.name == "fchmod-32-bit" => Expected::Filtered,
+            // Without a port, no stream socket of the internet is made, whatever its protocol.
+            _ if protection == Protection::Tcp && matches!(call.name, "mptcp-connect" | "sctp") => {
+                Expected::Filtered
+            }
+            (Some(second), _) if second == protection.name() => Expected::Filtered,
+            (_, Landlock::Files(since) | Landlock::Domain(since)) if since <= abi => {
+                Expected::Denied
+            }
+            _ => Expected::Done,
+        }
+    });
+}
+
+for_both_users! {
+    fn each_protection_of_the_second_layer_stands_alone() {
+        let (calls, abi) = (possible(), abi());
+        let second = Protection::ALL.iter().skip_while(|p| **p != Protection::Metadata);
+        for protection in second.chain(&[Protection::Tcp, Protection::Udp]) {
+            alone(*protection, &calls, abi);
+        }
+    }
+}
+
 #[test]
 fn the_document_holds_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("TAKEOVER.md");
