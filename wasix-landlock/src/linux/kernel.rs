@@ -10,10 +10,10 @@ use super::sys::{self, Handled};
 use crate::{Network, Protection, Right, Unavailable, rights::Rights};
 
 /// `LANDLOCK_ACCESS_NET_BIND_TCP` and `..._CONNECT_TCP` in `linux/landlock.h`, ABI 4.
-pub(crate) const BIND_TCP: u64 = 1 << 0;
+const BIND_TCP: u64 = 1 << 0;
 const CONNECT_TCP: u64 = 1 << 1;
 /// `LANDLOCK_ACCESS_NET_BIND_UDP` and `..._CONNECT_SEND_UDP` in `linux/landlock.h`, ABI 10.
-pub(crate) const BIND_UDP: u64 = 1 << 2;
+const BIND_UDP: u64 = 1 << 2;
 const SEND_UDP: u64 = 1 << 3;
 /// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL` in `linux/landlock.h`, ABI 6.
 const SCOPE_ABSTRACT_SOCKET: u64 = 1 << 0;

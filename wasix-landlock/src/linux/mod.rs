@@ -5,6 +5,7 @@ mod descriptors;
 mod enforce;
 mod explain;
 mod filter;
+mod ground;
 mod held;
 mod judge;
 mod kernel;

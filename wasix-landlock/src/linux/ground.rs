@@ -1,0 +1,251 @@
+//! What a policy's rules are checked against or added to, and what its protections are enforced by.
+
+use std::sync::Arc;
+
+use super::{
+    filter::{self, Filter},
+    kernel::{Builder, Kernel, Need},
+    process::{self, Enforced, Process},
+};
+use crate::{
+    Layer, Level, Mode, Policy, PrepareError, Protection, ProtectionReport, ProtectionStatus,
+    Report, rights::Rights,
+};
+
+/// What a rule is checked against or added to.
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// Nothing is going to be restricted.
+    Nothing,
+    /// A ruleset in the making, with its handled access rights.
+    Ruleset(Builder, Rights, Option<Filter>),
+    /// This process is restricted already.
+    Enforced(Arc<Enforced>),
+}
+
+/// Decides it, and fills in what the report says of the kernel and the protections.
+pub(super) fn choose(
+    policy: &Policy,
+    mode: Mode,
+    report: &mut Report,
+) -> Result<Ground, PrepareError> {
+    let process = process::lock().clone();
+    if mode == Mode::Off {
+        if !matches!(process, Process::Free) {
+            report.warnings.push(
+                "the mode is off, and an earlier policy restricts this process nevertheless"
+                    .to_owned(),
+            );
+        }
+        give_up(policy, report, "the mode is off");
+        return Ok(Ground::Nothing);
+    }
+    let ground = match process {
+        Process::Free => Kernel::ask()
+            .map_err(|reason| PrepareError::LandlockUnavailable { reason })
+            .and_then(|kernel| on_kernel(policy, report, kernel)),
+        Process::Under(enforced) => within(policy, report, enforced),
+        Process::Partly => Err(PrepareError::PartlyRestricted),
+    };
+    ground.or_else(|error| {
+        if mode == Mode::Enforce {
+            return Err(error);
+        }
+        give_up(policy, report, &error.to_string());
+        Ok(Ground::Nothing)
+    })
+}
+
+/// Notes that nothing is going to be enforced.
+fn give_up(policy: &Policy, report: &mut Report, why: &str) {
+    report.not_enforced.push(format!("anything: {why}"));
+    report.protections = Protection::ALL
+        .iter()
+        .map(|name| {
+            let level = policy.level(*name);
+            let status = match level {
+                Level::Off => ProtectionStatus::Off,
+                Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
+                    why: why.to_owned(),
+                },
+            };
+            ProtectionReport {
+                name: *name,
+                level,
+                status,
+                by: Vec::new(),
+            }
+        })
+        .collect();
+}
+
+/// What enforces a protection on this machine, or why nothing does. `None` if it is off.
+fn layers(
+    policy: &Policy,
+    kernel: &Kernel,
+    name: Protection,
+    filters: &Result<(), String>,
+) -> Option<Result<Vec<Layer>, PrepareError>> {
+    // Reaching every thread is tried whatever the policy says of it.
+    if name == Protection::AllThreads {
+        return Some(Ok(vec![Layer::Landlock]));
+    }
+    if policy.level(name) == Level::Off {
+        return None;
+    }
+    let need = Need::of(name);
+    let ports = policy.effective_network().unwrap_or_default();
+    // The filter knows no ports. Without any, it can refuse all of it.
+    let without_landlock = match name {
+        Protection::Tcp => !ports.has_tcp(),
+        Protection::Udp => !ports.has_udp(),
+        _ => need == Need::Nothing,
+    };
+    let mut by = Vec::new();
+    if kernel.meets(need) && need != Need::Nothing {
+        by.push(Layer::Landlock);
+    } else if !without_landlock {
+        return Some(Err(PrepareError::ProtectionUnavailable {
+            protection: name,
+            abi: kernel.abi,
+        }));
+    }
+    // With UDP ports granted, there is nothing for the filter to refuse.
+    if name.is_of_second_layer() && (name != Protection::Udp || !ports.has_udp()) {
+        if let Err(reason) = filters {
+            return Some(Err(PrepareError::FilterUnavailable {
+                protection: name,
+                reason: reason.clone(),
+            }));
+        }
+        by.push(Layer::Seccomp);
+    }
+    Some(Ok(by))
+}
+
+/// Starts a ruleset with everything that this kernel handles, and makes the filter.
+pub(super) fn on_kernel(
+    policy: &Policy,
+    report: &mut Report,
+    kernel: Kernel,
+) -> Result<Ground, PrepareError> {
+    report.abi = kernel.abi;
+    report.errata = kernel.errata;
+    let filters = filter::available();
+    let (mut rights, mut network, mut scopes) = (kernel.rights, 0, 0);
+    let mut filtered = Vec::new();
+    let mut protections = Vec::new();
+    for name in Protection::ALL.iter().copied() {
+        let level = policy.level(name);
+        let need = Need::of(name);
+        let (status, by) = match layers(policy, &kernel, name, &filters) {
+            None => {
+                if let Need::Right(right) = need {
+                    rights = rights.minus([right].into_iter().collect());
+                }
+                (ProtectionStatus::Off, Vec::new())
+            }
+            Some(Ok(by)) => (ProtectionStatus::Enforced, by),
+            Some(Err(error)) if level == Level::Strict && report.mode == Mode::Enforce => {
+                return Err(error);
+            }
+            Some(Err(error)) => {
+                let why = match error {
+                    PrepareError::FilterUnavailable { reason, .. } => reason,
+                    _ => format!(
+                        "this kernel has Landlock ABI {}, it came with ABI {}",
+                        kernel.abi,
+                        need.abi()
+                    ),
+                };
+                report.not_enforced.push(format!("{name}: {why}"));
+                (ProtectionStatus::NotEnforced { why }, Vec::new())
+            }
+        };
+        if by.contains(&Layer::Seccomp) {
+            filtered.push(name);
+        }
+        if by.contains(&Layer::Landlock) {
+            match need {
+                Need::Network(bits, _) => network |= bits,
+                Need::Scope(bit) => scopes |= bit,
+                Need::Right(_) | Need::Nothing => {}
+            }
+        }
+        protections.push(ProtectionReport {
+            name,
+            level,
+            status,
+            by,
+        });
+    }
+    let ruleset = |source: std::io::Error| PrepareError::Ruleset {
+        rights: rights.to_vec(),
+        source: source.into(),
+    };
+    let mut builder = Builder::new(rights, network, scopes).map_err(ruleset)?;
+    report.network = policy.effective_network();
+    let ports = report.network.clone().unwrap_or_default();
+    builder
+        .grant_ports(&ports, network)
+        .map_err(|source| PrepareError::PortRule { source })?;
+    let filter = match filtered.as_slice() {
+        [] => None,
+        [first, ..] => Some(Filter::new(&filtered, &ports).map_err(|reason| {
+            PrepareError::FilterUnavailable {
+                protection: *first,
+                reason,
+            }
+        })?),
+    };
+    if filter.is_some() && !filtered.contains(&Protection::IoUring) {
+        report.warnings.push(
+            "io_uring is allowed: its operations pass by the second layer, so that metadata and \
+             sockets stay within reach"
+                .to_owned(),
+        );
+    }
+    report.protections = protections;
+    report.handled = rights.to_vec();
+    Ok(Ground::Ruleset(builder, rights, filter))
+}
+
+/// Takes over what an earlier policy has enforced.
+fn within(
+    policy: &Policy,
+    report: &mut Report,
+    enforced: Arc<Enforced>,
+) -> Result<Ground, PrepareError> {
+    let first = &enforced.report;
+    report.joined = true;
+    report.abi = first.abi;
+    report.errata = first.errata;
+    report.handled = first.handled.clone();
+    report.network = first.network.clone();
+    for earlier in &first.protections {
+        let level = policy.level(earlier.name);
+        if level != Level::Off && earlier.status != ProtectionStatus::Enforced {
+            if level == Level::Strict && report.mode == Mode::Enforce {
+                return Err(PrepareError::NotInEnforced {
+                    protection: earlier.name,
+                });
+            }
+            report
+                .not_enforced
+                .push(format!("{}: an earlier policy did without", earlier.name));
+        }
+        report.protections.push(ProtectionReport {
+            level,
+            ..earlier.clone()
+        });
+    }
+    let ports = enforced.ports_beyond(policy.effective_network().as_ref());
+    if !ports.is_empty() {
+        if report.mode == Mode::Enforce {
+            return Err(PrepareError::PortsNotWithinEnforced { ports });
+        }
+        let refused = |port| format!("{port} is refused: an earlier policy doesn't grant it");
+        report.warnings.extend(ports.into_iter().map(refused));
+    }
+    Ok(Ground::Enforced(enforced))
+}
