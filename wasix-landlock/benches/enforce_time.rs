@@ -59,7 +59,7 @@ mod linux {
             let (preopens, threads) = row.split_once('/').unwrap();
             let mut kinds: Vec<(&str, &str, &Path, Vec<f64>)> = Vec::new();
             for (name, program) in &programs {
-                for mode in ["off", "enforce"] {
+                for mode in ["off", "enforce", "hardened"] {
                     kinds.push((name, mode, program, Vec::new()));
                 }
             }
@@ -113,10 +113,19 @@ mod linux {
                 access,
             }],
         };
-        let mode: Mode = mode.parse().unwrap();
-        let policy = Policy::default()
-            .mode(mode)
-            .preopens((0..preopens.parse().unwrap()).map(preopen));
+        let hardened = mode == "hardened";
+        let mode = if hardened {
+            Mode::Enforce
+        } else {
+            mode.parse().unwrap()
+        };
+        let policy = if hardened {
+            Policy::default().harden()
+        } else {
+            Policy::default()
+        }
+        .mode(mode)
+        .preopens((0..preopens.parse().unwrap()).map(preopen));
         for _ in 1..threads.parse().unwrap() {
             thread::spawn(|| {
                 loop {
