@@ -28,7 +28,8 @@ pub use compat::WasiState;
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
 pub use wasix_landlock::{
-    Access, MODE_VARIABLE, Mode, Protection, Report, current as process_report,
+    Access, Inherited, Level, MODE_VARIABLE, Mode, Network, Protection, Report,
+    current as process_report,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

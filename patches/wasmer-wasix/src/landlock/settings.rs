@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasix_landlock::{Access, Policy, Protection, Report, RuntimePath};
+use wasix_landlock::{Access, Inherited, Level, Network, Policy, Protection, Report, RuntimePath};
 
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use crate::WasiStateCreationError;
@@ -13,8 +13,10 @@ use crate::WasiStateCreationError;
 /// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
 #[derive(Clone)]
 pub struct Landlock {
-    optional: Vec<Protection>,
-    required: Vec<Protection>,
+    levels: Vec<(Protection, Level)>,
+    network: Option<Network>,
+    harden: bool,
+    inherited: Inherited,
     deadline: Option<Duration>,
     runtime_paths: bool,
     host_paths: Vec<RuntimePath>,
@@ -27,8 +29,10 @@ pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
 impl fmt::Debug for Landlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Landlock")
-            .field("optional", &self.optional)
-            .field("required", &self.required)
+            .field("levels", &self.levels)
+            .field("network", &self.network)
+            .field("harden", &self.harden)
+            .field("inherited", &self.inherited)
             .field("deadline", &self.deadline)
             .field("runtime_paths", &self.runtime_paths)
             .field("host_paths", &self.host_paths)
@@ -39,8 +43,10 @@ impl fmt::Debug for Landlock {
 impl Default for Landlock {
     fn default() -> Self {
         Self {
-            optional: Vec::new(),
-            required: Vec::new(),
+            levels: Vec::new(),
+            network: None,
+            harden: false,
+            inherited: Inherited::default(),
             deadline: None,
             runtime_paths: true,
             host_paths: Vec::new(),
@@ -52,13 +58,41 @@ impl Default for Landlock {
 impl Landlock {
     /// Goes on without `protection` where the kernel lacks it. The report says whether it is enforced.
     pub fn optional(&mut self, protection: Protection) -> &mut Self {
-        self.optional.push(protection);
+        self.levels.push((protection, Level::Degradable));
         self
     }
 
     /// Fails where the kernel lacks `protection`, also if it is optional by default.
     pub fn require(&mut self, protection: Protection) -> &mut Self {
-        self.required.push(protection);
+        self.levels.push((protection, Level::Strict));
+        self
+    }
+
+    /// Does without `protection`, which the program around the module can't live with.
+    pub fn without(&mut self, protection: Protection) -> &mut Self {
+        self.levels.push((protection, Level::Off));
+        self
+    }
+
+    /// Restricts the network to these ports, for the whole process, besides Wasmer's own rules for the module.
+    /// Without this or [`Landlock::harden`] it stays as it is.
+    pub fn network(&mut self, network: Network) -> &mut Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// Requires every protection that a WASI runtime can live with, for the whole process: no network unless
+    /// [`Landlock::network`] grants some, no executing, no changes of modes and owners, and so on. What the program
+    /// around the module needs of that is given back with [`Landlock::without`].
+    pub fn harden(&mut self) -> &mut Self {
+        self.harden = true;
+        self
+    }
+
+    /// What becomes of the descriptors that are open at `build()`, which no restriction touches. By default the
+    /// report lists them.
+    pub fn inherited(&mut self, inherited: Inherited) -> &mut Self {
+        self.inherited = inherited;
         self
     }
 
@@ -130,19 +164,24 @@ impl Settings {
     /// A policy with all but the preopens; `own` are the paths that the runtime needs by itself.
     pub(super) fn policy(&self, own: impl FnOnce() -> Vec<RuntimePath>) -> Policy {
         let Landlock {
-            optional,
-            required,
+            levels,
+            network,
+            harden,
+            inherited,
             deadline,
             runtime_paths,
             host_paths,
             on_enforced: _,
         } = &self.landlock;
-        let mut policy = Policy::default();
-        for protection in optional {
-            policy = policy.optional(*protection);
+        let mut policy = Policy::default().inherited(inherited.clone());
+        for (protection, level) in levels {
+            policy = policy.protect(*protection, *level);
         }
-        for protection in required {
-            policy = policy.require(*protection);
+        if let Some(network) = network {
+            policy = policy.network(network.clone());
+        }
+        if *harden {
+            policy = policy.harden();
         }
         if let Some(deadline) = deadline {
             policy = policy.deadline(*deadline);
