@@ -29,8 +29,8 @@ pub(crate) fn settle(
     own: &BTreeSet<i32>,
     report: &mut Report,
 ) -> Result<(), EnforceError> {
-    let mut listed = match list(own) {
-        Ok(listed) => listed,
+    let numbers = match open_now(own) {
+        Ok(numbers) => numbers,
         Err(error) if *inherited == Inherited::Report => {
             report.warnings.push(format!(
                 "what is open can't be listed in /proc/self/fd: {error}"
@@ -39,6 +39,19 @@ pub(crate) fn settle(
         }
         Err(source) => return Err(EnforceError::Descriptors { source }),
     };
+    // A report of many would be long to make and to read; what is refused or closed is looked for
+    // among all.
+    let looked_at = match inherited {
+        Inherited::Report => LISTED,
+        _ => usize::MAX,
+    };
+    let total = numbers.len();
+    // What was closed meanwhile by another thread is not open.
+    let mut listed: Vec<DescriptorReport> = numbers
+        .into_iter()
+        .take(looked_at)
+        .filter_map(describe)
+        .collect();
     match inherited {
         Inherited::Report => {}
         Inherited::Refuse { allowed } => {
@@ -74,8 +87,8 @@ pub(crate) fn settle(
             }
         }
     }
-    let unlisted = listed.len().saturating_sub(LISTED);
     listed.truncate(LISTED);
+    let unlisted = total.saturating_sub(LISTED);
     report.descriptors = Some(DescriptorsReport { listed, unlisted });
     Ok(())
 }
@@ -94,7 +107,8 @@ fn leads_outside(kind: DescriptorKind) -> bool {
     matches!(kind, File | Directory | Socket | Pipe | Device)
 }
 
-fn list(own: &BTreeSet<i32>) -> io::Result<Vec<DescriptorReport>> {
+/// The descriptors that are open, lowest first.
+fn open_now(own: &BTreeSet<i32>) -> io::Result<Vec<i32>> {
     let directory: File = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_DIRECTORY)
@@ -105,8 +119,7 @@ fn list(own: &BTreeSet<i32>) -> io::Result<Vec<DescriptorReport>> {
         .filter(|number| *number != directory.as_raw_fd() && !own.contains(number))
         .collect();
     numbers.sort_unstable();
-    // What was closed meanwhile by another thread is not open.
-    Ok(numbers.into_iter().filter_map(describe).collect())
+    Ok(numbers)
 }
 
 fn describe(number: i32) -> Option<DescriptorReport> {

@@ -66,6 +66,16 @@ impl Plan {
     pub(crate) fn enforce(mut self) -> Result<Arc<Report>, EnforceError> {
         let mut process = process::lock();
         let next = std::mem::replace(&mut self.next, Next::Nothing);
+        let joins = match (&next, &*process) {
+            (Next::Join, _) => true,
+            (Next::Restrict(_), process) => matches!(process, Process::Under(_)),
+            (Next::Nothing, _) => false,
+        };
+        // The first policy's report has what was open before. Only what is asked for is looked at
+        // again: it may need grants for `/proc`.
+        if joins && self.inherited != Inherited::Report {
+            descriptors::settle(&self.inherited, &BTreeSet::new(), &mut self.report)?;
+        }
         match (next, &*process) {
             (Next::Nothing, _) => {}
             (Next::Join, _) => self.join(),
@@ -156,8 +166,6 @@ impl Plan {
         process: &mut Process,
     ) -> Result<(), EnforceError> {
         let Restriction { ruleset, filter } = restriction;
-        let own = BTreeSet::from([ruleset.as_raw_fd()]);
-        descriptors::settle(&self.inherited, &own, &mut self.report)?;
         let best_effort = self.report.mode == Mode::BestEffort;
         let attempt = match probe::choose(&self.grants) {
             Some(attempt) => Arc::new(attempt),
@@ -169,6 +177,9 @@ impl Plan {
             }
             None => return Err(EnforceError::NoProbe),
         };
+        let own = BTreeSet::from([ruleset.as_raw_fd()]);
+        let own = own.into_iter().chain(attempt.descriptor()).collect();
+        descriptors::settle(&self.inherited, &own, &mut self.report)?;
         let mut enforcement = Enforcement {
             ruleset: &ruleset,
             filter,

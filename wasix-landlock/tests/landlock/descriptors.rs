@@ -8,10 +8,10 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use wasix_landlock::{DescriptorKind, EnforceError, Error, Inherited, Report};
+use wasix_landlock::{Access, DescriptorKind, EnforceError, Error, Inherited, Report};
 use wasix_landlock_testing::{ask, isolated, limits};
 
-use crate::common::{Tree, policy};
+use crate::common::{Tree, directory, file, policy};
 
 fn open_now() -> Vec<i32> {
     let mut listed: Vec<i32> = fs::read_dir("/proc/self/fd")
@@ -121,5 +121,73 @@ fn what_is_named_can_be_closed() {
         let report = policy().inherited(close(leaked)).enforce().unwrap();
         assert!(report.to_string().contains(": closed"), "{report}");
         assert_eq!(ask::read_descriptor(leaked), Err(libc::EBADF));
+    });
+}
+
+#[test]
+fn what_preparing_opens_is_none_of_it() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let allowed = open_now().into_iter().collect();
+        policy()
+            .preopen(file(tree.granted().join("new"), Access::ALL))
+            .preopen(directory(tree.granted(), Access::ALL))
+            .inherited(Inherited::Refuse { allowed })
+            .enforce()
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_later_policy_that_refuses_them_is_heard() {
+    isolated!(|| {
+        let tree = Tree::new();
+        policy()
+            .reserve("/proc", Access::READ)
+            .reserve(tree.root(), Access::READ)
+            .enforce()
+            .unwrap();
+        let allowed: BTreeSet<i32> = open_now().into_iter().collect();
+        let refuse = || Inherited::Refuse {
+            allowed: allowed.clone(),
+        };
+        assert!(policy().inherited(refuse()).enforce().unwrap().joined);
+        let _file = File::open(tree.outside().join("file")).unwrap();
+        let error = policy().inherited(refuse()).enforce().unwrap_err();
+        assert!(
+            matches!(error, Error::Enforce(EnforceError::DescriptorsOpen { .. })),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn where_they_cannot_be_listed_refusing_is_an_error() {
+    isolated!(|| {
+        policy().enforce().unwrap();
+        let allowed = BTreeSet::new();
+        let error = policy()
+            .inherited(Inherited::Refuse { allowed })
+            .enforce()
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::Enforce(EnforceError::Descriptors { .. })),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn of_many_the_report_lists_some() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let many: Vec<File> = (0..500)
+            .map(|_| File::open(tree.outside().join("file")).unwrap())
+            .collect();
+        let report = policy().enforce().unwrap();
+        let descriptors = report.descriptors.as_ref().unwrap();
+        assert_eq!(descriptors.listed.len(), 256);
+        assert!(descriptors.unlisted >= 244, "{}", descriptors.unlisted);
+        drop(many);
     });
 }

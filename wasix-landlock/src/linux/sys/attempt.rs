@@ -2,7 +2,7 @@
 
 use std::{
     ffi::CString,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
 };
 
 use super::check;
@@ -19,6 +19,14 @@ pub(crate) enum Attempt {
 }
 
 impl Attempt {
+    /// The descriptor that it keeps open.
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        match self {
+            Self::MakeFifo { directory, .. } => Some(directory.as_raw_fd()),
+            Self::Open { .. } | Self::Nothing => None,
+        }
+    }
+
     /// Tries it, undoing it where it succeeds. Async-signal-safe: system calls only.
     pub(crate) fn run(&self) -> Result<(), i32> {
         match self {
