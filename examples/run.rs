@@ -13,7 +13,7 @@ use clap::Parser;
 use wasix_landlock_examples::{Compiler, exit_code, offline_runtime};
 use wasmer::Module;
 use wasmer_types::ModuleHash;
-use wasmer_wasix::landlock::HostPreopenBuilder;
+use wasmer_wasix::landlock::{HostPreopenBuilder, Network};
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
 /// Runs a WASI module; the kernel refuses what is not named here.
@@ -28,6 +28,14 @@ struct Arguments {
     /// An environment variable. None of the host's are passed on.
     #[arg(long, value_name = "K=V")]
     env: Vec<String>,
+    /// A TCP port that may be bound, or connected to; with this or `harden`, every other is refused.
+    #[arg(long, value_name = "PORT")]
+    bind: Vec<u16>,
+    #[arg(long, value_name = "PORT")]
+    connect: Vec<u16>,
+    /// Everything that a module has no use for is refused to the whole program, not only files.
+    #[arg(long)]
+    harden: bool,
     /// What compiles the module.
     #[arg(long, value_enum, default_value = "cranelift")]
     compiler: Compiler,
@@ -120,6 +128,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for text in &arguments.file {
         let mapping = Mapping::parse(text, &["ro", "rw", "create"]);
         runner.with_preopen(|p| mapping.file(p))?;
+    }
+    if arguments.harden {
+        runner.with_landlock(|l| l.harden());
+    }
+    if !arguments.bind.is_empty() || !arguments.connect.is_empty() {
+        let network = arguments
+            .bind
+            .iter()
+            .fold(Network::none(), |n, port| n.bind(*port));
+        let network = arguments
+            .connect
+            .iter()
+            .fold(network, |n, port| n.connect(*port));
+        runner.with_landlock(|l| l.network(network));
     }
     if arguments.report {
         runner.with_landlock(|l| l.on_enforced(|report| eprintln!("{report}")));

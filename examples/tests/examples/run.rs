@@ -150,3 +150,22 @@ fn the_report_names_what_is_granted() {
         "{report}"
     );
 }
+
+#[test]
+fn a_hardened_program_still_runs_its_module() {
+    let work = tempfile::tempdir().unwrap();
+    fs::write(work.path().join("file"), "text").unwrap();
+    let attempts = ["read", "file", "--", "create", "new"];
+    for (how, layer) in [(None, "off"), (Some("--harden"), "enforced")] {
+        let grants: Vec<&str> = how
+            .into_iter()
+            .chain(["--report", "--file", "file"])
+            .collect();
+        let output = probe(work.path(), &grants, &attempts);
+        assert_eq!(results(&output), [true, false], "{}", stdout(&output));
+        let report = stderr(&output);
+        let metadata = report.lines().find(|line| line.contains("metadata"));
+        let said = metadata.is_some_and(|line| line.contains(layer));
+        assert!(said || how.is_none() && metadata.is_none(), "{report}");
+    }
+}

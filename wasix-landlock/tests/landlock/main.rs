@@ -9,8 +9,8 @@ mod common;
 mod crew;
 
 mod bad_input;
-mod explain;
 mod descriptors;
+mod explain;
 mod files;
 mod kernels;
 mod mode;

@@ -9,8 +9,8 @@
 //! What is new beside upstream's interface:
 //! - [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen): one host file, which need not exist yet, or
 //!   one host directory, each with its rights;
-//! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, what else
-//!   the process needs later;
+//! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, the second
+//!   layer, the network, open descriptors, what else the process needs later;
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
 //! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
 //! - [`FORK`], which only the fork has: name it in a program that must never be built without.
@@ -28,8 +28,8 @@ pub use compat::WasiState;
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
 pub use wasix_landlock::{
-    Access, Inherited, Level, MODE_VARIABLE, Mode, Network, Protection, Report,
-    current as process_report,
+    Access, Explanation, GrantedPath, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
+    Protection, Report, Verdict, current as process_report, explain,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

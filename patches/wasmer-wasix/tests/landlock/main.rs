@@ -19,5 +19,6 @@ mod recorded;
 mod runner;
 mod runtime_paths;
 mod second_build;
+mod second_layer;
 mod unused_files;
 mod wrappers;
