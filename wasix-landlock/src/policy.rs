@@ -224,6 +224,7 @@ impl Policy {
         }
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn requires(&self, protection: Protection) -> bool {
         self.level(protection) == Level::Strict
     }
@@ -247,6 +248,7 @@ impl Policy {
     }
 
     /// The ports that are granted; `None` if the network isn't restricted.
+    #[cfg(target_os = "linux")]
     pub(crate) fn effective_network(&self) -> Option<Network> {
         let asked = [Protection::Tcp, Protection::Udp]
             .iter()
