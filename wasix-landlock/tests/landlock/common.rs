@@ -37,6 +37,19 @@ pub fn without_what_lacks(policy: Policy) -> Policy {
         .fold(policy, |policy, lacking| policy.optional(lacking.name))
 }
 
+/// As [`policy`], and hardened.
+pub fn hardened() -> Policy {
+    needs(6);
+    policy().harden()
+}
+
+/// Skips the test where Landlock's ABI is older.
+pub fn needs(abi: u32) {
+    if ask::landlock_abi() < abi {
+        skip_from_anywhere(&format!("it takes Landlock ABI {abi}"));
+    }
+}
+
 pub fn preopen(path: impl Into<PathBuf>, kind: Kind, access: Access) -> Preopen {
     Preopen {
         guest: "/guest".to_owned(),

@@ -11,7 +11,7 @@ use std::{
 use wasix_landlock::{Access, DescriptorKind, EnforceError, Error, Inherited, Report};
 use wasix_landlock_testing::{ask, isolated, limits};
 
-use crate::common::{Tree, directory, file, policy};
+use crate::common::{Tree, directory, file, hardened, policy};
 
 fn open_now() -> Vec<i32> {
     let mut listed: Vec<i32> = fs::read_dir("/proc/self/fd")
@@ -71,7 +71,7 @@ for_both_users! {
         let refuse = |allowed: &[i32]| Inherited::Refuse {
             allowed: others.iter().chain(allowed).copied().collect(),
         };
-        let error = policy().harden().inherited(refuse(&[])).enforce().unwrap_err();
+        let error = hardened().inherited(refuse(&[])).enforce().unwrap_err();
         let Error::Enforce(error) = error else {
             panic!("{error}");
         };

@@ -14,7 +14,7 @@ use wasix_landlock::{
 };
 use wasix_landlock_testing::ask;
 
-use crate::common::policy;
+use crate::common::{hardened, needs, policy};
 
 /// Refused by Landlock.
 const BY_RULE: Result<(), i32> = Err(libc::EACCES);
@@ -62,6 +62,7 @@ for_both_users! {
 
 for_both_users! {
     fn without_a_port_there_is_no_network() {
+        needs(4);
         let (before, port) = listen();
         let accepted = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -93,6 +94,7 @@ for_both_users! {
 
 for_both_users! {
     fn ports_are_granted_one_by_one() {
+        needs(4);
         let (granted, to) = listen();
         let (_other, elsewhere) = listen();
         let (free, from) = listen();
@@ -151,6 +153,7 @@ fn udp_ports_need_a_kernel_that_knows_them() {
 
 for_both_users! {
     fn a_scope_ends_at_what_was_there_before() {
+        needs(6);
         let name = format!("before-{}", process::id());
         let _listener = abstract_listener(&name).unwrap();
         assert_eq!(ask::connect_abstract(&name), Ok(()));
@@ -181,6 +184,7 @@ for_both_users! {
 #[test]
 fn a_later_policy_gets_no_ports_that_the_first_one_has_not() {
     isolated!(|| {
+        needs(4);
         policy()
             .network(Network::none().connect(80).connect(443))
             .enforce()
@@ -204,7 +208,7 @@ fn a_later_policy_gets_no_ports_that_the_first_one_has_not() {
 #[test]
 fn a_later_policy_is_not_restricted_less_than_it_requires() {
     isolated!(|| {
-        let later = policy().harden().prepare().unwrap();
+        let later = hardened().prepare().unwrap();
         policy().enforce().unwrap();
         let error = later.enforce().unwrap_err();
         assert!(

@@ -14,7 +14,7 @@ use wasix_landlock::{
 };
 use wasix_landlock_testing::{ask, isolated, limits};
 
-use crate::common::{DENIED, Tree, directory, policy};
+use crate::common::{DENIED, Tree, directory, hardened, policy};
 
 const REFUSED: Result<(), i32> = Err(libc::EPERM);
 
@@ -23,8 +23,7 @@ for_both_users! {
         let tree = Tree::new();
         let inside = tree.granted().join("file");
         assert_eq!(ask::change_mode(&inside), Ok(()));
-        let report = policy()
-            .harden()
+        let report = hardened()
             .preopen(directory(tree.granted(), Access::ALL))
             .enforce()
             .unwrap();
@@ -47,8 +46,7 @@ for_both_users! {
 for_both_users! {
     fn a_hardened_process_can_do_what_a_runtime_does() {
         let tree = Tree::new();
-        policy()
-            .harden()
+        hardened()
             .preopen(directory(tree.granted(), Access::ALL))
             .enforce()
             .unwrap();
@@ -105,8 +103,7 @@ fn unix_sockets_that_can_name_others_are_refused() {
 for_both_users! {
     fn a_protection_can_be_left_out() {
         let tree = Tree::new();
-        let report = policy()
-            .harden()
+        let report = hardened()
             .without(Protection::Metadata)
             .without(Protection::Exec)
             .enforce()
@@ -161,7 +158,7 @@ for_both_users! {
             })
             .collect();
         barrier.wait();
-        let report = policy().harden().enforce().unwrap();
+        let report = hardened().enforce().unwrap();
         assert_eq!(report.threads.as_ref().unwrap().proved, 52, "{report}");
         barrier.wait();
         for thread in threads {
@@ -196,7 +193,7 @@ fn a_thread_with_a_filter_of_its_own_is_an_error_that_restricts_nothing() {
     isolated!(|| {
         let tree = Tree::new();
         beside_a_filtered_thread(|| {
-            let error = policy().harden().enforce().unwrap_err();
+            let error = hardened().enforce().unwrap_err();
             let Error::Enforce(error) = error else {
                 panic!("{error}");
             };
@@ -209,7 +206,7 @@ fn a_thread_with_a_filter_of_its_own_is_an_error_that_restricts_nothing() {
             assert_eq!(ask::change_mode(tree.outside().join("file")), Ok(()));
         });
         // Once that thread has ended, it works.
-        policy().harden().enforce().unwrap();
+        hardened().enforce().unwrap();
         assert_eq!(ask::open_read("/"), DENIED);
         assert_eq!(ask::change_mode(tree.outside().join("file")), REFUSED);
     });

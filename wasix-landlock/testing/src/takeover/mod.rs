@@ -49,6 +49,9 @@ pub enum Landlock {
     Domain(u32),
     /// An access right for TCP ports, since this ABI, where the policy restricts the network.
     Tcp(u32),
+    /// An access right for TCP ports, since this ABI, but in newer kernels only: older ones don't
+    /// notice.
+    TcpMended(u32),
     /// An access right for UDP ports, as above.
     Udp(u32),
     /// A scope, since this ABI, where the policy asks for it.
@@ -65,6 +68,7 @@ impl Landlock {
             Self::Files(abi)
             | Self::Domain(abi)
             | Self::Tcp(abi)
+            | Self::TcpMended(abi)
             | Self::Udp(abi)
             | Self::Scope(abi) => Some(abi),
             Self::Nothing => None,

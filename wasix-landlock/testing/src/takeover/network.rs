@@ -37,7 +37,7 @@ pub(super) const CALLS: &[Call] = &[
     Call::new(
         "tcp-fast-open",
         "connect to a TCP port by sending",
-        Landlock::Nothing,
+        Landlock::TcpMended(4),
         Some("tcp"),
         |t| {
             with(INET, STREAM, 0, |socket| {

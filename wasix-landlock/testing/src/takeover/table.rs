@@ -61,6 +61,7 @@ fn landlock(landlock: Landlock) -> String {
     let source = if abi > MEASURED { " ¹" } else { "" };
     let when = match landlock {
         Landlock::Tcp(_) | Landlock::Udp(_) => ", by `network`",
+        Landlock::TcpMended(_) => ", by `network`, where it was mended ²",
         Landlock::Scope(_) => ", by scope",
         Landlock::Files(_) | Landlock::Domain(_) | Landlock::Nothing => "",
     };
