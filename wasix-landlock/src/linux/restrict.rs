@@ -260,6 +260,8 @@ impl Enforcement<'_> {
             .into_error(self.restricted, self.deadline))
     }
 
+    /// Asks the threads if the kernel is to restrict them all, puts them under the filter, restricts
+    /// and proves. Nothing that can't be undone comes before the asking.
     fn sweep(
         &mut self,
         sweep: &mut Sweep<'_>,
