@@ -124,6 +124,11 @@ fn best_effort_says_what_it_does_without() {
 #[test]
 fn what_becomes_of_each_protection_is_shown() {
     note(&format!("abi: {}", ask::landlock_abi()));
+    if let Ok(prepared) = requiring(None).prepare()
+        && let Some(errata) = prepared.report().errata
+    {
+        note(&format!("errata: {errata:#x}"));
+    }
     let network = Network::none();
     for protection in Protection::ALL {
         let default = if protection.required_by_default() {
