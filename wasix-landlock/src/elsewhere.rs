@@ -45,6 +45,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
         os: std::env::consts::OS,
     };
     let mut report = Report::new(mode);
+    report.warnings.clone_from(&policy.warnings);
     if cfg!(target_family = "wasm") {
         // What has no host path behind it needs no kernel to keep it in; and what has one can't
         // be reached here, whatever the mode.

@@ -82,6 +82,7 @@ pub struct Policy {
     pub(crate) preopens: Vec<Preopen>,
     pub(crate) runtime_paths: Vec<RuntimePath>,
     pub(crate) mode: Option<Mode>,
+    pub(crate) warnings: Vec<String>,
     levels: BTreeMap<Protection, Level>,
     network: Option<Network>,
     harden: bool,
@@ -177,6 +178,12 @@ impl Policy {
     /// What happens when something can't be enforced; [`Mode::from_env`] unless given.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// Puts a warning into the report, such as that the caller itself checks less than usual.
+    pub fn warning(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
         self
     }
 

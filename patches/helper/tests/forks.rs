@@ -306,12 +306,19 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         build.extend(own("wasix-landlock-fork = { path = \"../helper\" }"));
         assert_eq!(subtable(&ours, "dependencies"), dependencies, "{name}");
         assert_eq!(subtable(&ours, "build-dependencies"), build, "{name}");
-        assert_eq!(
-            subtable(&ours, "features"),
-            subtable(&upstream, "features"),
-            "{name}"
-        );
-        assert_eq!(for_users(&ours), for_users(&upstream), "{name}");
+        let mut features = subtable(&upstream, "features");
+        features.extend(own(match &**name {
+            "wasmer-wasix" => "landlock-kernel-alone = [\"virtual-fs/landlock-kernel-alone\"]",
+            _ => "landlock-kernel-alone = []",
+        }));
+        assert_eq!(subtable(&ours, "features"), features, "{name}");
+        let mut users = for_users(&upstream);
+        if name == "virtual-fs" {
+            users.extend(own(
+                "'cfg(target_os = \"linux\")'.dependencies.rustix = { version = \"1\", features = [\"fs\"] }",
+            ));
+        }
+        assert_eq!(for_users(&ours), users, "{name}");
         // What the fork's own tests need on top reaches nobody.
         let development = for_development(&ours);
         for (place, value) in for_development(&upstream) {

@@ -5,9 +5,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(clippy::all)]
 
+#[cfg(feature = "host-fs")]
+mod beneath;
 pub mod host_backing;
 #[cfg(feature = "host-fs")]
+mod host_handle;
+#[cfg(all(
+    feature = "host-fs",
+    any(not(target_os = "linux"), feature = "landlock-kernel-alone")
+))]
+mod host_list;
+#[cfg(feature = "host-fs")]
 pub mod host_preopen;
+pub mod limited;
+mod plain_path;
+pub mod positional;
 
 pub use host_backing::HostBacking;
 

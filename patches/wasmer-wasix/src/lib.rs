@@ -8,5 +8,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod landlock;
+mod listing;
+mod positional_io;
 
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));

@@ -22,6 +22,7 @@ use crate::{
 pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let mut report = Report::new(mode);
+    report.warnings.clone_from(&policy.warnings);
     let ground = ground::choose(&policy, mode, &mut report)?;
     let mut work = Work {
         lenient: mode != Mode::Enforce,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use virtual_fs::FileSystem;
 use wasix_landlock::{Access, Prepared, Report};
 
+use super::limit;
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use super::record::Recorder;
 use super::runtime_paths;
@@ -140,6 +141,7 @@ impl Settings {
             .preopens(recorder.into_preopens())
             .prepare()
             .map_err(|error| creation_error(&error))?;
+        limit::recorded_preopens(recorded)?;
         for preopen in &self.host_preopens {
             mount(preopen, recorded)?;
         }
@@ -199,6 +201,11 @@ impl Recorded<'_> {
                 Entry::Occupied(_) => {}
             }
         }
+        if cfg!(feature = "landlock-kernel-alone") {
+            for directory in &mut all {
+                (directory.read, directory.write, directory.create) = (true, true, true);
+            }
+        }
         all
     }
 }
@@ -233,7 +240,9 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiState
 #[cfg(feature = "host-fs")]
 fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
     use virtual_fs::host_backing::HostAccess;
-    use virtual_fs::host_preopen::{HostDirectory, HostFile};
+    use virtual_fs::host_fs;
+    use virtual_fs::host_preopen::HostFile;
+    use virtual_fs::limited::Limited;
     use wasix_landlock::Kind;
 
     let access = HostAccess {
@@ -244,7 +253,10 @@ fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiState
     let handle = tokio::runtime::Handle::current();
     let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {
         Kind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
-        _ => Arc::new(HostDirectory::new(handle, &preopen.host, access)?),
+        _ => {
+            let directory = Arc::new(host_fs::FileSystem::new(handle, &preopen.host)?);
+            Arc::new(Limited::new(directory, "/", access))
+        }
     };
     let point = preopen.mount_point(recorded.current_dir);
     let root = recorded.root.root();

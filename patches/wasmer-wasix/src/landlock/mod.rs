@@ -12,6 +12,8 @@
 //! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, the second
 //!   layer, the network, open descriptors, what else the process needs later;
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
+//! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what the kernel refused, and the line that
+//!   would allow it;
 //! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
 //! - [`FORK`], which only the fork has: name it in a program that must never be built without.
 #![deny(missing_docs, unsafe_code)]
@@ -19,12 +21,15 @@
 
 mod builder;
 mod compat;
+mod denials;
+mod limit;
 mod preopen;
 mod record;
 mod runtime_paths;
 mod settings;
 
 pub use compat::WasiState;
+pub use denials::{DENIALS_KEPT, Denial, Operation};
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
 pub use wasix_landlock::{
@@ -33,6 +38,7 @@ pub use wasix_landlock::{
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
+pub(crate) use denials::{SharedDenials, open_options};
 pub(crate) use settings::Settings;
 
 /// Names the fork. Upstream has no such symbol, so that a program with

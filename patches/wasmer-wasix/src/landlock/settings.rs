@@ -186,6 +186,11 @@ impl Settings {
         if let Some(deadline) = deadline {
             policy = policy.deadline(*deadline);
         }
+        if cfg!(feature = "landlock-kernel-alone") {
+            policy = policy.warning(
+                "built with the feature `landlock-kernel-alone`, which is for tests: the WASI layer checks nothing",
+            );
+        }
         let own = if *runtime_paths { own() } else { Vec::new() };
         for path in own.into_iter().chain(host_paths.iter().cloned()) {
             policy = policy.runtime_path(path);

@@ -10,9 +10,11 @@ mod common;
 
 mod directories;
 mod entry_points;
+mod file_io;
 mod file_names;
 mod files;
 mod links;
+mod listings;
 mod mode;
 mod poster;
 mod recorded;
@@ -20,5 +22,6 @@ mod runner;
 mod runtime_paths;
 mod second_build;
 mod second_layer;
+mod shared_files;
 mod unused_files;
 mod wrappers;

@@ -62,11 +62,11 @@ const FUNCTIONS: [(&str, &str); 45] = [
 ];
 
 /// Where things are put in the module's memory.
-const RESULT: u64 = 64;
-const VECTOR: u64 = 128;
-const FIRST_PATH: u64 = 1024;
+pub(super) const RESULT: u64 = 64;
+pub(super) const VECTOR: u64 = 128;
+pub(super) const FIRST_PATH: u64 = 1024;
 const SECOND_PATH: u64 = 8192;
-const BUFFER: u64 = 16384;
+pub(super) const BUFFER: u64 = 16384;
 const BUFFER_SIZE: usize = 32768;
 
 /// The module, as text.
@@ -247,24 +247,24 @@ impl Guest {
         }
     }
 
-    fn put(&mut self, at: u64, bytes: &[u8]) -> Value {
+    pub(super) fn put(&mut self, at: u64, bytes: &[u8]) -> Value {
         let memory = self.instance.exports.get_memory("memory").unwrap();
         memory.view(&self.store).write(at, bytes).unwrap();
         i32::try_from(at).unwrap().into()
     }
 
-    fn get<const N: usize>(&self, at: u64) -> [u8; N] {
+    pub(super) fn get<const N: usize>(&self, at: u64) -> [u8; N] {
         let mut bytes = [0; N];
         let memory = self.instance.exports.get_memory("memory").unwrap();
         memory.view(&self.store).read(at, &mut bytes).unwrap();
         bytes
     }
 
-    fn number(&self) -> u32 {
+    pub(super) fn number(&self) -> u32 {
         u32::from_le_bytes(self.get(RESULT))
     }
 
-    fn path(&mut self, at: u64, path: &str) -> [Value; 2] {
+    pub(super) fn path(&mut self, at: u64, path: &str) -> [Value; 2] {
         [self.put(at, path.as_bytes()), length(path.len())]
     }
 
@@ -478,14 +478,14 @@ impl Guest {
     }
 }
 
-fn address(at: u64) -> Value {
+pub(super) fn address(at: u64) -> Value {
     i32::try_from(at).unwrap().into()
 }
 
-fn length(length: usize) -> Value {
+pub(super) fn length(length: usize) -> Value {
     i32::try_from(length).unwrap().into()
 }
 
-fn result() -> Value {
+pub(super) fn result() -> Value {
     address(RESULT)
 }

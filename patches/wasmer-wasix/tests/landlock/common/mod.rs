@@ -2,6 +2,7 @@
 
 pub mod custom;
 pub mod guest;
+pub mod guest_io;
 pub mod host;
 pub mod tree;
 

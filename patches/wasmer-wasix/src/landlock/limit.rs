@@ -1,0 +1,107 @@
+//! What a recorded preopen allows holds whichever path leads to its files: its descriptor, the virtual root,
+//! an absolute path, or a link.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use virtual_fs::FileSystem;
+use virtual_fs::host_backing::HostAccess;
+use virtual_fs::limited::Limited;
+
+use super::builder::Recorded;
+use crate::WasiStateCreationError;
+use crate::state::PreopenedDir;
+
+/// Mounts each recorded preopen over itself, with its rights and with nothing around it. One that lies in
+/// another one with the same rights is part of that: a mount more would only be in the way of renames.
+pub(super) fn recorded_preopens(recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
+    let root = recorded.root.root();
+    // A directory of the virtual tree whose preopens say nothing of rights is as it was.
+    let named = recorded.vfs_preopens.iter().map(Path::new);
+    let named: Vec<PathBuf> = named.map(|name| Path::new("/").join(name)).collect();
+    let mounts: Vec<PathBuf> = root
+        .mount_entries()
+        .into_iter()
+        .map(|mount| mount.path)
+        .collect();
+    // Where a preopen begins, and each file system that shows in one.
+    let begins = |path: &PathBuf| {
+        let preopened =
+            |preopen: &PreopenedDir| path.starts_with(Path::new("/").join(&preopen.path));
+        recorded.preopens.iter().any(preopened)
+    };
+    let preopened = recorded
+        .preopens
+        .iter()
+        .map(|preopen| Path::new("/").join(&preopen.path));
+    let mut places: Vec<(PathBuf, HostAccess)> = Vec::new();
+    for path in preopened.chain(mounts.iter().filter(|path| begins(path)).cloned()) {
+        if places.iter().all(|(known, _)| *known != path) {
+            let access = access_at(&path, recorded.preopens);
+            places.push((path, access));
+        }
+    }
+    let found: Vec<_> = places
+        .iter()
+        .filter(|(path, access)| {
+            let within = |(other, same): &(PathBuf, HostAccess)| {
+                other != path && path.starts_with(other) && same == access
+            };
+            let is_part = !mounts.contains(path) && places.iter().any(within);
+            !is_part && !named.iter().any(|name| path.starts_with(name))
+        })
+        .filter_map(|(path, access)| {
+            let (inner, base) = behind(recorded, path)?;
+            // All of a file system, with all rights, is what it is.
+            let is_whole = base == Path::new("/") && *access == HostAccess::ALL;
+            (!is_whole).then(|| (path, Limited::new(inner, base, *access)))
+        })
+        .collect();
+    for (path, limited) in found {
+        root.set_mount(path, Arc::new(limited))?;
+    }
+    Ok(())
+}
+
+/// What the preopens at `path` and around it allow together, as it is for the kernel.
+fn access_at(path: &Path, preopens: &[PreopenedDir]) -> HostAccess {
+    let around = preopens
+        .iter()
+        .filter(|preopen| path.starts_with(Path::new("/").join(&preopen.path)));
+    let mut access = HostAccess {
+        read: false,
+        write: false,
+        create: false,
+    };
+    for preopen in around {
+        access.read |= preopen.read;
+        access.write |= preopen.write;
+        access.create |= preopen.create;
+    }
+    access
+}
+
+/// The file system that shows the directory `path`, and its path there, if something of the host is behind it.
+fn behind(
+    recorded: &Recorded<'_>,
+    path: &Path,
+) -> Option<(Arc<dyn FileSystem + Send + Sync>, PathBuf)> {
+    let root = recorded.root.root();
+    if !root.metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return None;
+    }
+    let mounts = root.mount_entries().into_iter();
+    let mount = mounts
+        .filter(|mount| path.starts_with(&mount.path))
+        .max_by_key(|mount| mount.path.components().count())?;
+    let inside = path.strip_prefix(&mount.path).ok()?;
+    // Joining an empty path would add a slash at the end.
+    let base = if inside == Path::new("") {
+        mount.source_path
+    } else {
+        mount.source_path.join(inside)
+    };
+    let on_host = mount.fs.host_backing();
+    let is_on_host = on_host.iter().any(|part| part.below(&base).is_some());
+    is_on_host.then_some((mount.fs, base))
+}

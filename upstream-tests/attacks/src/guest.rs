@@ -1,0 +1,132 @@
+//! The module that attacks: it does the calls that it reads from its standard input, and writes what each
+//! came to. So a case is data, and whoever wrote it can do something on the host between two calls.
+
+use std::fmt::Write as _;
+
+/// The functions of preview 1 that are called, with their parameters: `i` is an `i32`, `I` an `i64`. All
+/// return an error number.
+pub const FUNCTIONS: [(&str, &str); 26] = [
+    ("fd_allocate", "iII"),
+    ("fd_close", "i"),
+    ("fd_fdstat_set_flags", "ii"),
+    ("fd_fdstat_set_rights", "iII"),
+    ("fd_filestat_get", "ii"),
+    ("fd_filestat_set_size", "iI"),
+    ("fd_filestat_set_times", "iIIi"),
+    ("fd_pread", "iiiIi"),
+    ("fd_prestat_dir_name", "iii"),
+    ("fd_prestat_get", "ii"),
+    ("fd_pwrite", "iiiIi"),
+    ("fd_read", "iiii"),
+    ("fd_readdir", "iiiIi"),
+    ("fd_renumber", "ii"),
+    ("fd_seek", "iIii"),
+    ("fd_write", "iiii"),
+    ("path_create_directory", "iii"),
+    ("path_filestat_get", "iiiii"),
+    ("path_filestat_set_times", "iiiiIIi"),
+    ("path_link", "iiiiiii"),
+    ("path_open", "iiiiiIIii"),
+    ("path_readlink", "iiiiii"),
+    ("path_remove_directory", "iii"),
+    ("path_rename", "iiiiii"),
+    ("path_symlink", "iiiii"),
+    ("path_unlink_file", "iii"),
+];
+
+/// Where the module has what it uses itself: a vector, a count, the head of a request, an error number.
+const VECTOR: u32 = 64;
+const COUNT: u32 = 96;
+const HEAD: u32 = 128;
+const ERROR: u32 = 512;
+
+/// How many arguments a request has room for.
+pub const ARGUMENTS: usize = 10;
+/// The size of a request's head: the function's number, the data's size, where the answer is and its size,
+/// and the arguments, each of 8 bytes.
+pub const HEAD_SIZE: usize = 16 + 8 * ARGUMENTS;
+/// Where a request's data is put.
+pub const DATA: u32 = 0x1_0000;
+/// Where a call may put what it answers.
+pub const ANSWER: u32 = 0x2_0000;
+/// How much fits there.
+pub const ANSWER_SIZE: u32 = 0x1_0000;
+
+/// The module, as text.
+#[must_use]
+pub fn text() -> String {
+    let (mut imports, mut stubs, mut table) = (String::new(), String::new(), String::new());
+    for (name, parameters) in FUNCTIONS {
+        let (mut types, mut arguments) = (String::new(), String::new());
+        for (index, parameter) in parameters.chars().enumerate() {
+            let at = HEAD as usize + 16 + 8 * index;
+            let (kind, load) = match parameter {
+                'I' => (" i64", "i64.load"),
+                _ => (" i32", "i32.load"),
+            };
+            types += kind;
+            // A `String` takes all.
+            let _ = write!(arguments, " ({load} (i32.const {at}))");
+        }
+        let _ = writeln!(
+            imports,
+            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
+        );
+        let _ = writeln!(
+            stubs,
+            "(func $do_{name} (result i32) (call ${name}{arguments}))"
+        );
+        let _ = write!(table, " $do_{name}");
+    }
+    let vector_size = VECTOR + 4;
+    let (data_size, answer, answer_size) = (HEAD + 4, HEAD + 8, HEAD + 12);
+    format!(
+        r#"(module
+{imports}
+(memory (export "memory") 4)
+(table funcref (elem{table}))
+{stubs}
+(func $read (param $at i32) (param $size i32) (result i32)
+  (block $done
+    (loop $more
+      (br_if $done (i32.eqz (local.get $size)))
+      (i32.store (i32.const {VECTOR}) (local.get $at))
+      (i32.store (i32.const {vector_size}) (local.get $size))
+      (if (call $fd_read (i32.const 0) (i32.const {VECTOR}) (i32.const 1) (i32.const {COUNT}))
+        (then (return (i32.const 0))))
+      (if (i32.eqz (i32.load (i32.const {COUNT}))) (then (return (i32.const 0))))
+      (local.set $at (i32.add (local.get $at) (i32.load (i32.const {COUNT}))))
+      (local.set $size (i32.sub (local.get $size) (i32.load (i32.const {COUNT}))))
+      (br $more)))
+  (i32.const 1))
+(func $write (param $at i32) (param $size i32)
+  (block $done
+    (loop $more
+      (br_if $done (i32.eqz (local.get $size)))
+      (i32.store (i32.const {VECTOR}) (local.get $at))
+      (i32.store (i32.const {vector_size}) (local.get $size))
+      (if (call $fd_write (i32.const 1) (i32.const {VECTOR}) (i32.const 1) (i32.const {COUNT}))
+        (then unreachable))
+      (local.set $at (i32.add (local.get $at) (i32.load (i32.const {COUNT}))))
+      (local.set $size (i32.sub (local.get $size) (i32.load (i32.const {COUNT}))))
+      (br $more))))
+(func (export "_start")
+  (loop $next
+    (if (call $read (i32.const {HEAD}) (i32.const {HEAD_SIZE}))
+      (then
+        (if (i32.eqz (call $read (i32.const {DATA}) (i32.load (i32.const {data_size}))))
+          (then unreachable))
+        (i32.store (i32.const {ERROR}) (call_indirect (result i32) (i32.load (i32.const {HEAD}))))
+        (call $write (i32.const {ERROR}) (i32.const 4))
+        (call $write (i32.load (i32.const {answer})) (i32.load (i32.const {answer_size})))
+        (br $next)))))
+)"#
+    )
+}
+
+/// The number of a function of [`FUNCTIONS`].
+#[must_use]
+pub fn number(name: &str) -> Option<u32> {
+    let position = FUNCTIONS.iter().position(|(known, _)| *known == name);
+    position.and_then(|position| u32::try_from(position).ok())
+}

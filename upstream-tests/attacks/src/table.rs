@@ -1,0 +1,153 @@
+//! The tables of all columns, of which three are made by other programs.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use wasix_landlock_attacks::case::Case;
+use wasix_landlock_attacks::program::{
+    ATTACKS, Column, HELD, Row, SELFTESTS, Suite, asked, from_lines, rows, update,
+};
+use wasix_landlock_attacks::worker::Way;
+
+const COLUMNS: [Column; 2] = [
+    Column {
+        name: "user space alone",
+        enforced: false,
+        planted: false,
+    },
+    Column {
+        name: "as shipped",
+        enforced: true,
+        planted: false,
+    },
+];
+
+const ATTACKS_HEAD: &str = "\
+# Attempts to leave what was granted
+
+Made by `cargo run --release -p wasix-landlock-attacks`, and checked with `-- --check`. A module does what the
+case says, in a process of its own, with singlepass; each cell is the worst of all ways in which a directory
+can be given to it: mapped by a runner, mounted and preopened, preopened in the host's tree, and, in the fork,
+by `preopen`. What was reached is seen in the directories themselves, and in all bytes that the module got.
+
+| column | |
+|---|---|
+| upstream | Wasmer 7.4.2 as published (`upstream-tests/baseline`) |
+| nothing | the fork with neither: built with the feature `kernel-alone` (`src/bin/kernel-alone.rs`), and enforcement off. It shows that the case is one |
+| kernel alone | the same with enforcement on: nothing but the kernel holds it |
+| user space alone | the fork as shipped, with enforcement off: nothing but the WASI layer holds it |
+| as shipped | both |
+
+Landlock mediates neither a file's size nor its times: `size` and `times` are what the kernel alone can't hold.
+
+";
+
+const SELFTESTS_HEAD: &str = "\
+# The kernel's own tests of Landlock, from inside a module
+
+By the names that they have in `tools/testing/selftests/landlock/fs_test.c` of Linux 6.12. A module tries with the
+calls of preview 1 what the kernel's test tries with system calls, in preopens with and without the rights, and
+each call has to come to what a preopen says. Made and checked as [RESULTS.md](RESULTS.md), whose columns these
+are. Some of the names are not here, since preview 1 can't say what they try: exchanging two names
+(`reparent_exdev_layers_exchange1` to `3`), a second layer (`refer_denied_by_default1` to `4`, and the second
+halves of the two `reparent_exdev_layers_rename`), changing the directory (`relative_chdir`), and
+devices, which only root can put there (`make_char`, `make_block`).
+
+";
+
+/// Runs what the arguments name, prints it, and writes or compares the tables if it was all.
+pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let asked = asked(&[ATTACKS, SELFTESTS], arguments)?;
+    for (suite, cases) in &asked.suites {
+        let own = rows(suite, cases, &COLUMNS, &Way::ALL)?;
+        for row in &own {
+            println!("{}: {}", row.case, row.cells.join(" | "));
+        }
+        if !asked.all {
+            continue;
+        }
+        for row in &own {
+            ensure!(
+                row.cells[1] == HELD,
+                "{}: {} as shipped",
+                row.case,
+                row.cells[1]
+            );
+        }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (name, text) = if suite.name == ATTACKS.name {
+            ("RESULTS.md", attacks(folder, cases, &own)?)
+        } else {
+            ("SELFTESTS.md", selftests(folder, suite, cases, &own)?)
+        };
+        update(&folder.join(name), &text, asked.check)?;
+    }
+    Ok(())
+}
+
+fn attacks(folder: &Path, cases: &[Case], own: &[Row]) -> anyhow::Result<String> {
+    let upstream = from_lines(&folder.join("../baseline"), &ATTACKS, cases)?;
+    let kernel = from_lines(&folder.join("kernel-alone"), &ATTACKS, cases)?;
+    let mut text = String::from(ATTACKS_HEAD);
+    text += "| case | where nothing stops it | upstream | nothing | kernel alone | user space alone | as shipped |\n|---|---|---|---|---|---|---|\n";
+    for (((case, own), upstream), kernel) in cases.iter().zip(own).zip(&upstream).zip(&kernel) {
+        // What Landlock doesn't mediate, it can't hold.
+        let leaked = kernel.cells[1]
+            .split(", ")
+            .all(|kind| ["held", "size", "times"].contains(&kind));
+        ensure!(
+            leaked,
+            "{}: {} with the kernel alone",
+            case.name,
+            kernel.cells[1]
+        );
+        let cells = upstream.cells.iter().chain(&kernel.cells).chain(&own.cells);
+        let cells: Vec<String> = cells
+            .map(|cell| match cell.as_str() {
+                HELD => cell.clone(),
+                reached => format!("**{reached}**"),
+            })
+            .collect();
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            case.name,
+            case.effect,
+            cells.join(" | ")
+        )?;
+    }
+    let held =
+        |rows: &[Row], column: usize| rows.iter().filter(|row| row.cells[column] == HELD).count();
+    let counts = [
+        held(&upstream, 0),
+        held(&kernel, 0),
+        held(&kernel, 1),
+        held(own, 0),
+        held(own, 1),
+    ];
+    let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    writeln!(text, "| {} | held | {} |", cases.len(), counts.join(" | "))?;
+    Ok(text)
+}
+
+fn selftests(folder: &Path, suite: &Suite, cases: &[Case], own: &[Row]) -> anyhow::Result<String> {
+    let kernel = from_lines(&folder.join("kernel-alone"), suite, cases)?;
+    let mut text = String::from(SELFTESTS_HEAD);
+    text += "| test | what is tried | kernel alone | user space alone | as shipped |\n|---|---|---|---|---|\n";
+    for ((case, own), kernel) in cases.iter().zip(own).zip(&kernel) {
+        let kernel = kernel.cells.first().context("a column")?;
+        let cells = [kernel, &own.cells[0], &own.cells[1]].map(|cell| match cell.as_str() {
+            HELD => "as expected".to_owned(),
+            other => format!("**{other}**"),
+        });
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            case.name,
+            case.effect,
+            cells.join(" | ")
+        )?;
+    }
+    Ok(text)
+}
