@@ -24,6 +24,32 @@ impl Plan {
     }
 }
 
+/// An instance, of which there is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Membership {}
+
+impl Membership {
+    pub(crate) fn current() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        match *self {}
+    }
+
+    pub(crate) fn report(&self) -> Arc<Report> {
+        match *self {}
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        match *self {}
+    }
+
+    pub(crate) fn enter(&self) -> Result<(), EnforceError> {
+        match *self {}
+    }
+}
+
 pub(crate) fn current() -> Option<Arc<Report>> {
     None
 }
@@ -46,6 +72,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     };
     let mut report = Report::new(mode);
     report.warnings.clone_from(&policy.warnings);
+    report.scope = policy.scope;
     if cfg!(target_family = "wasm") {
         // What has no host path behind it needs no kernel to keep it in; and what has one can't
         // be reached here, whatever the mode.

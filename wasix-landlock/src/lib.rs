@@ -33,6 +33,8 @@
 //! leaves nothing behind. [`Prepared::enforce`] restricts the process and proves, in each thread,
 //! that the restriction holds. That can't be undone: see [`Prepared::enforce`].
 //!
+//! What of the process is restricted is the policy's [`Scope`]: all of it unless said otherwise.
+//!
 //! # What a grant allows
 //!
 //! See [`Policy::table`], which the README shows. Whatever isn't granted is denied: executing, making devices, sockets and
@@ -66,6 +68,7 @@ mod access;
 mod error;
 mod explain;
 mod inherited;
+mod instance;
 mod mode;
 mod network;
 mod policy;
@@ -73,6 +76,7 @@ mod prepared;
 mod protection;
 mod report;
 mod rights;
+mod scope;
 
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
@@ -85,6 +89,7 @@ pub use access::Access;
 pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use inherited::Inherited;
+pub use instance::Instance;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
 pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
@@ -96,3 +101,4 @@ pub use report::{
     SweepMethod, ThreadsReport,
 };
 pub use rights::{Object, Right};
+pub use scope::Scope;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection, Report,
-    access, platform,
+    Scope, access, platform,
 };
 
 /// How long [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
@@ -83,6 +83,7 @@ pub struct Policy {
     pub(crate) runtime_paths: Vec<RuntimePath>,
     pub(crate) mode: Option<Mode>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) scope: Scope,
     levels: BTreeMap<Protection, Level>,
     network: Option<Network>,
     harden: bool,
@@ -172,6 +173,14 @@ impl Policy {
     /// How long to try to reach every thread; [`DEFAULT_DEADLINE`] unless given.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// What is restricted; [`Scope::Process`] unless given.
+    ///
+    /// In a thread that belongs to an instance already, the policy joins that one whatever is given.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
         self
     }
 

@@ -20,7 +20,9 @@ impl Prepared {
         self.0.report()
     }
 
-    /// Restricts every thread of this process and proves it in each of them.
+    /// Restricts every thread of this process and proves it in each of them; with
+    /// [`Scope::Instance`](crate::Scope::Instance), the calling thread alone. When that fails, the thread may be
+    /// restricted, and should end.
     ///
     /// A restriction lasts as long as the process and is inherited by the threads and processes it
     /// starts. Each other thread is visited with a real-time signal; a system call that is never
@@ -58,7 +60,8 @@ impl Prepared {
     }
 }
 
-/// The report of the first policy that restricted this process, if one has.
+/// The report of the first policy that restricted this process, or the instance that the calling thread belongs to, if
+/// one has.
 #[must_use]
 pub fn current() -> Option<Arc<Report>> {
     platform::current()

@@ -4,7 +4,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right};
+use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right, Scope};
 
 /// What the kernel enforces on this process and what it doesn't.
 ///
@@ -20,6 +20,8 @@ use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right
 pub struct Report {
     /// The mode that was in force.
     pub mode: Mode,
+    /// What is restricted.
+    pub scope: Scope,
     /// Whether the calling thread is restricted. What of it other threads lack is in
     /// [`Report::not_enforced`].
     pub enforced: bool,
@@ -216,6 +218,9 @@ pub enum SweepMethod {
     /// Each one was visited with a signal and restricted itself.
     #[serde(rename = "visited one by one")]
     VisitedOneByOne,
+    /// The calling thread alone restricted itself, and the threads that it starts inherit.
+    #[serde(rename = "calling thread")]
+    CallingThread,
     /// An earlier policy did it, and later threads inherit.
     #[serde(rename = "joined")]
     Joined,
@@ -281,6 +286,7 @@ impl Report {
     pub(crate) fn new(mode: Mode) -> Self {
         Self {
             mode,
+            scope: Scope::Process,
             enforced: false,
             joined: false,
             abi: 0,

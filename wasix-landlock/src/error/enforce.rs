@@ -128,6 +128,24 @@ pub enum EnforceError {
     #[error("an earlier policy was enforced on a part of the threads only; end this process")]
     PartlyRestricted,
 
+    /// There are instances in this process, which a restriction of the whole process would narrow.
+    #[error(
+        "{instances} instances run in this process, which would be restricted as well: wait for them \
+         to end, or build in an instance or a worker"
+    )]
+    InstancesRunning {
+        /// How many.
+        instances: usize,
+    },
+
+    /// The process was restricted as a whole since the policy was prepared, or the calling thread
+    /// belongs to an instance already.
+    #[error(
+        "this thread is restricted already, by another instance or with the whole process: give each \
+         instance a thread of its own"
+    )]
+    ScopeTaken,
+
     /// Sixteen Landlock layers are on this process already, the kernel's limit (`E2BIG`).
     #[error(
         "thread {tid} is under 16 Landlock layers already, the kernel's limit; start this process \
@@ -257,6 +275,8 @@ impl EnforceError {
             | Self::Descriptors { .. }
             | Self::FilterDiverges { .. }
             | Self::Filter { .. }
+            | Self::InstancesRunning { .. }
+            | Self::ScopeTaken
             | Self::NoProbe
             | Self::NoFreeSignal
             | Self::Signal { .. } => false,

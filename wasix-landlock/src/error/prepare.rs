@@ -186,6 +186,28 @@ pub enum PrepareError {
     #[error("an earlier policy was enforced on a part of the threads only; end this process")]
     PartlyRestricted,
 
+    /// This process is restricted as a whole already, which leaves an instance in it nothing of its
+    /// own.
+    #[error(
+        "this process is restricted as a whole already: make instances in a process that isn't, or \
+         start a worker"
+    )]
+    ScopeTaken,
+
+    /// The thread is in an instance in which nothing is enforced.
+    #[error(
+        "this thread belongs to an instance in which nothing is enforced; make the instance in mode \
+         `enforce`"
+    )]
+    InstanceUnrestricted,
+
+    /// The thread is restricted by an instance that it isn't known to belong to.
+    #[error(
+        "an instance has started this thread, and nobody said which: enter the instance in it, or \
+         build on one of the threads that know"
+    )]
+    UnknownInstance,
+
     /// The kernel has no Landlock.
     #[error(
         "nothing can be enforced: {reason}; {}, or set {MODE_VARIABLE} to `best-effort` or `off` \

@@ -13,13 +13,13 @@ use super::{
     create::CreatedFiles,
     descriptors,
     filter::Filter,
-    probe,
+    membership, probe,
     process::{self, Enforced, Grant, Process},
     restrict::{Enforcement, threads_report},
     sys::Attempt,
 };
 use crate::{
-    EnforceError, Inherited, Level, Mode, Network, ProtectionStatus, Report, SweepMethod,
+    EnforceError, Inherited, Level, Mode, Network, ProtectionStatus, Report, Scope, SweepMethod,
     rights::Rights,
 };
 
@@ -64,6 +64,9 @@ impl Plan {
     }
 
     pub(crate) fn enforce(mut self) -> Result<Arc<Report>, EnforceError> {
+        if self.report.scope == Scope::Instance {
+            return self.enforce_here();
+        }
         let mut process = process::lock();
         let next = std::mem::replace(&mut self.next, Next::Nothing);
         let joins = match (&next, &*process) {
@@ -84,9 +87,23 @@ impl Plan {
             }
             (Next::Restrict(_), Process::Partly) => return Err(EnforceError::PartlyRestricted),
             (Next::Restrict(restriction), Process::Free) => {
+                let instances = membership::alive();
+                if instances > 0 {
+                    return Err(EnforceError::InstancesRunning { instances });
+                }
                 self.restrict(restriction, &mut process)?;
             }
         }
+        let (report, enforced) = self.settle();
+        if let Some(enforced) = enforced {
+            *process = Process::Under(enforced);
+        }
+        Ok(report)
+    }
+
+    /// Keeps what was made, and tells what came of it. What was enforced is there if this policy is
+    /// what did it.
+    pub(super) fn settle(self) -> (Arc<Report>, Option<Arc<Enforced>>) {
         let Self {
             report,
             grants,
@@ -97,17 +114,17 @@ impl Plan {
         created.keep();
         announce(&report);
         let report = Arc::new(report);
-        if report.enforced && !report.joined {
-            *process = Process::Under(Arc::new(Enforced {
+        let enforced = (report.enforced && !report.joined).then(|| {
+            Arc::new(Enforced {
                 report: Arc::clone(&report),
                 grants,
                 handled,
-            }));
-        }
-        Ok(report)
+            })
+        });
+        (report, enforced)
     }
 
-    fn join(&mut self) {
+    pub(super) fn join(&mut self) {
         self.report.enforced = true;
         self.report.joined = true;
         self.report.threads = Some(threads_report(SweepMethod::Joined, Instant::now()));

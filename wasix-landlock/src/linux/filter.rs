@@ -34,6 +34,18 @@ pub(crate) enum Failed {
     Call(io::Error),
 }
 
+impl From<seccompiler::Error> for Failed {
+    fn from(error: seccompiler::Error) -> Self {
+        use seccompiler::Error::{Prctl, Seccomp, ThreadSync};
+
+        match error {
+            ThreadSync(tid) => Self::Diverges(i32::try_from(tid).unwrap_or(0)),
+            Prctl(source) | Seccomp(source) => Self::Call(source),
+            other => Self::Call(io::Error::other(other.to_string())),
+        }
+    }
+}
+
 /// Whether this machine can have one.
 pub(crate) fn available() -> Result<(), String> {
     TargetArch::try_from(ARCH).map_err(|_| format!("filters are not made for {ARCH}"))?;
@@ -71,15 +83,16 @@ impl Filter {
 
     /// Puts every thread of the process under the filter, all or none.
     pub(crate) fn install(self) -> Result<(), Failed> {
-        use seccompiler::Error;
-
-        seccompiler::apply_filter_all_threads(&self.program).map_err(|error| match error {
-            Error::ThreadSync(tid) => Failed::Diverges(i32::try_from(tid).unwrap_or(0)),
-            Error::Prctl(source) | Error::Seccomp(source) => Failed::Call(source),
-            other => Failed::Call(io::Error::other(other.to_string())),
-        })?;
+        seccompiler::apply_filter_all_threads(&self.program)?;
         sys::expect(self.refusals);
         Ok(())
+    }
+
+    /// Puts the calling thread under the filter, and what it starts. Returns what is not refused
+    /// nevertheless.
+    pub(crate) fn install_here(self) -> Result<Option<Refusal>, Failed> {
+        seccompiler::apply_filter(&self.program)?;
+        Ok(self.refusals.into_iter().find(|refusal| !refusal.holds()))
     }
 }
 

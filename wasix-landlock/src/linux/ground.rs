@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{
     filter::{self, Filter},
     kernel::{Builder, Kernel, Need},
+    membership::{self, Place},
     process::{self, Enforced, Process},
 };
 use crate::{
     Layer, Level, Mode, Policy, PrepareError, Protection, ProtectionReport, ProtectionStatus,
-    Report, rights::Rights,
+    Report, Scope, rights::Rights,
 };
 
 /// What a rule is checked against or added to.
@@ -30,8 +31,22 @@ pub(super) fn choose(
     report: &mut Report,
 ) -> Result<Ground, PrepareError> {
     let process = process::lock().clone();
+    report.scope = policy.scope;
+    // Who is in an instance stays in it, whatever scope is asked for.
+    let instance = match &process {
+        Process::Free => membership::place(),
+        _ => Place::Outside,
+    };
+    if matches!(instance, Place::In(_)) {
+        report.scope = Scope::Instance;
+    }
     if mode == Mode::Off {
-        if !matches!(process, Process::Free) {
+        let restricted = match &instance {
+            Place::Outside => !matches!(process, Process::Free),
+            Place::In(membership) => membership.enforced().is_some(),
+            Place::Unknown => true,
+        };
+        if restricted {
             report.warnings.push(
                 "the mode is off, and an earlier policy restricts this process nevertheless"
                     .to_owned(),
@@ -41,9 +56,15 @@ pub(super) fn choose(
         return Ok(Ground::Nothing);
     }
     let ground = match process {
+        Process::Free if matches!(instance, Place::Unknown) => Err(PrepareError::UnknownInstance),
+        Process::Free if let Place::In(membership) = instance => match membership.enforced() {
+            Some(enforced) => within(policy, report, Arc::clone(enforced)),
+            None => Err(PrepareError::InstanceUnrestricted),
+        },
         Process::Free => Kernel::ask()
             .map_err(|reason| PrepareError::LandlockUnavailable { reason })
             .and_then(|kernel| on_kernel(policy, report, kernel)),
+        Process::Under(_) if policy.scope == Scope::Instance => Err(PrepareError::ScopeTaken),
         Process::Under(enforced) => within(policy, report, enforced),
         Process::Partly => Err(PrepareError::PartlyRestricted),
     };

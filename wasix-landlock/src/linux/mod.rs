@@ -9,6 +9,7 @@ mod ground;
 mod held;
 mod judge;
 mod kernel;
+mod membership;
 mod overlap;
 mod prepare;
 mod probe;
@@ -22,5 +23,6 @@ mod threads;
 
 pub(crate) use enforce::Plan;
 pub(crate) use explain::explain;
+pub(crate) use membership::Membership;
 pub(crate) use prepare::prepare;
 pub(crate) use process::current;

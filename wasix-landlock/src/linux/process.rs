@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::membership::Membership;
 use crate::{
     Access, Network, Object, Protection, Report, Right,
     rights::{Object::Directory, Rights},
@@ -31,8 +32,11 @@ pub(crate) fn lock() -> MutexGuard<'static, Process> {
     PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The report of the policy that restricted this process.
+/// The report of the policy that restricted the calling thread's instance, or this process.
 pub(crate) fn current() -> Option<Arc<Report>> {
+    if let Some(membership) = Membership::current() {
+        return Some(membership.report());
+    }
     match &*lock() {
         Process::Under(enforced) => Some(Arc::clone(&enforced.report)),
         Process::Free | Process::Partly => None,

@@ -134,41 +134,11 @@ impl Enforcement<'_> {
             self.restricted = 1;
             return Ok(());
         };
-        let error = match failed {
-            Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },
-            Failed::Call(source) => EnforceError::Filter { source },
-        };
-        let needed = report.protections.iter().any(|protection| {
-            protection.by.contains(&Layer::Seccomp) && protection.level == Level::Strict
-        });
-        if needed && report.mode == Mode::Enforce {
-            return Err(error);
-        }
-        lacks(report, &error.to_string(), |protection| {
-            protection.by.contains(&Layer::Seccomp)
-        });
-        Ok(())
+        lacks_filter(failed, report)
     }
 
-    /// Tries what the ruleset denies beyond files, and settles for less where the policy does.
     fn settle_trials(&self, trials: Trials, report: &mut Report) -> Result<(), EnforceError> {
-        for not_held in trials.run() {
-            let name = not_held.protection;
-            let strict = report
-                .protections
-                .iter()
-                .any(|protection| protection.name == name && protection.level == Level::Strict);
-            if strict && report.mode == Mode::Enforce {
-                return Err(EnforceError::NotHeld {
-                    protection: name,
-                    probe: not_held.what,
-                    restricted: self.restricted,
-                });
-            }
-            let why = format!("the kernel doesn't hold it: {} is allowed", not_held.what);
-            lacks(report, &why, |protection| protection.name == name);
-        }
-        Ok(())
+        settle_trials(trials, self.restricted, report)
     }
 
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
@@ -359,7 +329,7 @@ impl Enforcement<'_> {
 }
 
 /// Restricts the calling thread.
-fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
+pub(super) fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
     let no_new_privileges = sys::has_no_new_privileges();
     let before = attempt.run();
     let restricted = sys::set_no_new_privileges()
@@ -374,8 +344,51 @@ fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
     }
 }
 
+/// Settles for less than the filter where the policy does.
+pub(super) fn lacks_filter(failed: Failed, report: &mut Report) -> Result<(), EnforceError> {
+    let error = match failed {
+        Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },
+        Failed::Call(source) => EnforceError::Filter { source },
+    };
+    let needed = report.protections.iter().any(|protection| {
+        protection.by.contains(&Layer::Seccomp) && protection.level == Level::Strict
+    });
+    if needed && report.mode == Mode::Enforce {
+        return Err(error);
+    }
+    lacks(report, &error.to_string(), |protection| {
+        protection.by.contains(&Layer::Seccomp)
+    });
+    Ok(())
+}
+
+/// Tries what the ruleset denies beyond files, and settles for less where the policy does.
+pub(super) fn settle_trials(
+    trials: Trials,
+    restricted: usize,
+    report: &mut Report,
+) -> Result<(), EnforceError> {
+    for not_held in trials.run() {
+        let name = not_held.protection;
+        let strict = report
+            .protections
+            .iter()
+            .any(|protection| protection.name == name && protection.level == Level::Strict);
+        if strict && report.mode == Mode::Enforce {
+            return Err(EnforceError::NotHeld {
+                protection: name,
+                probe: not_held.what,
+                restricted,
+            });
+        }
+        let why = format!("the kernel doesn't hold it: {} is allowed", not_held.what);
+        lacks(report, &why, |protection| protection.name == name);
+    }
+    Ok(())
+}
+
 /// Makes ready what shows whether the kernel holds the ruleset.
-fn trials(report: &mut Report) -> Trials {
+pub(super) fn trials(report: &mut Report) -> Trials {
     let held: Vec<Protection> = report
         .protections
         .iter()

@@ -7,7 +7,7 @@ use super::{
     ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod,
     ThreadsReport,
 };
-use crate::{Layer, Network, Right};
+use crate::{Layer, Network, Right, Scope};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,7 +16,11 @@ impl fmt::Display for Report {
             (true, true) => "enforced, within an earlier policy",
             (false, _) => "NOT enforced",
         };
-        write!(f, "landlock: {state} (mode {}, ABI {}", self.mode, self.abi)?;
+        write!(f, "landlock: {state} (mode {}, ", self.mode)?;
+        if self.scope != Scope::Process {
+            write!(f, "scope {}, ", self.scope)?;
+        }
+        write!(f, "ABI {}", self.abi)?;
         if let Some(errata) = self.errata {
             write!(f, ", errata {errata:#x}")?;
         }
@@ -230,6 +234,7 @@ impl fmt::Display for SweepMethod {
         f.write_str(match self {
             Self::KernelThreadSync => "kernel thread sync",
             Self::VisitedOneByOne => "visited one by one",
+            Self::CallingThread => "calling thread",
             Self::Joined => "joined",
         })
     }

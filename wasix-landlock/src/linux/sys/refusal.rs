@@ -37,7 +37,7 @@ pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
 
 impl Refusal {
     /// Whether the call is refused.
-    fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         let [a, b, c, d, e] = self.arguments;
         // SAFETY: each of these calls is one of `filter::calls`, whose arguments name nothing: no
         // descriptor, no process and no memory, but for constants.

@@ -1,0 +1,52 @@
+//! What the calling thread belongs to.
+
+use std::sync::Arc;
+
+use crate::{EnforceError, Report, platform};
+
+/// A thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and the
+/// threads that it has started since.
+///
+/// As long as one of these is there, which each thread of the instance holds on to, no policy can restrict the process
+/// as a whole.
+#[derive(Clone, Debug)]
+pub struct Instance(pub(crate) platform::Membership);
+
+impl Instance {
+    /// The instance that the calling thread is known to belong to.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        platform::Membership::current().map(Self)
+    }
+
+    /// A number that no other instance of this process has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id()
+    }
+
+    /// What was enforced.
+    #[must_use]
+    pub fn report(&self) -> Arc<Report> {
+        self.0.report()
+    }
+
+    /// How many threads are known to belong to it and haven't ended.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.0.threads()
+    }
+
+    /// Makes the calling thread known as one of this instance, after asking the kernel, in this thread, whether it is restricted.
+    ///
+    /// The restriction itself is inherited by each thread from the one that starts it. What this adds is the proof,
+    /// and that a policy which is enforced in the thread joins the instance's.
+    ///
+    /// # Errors
+    ///
+    /// [`EnforceError::NotRestricted`] when the thread was not started by one of the instance: what
+    /// must not run outside must not run in it. [`EnforceError::ScopeTaken`] when it belongs to another instance.
+    pub fn enter(&self) -> Result<(), EnforceError> {
+        self.0.enter()
+    }
+}
