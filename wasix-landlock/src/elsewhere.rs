@@ -33,6 +33,10 @@ impl Membership {
         None
     }
 
+    pub(crate) fn is_around() -> bool {
+        false
+    }
+
     pub(crate) fn id(&self) -> u64 {
         match *self {}
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{EnforceError, Report, platform};
 
-/// A thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and the
-/// threads that it has started since.
+/// A thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and
+/// the threads that it has started since.
 ///
-/// As long as one of these is there, which each thread of the instance holds on to, no policy can restrict the process
-/// as a whole.
+/// As long as one of these is there, which each thread of the instance holds on to, no policy can
+/// restrict the process as a whole.
 #[derive(Clone, Debug)]
 pub struct Instance(pub(crate) platform::Membership);
 
@@ -17,6 +17,12 @@ impl Instance {
     #[must_use]
     pub fn current() -> Option<Self> {
         platform::Membership::current().map(Self)
+    }
+
+    /// Whether an instance has started the calling thread, known or not.
+    #[must_use]
+    pub fn is_around() -> bool {
+        platform::Membership::is_around()
     }
 
     /// A number that no other instance of this process has.
@@ -37,15 +43,17 @@ impl Instance {
         self.0.threads()
     }
 
-    /// Makes the calling thread known as one of this instance, after asking the kernel, in this thread, whether it is restricted.
+    /// Makes the calling thread known as one of this instance, after asking the kernel, in this
+    /// thread, whether it is restricted.
     ///
-    /// The restriction itself is inherited by each thread from the one that starts it. What this adds is the proof,
-    /// and that a policy which is enforced in the thread joins the instance's.
+    /// The restriction itself is inherited by each thread from the one that starts it. What this
+    /// adds is the proof, and that a policy which is enforced in the thread joins the instance's.
     ///
     /// # Errors
     ///
     /// [`EnforceError::NotRestricted`] when the thread was not started by one of the instance: what
-    /// must not run outside must not run in it. [`EnforceError::ScopeTaken`] when it belongs to another instance.
+    /// must not run outside must not run in it. [`EnforceError::ScopeTaken`] when it belongs to
+    /// another instance.
     pub fn enter(&self) -> Result<(), EnforceError> {
         self.0.enter()
     }

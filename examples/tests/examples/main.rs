@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod genrsa;
+mod multi_tenant;
 mod openssl;
 mod run;
 

@@ -56,6 +56,10 @@ pub struct HostBacking {
     pub host: PathBuf,
     /// What the file system may do to it.
     pub access: HostAccess,
+    /// The tokio runtime on whose threads open files are read and written, where the caller is in none; nothing
+    /// if the file system doesn't say.
+    #[cfg(feature = "host-fs")]
+    pub runtime: Option<tokio::runtime::Id>,
 }
 
 impl HostBacking {
@@ -65,6 +69,18 @@ impl HostBacking {
             guest: PathBuf::from("/"),
             host: host.into(),
             access,
+            #[cfg(feature = "host-fs")]
+            runtime: None,
+        }
+    }
+
+    /// The same, whose open files are read and written on the threads of this runtime.
+    #[cfg(feature = "host-fs")]
+    #[must_use]
+    pub fn served_by(self, handle: &tokio::runtime::Handle) -> Self {
+        Self {
+            runtime: Some(handle.id()),
+            ..self
         }
     }
 
@@ -85,7 +101,7 @@ impl HostBacking {
         Some(Self {
             guest: PathBuf::from("/"),
             host: self.host.join(rest),
-            access: self.access,
+            ..self.clone()
         })
     }
 

@@ -62,7 +62,7 @@ fn is_root(path: &Path) -> bool {
 
 impl FileSystem for HostFile {
     fn host_backing(&self) -> Vec<HostBacking> {
-        vec![HostBacking::root(&self.host, self.access)]
+        vec![HostBacking::root(&self.host, self.access).served_by(&self.handle)]
     }
 
     fn readlink(&self, _path: &Path) -> Result<PathBuf> {

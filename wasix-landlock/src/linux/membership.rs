@@ -28,7 +28,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// Instances that have a thread, or somebody who holds on to them. Counted up under the lock of
 /// [`process`], so that none appears while the process is being restricted.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
-/// What instances were proved with, each once. Where one of it is denied, an instance is around the thread.
+/// What instances were proved with, each once. Where one of it is denied, an instance is around the
+/// thread.
 static PROVED_WITH: Mutex<Vec<Arc<Attempt>>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -90,6 +91,11 @@ impl Membership {
         HERE.try_with(|here| here.borrow().as_ref().map(|entered| entered.0.clone()))
             .ok()
             .flatten()
+    }
+
+    pub(crate) fn is_around() -> bool {
+        let free = matches!(*process::lock(), Process::Free);
+        free && !matches!(place(), Place::Outside)
     }
 
     pub(crate) fn id(&self) -> u64 {

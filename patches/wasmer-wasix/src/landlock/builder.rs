@@ -126,6 +126,8 @@ impl Settings {
         let mut recorder = Recorder::default();
         // Before the host preopens are mounted: these are recorded by themselves.
         let backings = recorded.root.host_backing();
+        #[cfg(feature = "sys-thread")]
+        super::tasks::check_own(recorded.runtime, &backings)?;
         for preopen in recorded.preopens {
             recorder.preopened_dir(preopen, &backings);
         }
@@ -298,7 +300,9 @@ pub(crate) fn enter_tokio() -> Option<tokio::runtime::EnterGuard<'static>> {
     use std::sync::OnceLock;
     static RUNTIME: OnceLock<Option<tokio::runtime::Runtime>> = OnceLock::new();
 
-    if tokio::runtime::Handle::try_current().is_ok() {
+    // That one is the host's: work of an instance has no place there, and threads that an instance makes none
+    // here.
+    if tokio::runtime::Handle::try_current().is_ok() || wasix_landlock::Instance::is_around() {
         return None;
     }
     let runtime = RUNTIME.get_or_init(|| {

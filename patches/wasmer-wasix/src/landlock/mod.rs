@@ -6,6 +6,13 @@
 //! of the process alike; it can't be undone. A program that only adds the patch lines gets this without any
 //! change. What can't be enforced is an error of `build()`.
 //!
+//! What is restricted is chosen by how an instance is made (see [`Scope`] for what each stops):
+//! - *process*, without doing anything: `build()` restricts every thread of the process;
+//! - *instance*: [`Instance`] gives it threads of its own, in a process that stays free. That stops bugs in the
+//!   WASI
+//!   layer, **not native code**: threads share their memory;
+//! - *worker*: the crate `wasix-landlock-worker` gives it a process of its own.
+//!
 //! What is new beside upstream's interface:
 //! - [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen): one host file, which need not exist yet, or
 //!   one host directory, each with its rights;
@@ -22,19 +29,31 @@
 mod builder;
 mod compat;
 mod denials;
+#[cfg(feature = "sys-thread")]
+mod inside;
+#[cfg(feature = "sys-thread")]
+mod instance;
 mod limit;
 mod preopen;
 mod record;
 mod runtime_paths;
 mod settings;
+#[cfg(feature = "sys-thread")]
+mod tasks;
+#[cfg(feature = "sys-thread")]
+mod watched;
 
 pub use compat::WasiState;
 pub use denials::{DENIALS_KEPT, Denial, Operation};
+#[cfg(feature = "sys-thread")]
+pub use inside::Inside;
+#[cfg(feature = "sys-thread")]
+pub use instance::{Ended, Instance, InstanceError, Running};
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
 pub use wasix_landlock::{
     Access, Explanation, GrantedPath, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
-    Protection, Report, Verdict, current as process_report, explain,
+    Protection, Report, Scope, Verdict, current as process_report, explain,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

@@ -135,6 +135,11 @@ impl Landlock {
         self
     }
 
+    #[cfg(feature = "sys-thread")]
+    pub(super) fn tell_nobody(&mut self) {
+        self.on_enforced = None;
+    }
+
     pub(super) fn listener(&self) -> Option<OnEnforced> {
         self.on_enforced.clone()
     }

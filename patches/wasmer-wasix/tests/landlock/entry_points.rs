@@ -135,7 +135,7 @@ for_both_compilers! {
 
 /// A program that asks for `probe/main` in each of its preopens, and then does what `then` says. It can call
 /// `$ask` with the place and length of a path.
-fn program(definitions: &str, then: &str) -> String {
+pub fn program(definitions: &str, then: &str) -> String {
     format!(
         r#"(module
             (import "wasi_snapshot_preview1" "path_open" (func $path_open
@@ -166,7 +166,7 @@ fn program(definitions: &str, then: &str) -> String {
 }
 
 /// Starts a thread that asks for `probe/thread`, and waits for it.
-fn threaded() -> String {
+pub fn threaded() -> String {
     program(
         r#"(func (export "wasi_thread_start") (param i32 i32)
                 (call $ask (i32.const 1056) (i32.const 12))

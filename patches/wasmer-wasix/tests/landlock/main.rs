@@ -13,6 +13,7 @@ mod entry_points;
 mod file_io;
 mod file_names;
 mod files;
+mod instances;
 mod links;
 mod listings;
 mod mode;

@@ -1,0 +1,189 @@
+//! What an instance runs on, made when it is restricted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Runtime as Tokio};
+use wasix_landlock::Report;
+use wasmer::{CompileError, Engine, Module};
+use wasmer_types::ModuleHash;
+
+use super::instance::{InstanceError, wait};
+use super::settings::Settings;
+use super::tasks::{self, Tasks};
+use super::watched::Watched;
+use crate::runners::wasi::{RuntimeOrEngine, WasiRunner};
+use crate::runtime::VirtualTaskManager;
+use crate::{PluggableRuntime, Runtime, WasiEnvBuilder, WasiError, WasiRuntimeError};
+
+/// Threads of the tokio runtime, beside those for blocking work.
+const WORKERS: usize = 1;
+
+/// An instance as seen from its own thread: the runtime, the threads and the preopens that are its own.
+///
+/// Make the module and the environment with it. In an instance, `build()` joins the instance's policy, and fails
+/// for a task manager, a runtime or a file system that would do the module's work on a foreign thread.
+#[derive(Debug)]
+pub struct Inside {
+    settings: Settings,
+    report: Arc<Report>,
+    /// Missing where the whole process is restricted.
+    instance: Option<wasix_landlock::Instance>,
+    tasks: Arc<Tasks>,
+    tokio: Tokio,
+}
+
+impl Inside {
+    pub(super) fn new(settings: Settings, report: Arc<Report>) -> Result<Self, InstanceError> {
+        let instance = wasix_landlock::Instance::current();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(WORKERS).enable_all();
+        if let Some(instance) = instance.clone() {
+            builder.on_thread_start(move || tasks::enter(&instance));
+        }
+        let tokio = builder.build().map_err(InstanceError::Tokio)?;
+        let tasks = Arc::new(Tasks::new(tokio.handle().clone(), instance.clone()));
+        if let Some(instance) = &instance {
+            tasks::register(instance.id(), &tasks);
+        }
+        Ok(Self {
+            settings,
+            report,
+            instance,
+            tasks,
+            tokio,
+        })
+    }
+
+    /// What is enforced.
+    pub fn report(&self) -> &Arc<Report> {
+        &self.report
+    }
+
+    /// The instance's tokio runtime.
+    pub fn tokio(&self) -> &Handle {
+        self.tokio.handle()
+    }
+
+    /// The instance's task manager.
+    pub fn task_manager(&self) -> Arc<dyn VirtualTaskManager> {
+        Arc::clone(&self.tasks) as _
+    }
+
+    /// A runtime with the instance's task manager, and without network.
+    pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
+        let _tokio = self.tokio.enter();
+        let mut runtime = PluggableRuntime::new(self.task_manager());
+        runtime
+            .set_engine(engine.clone())
+            .set_networking_implementation(virtual_net::UnsupportedVirtualNetworking::default());
+        runtime
+    }
+
+    /// A builder with the instance's preopens and [`runtime`](Self::runtime).
+    #[must_use]
+    pub fn builder(&self, program_name: &str, engine: &Engine) -> WasiEnvBuilder {
+        let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(self.runtime(engine));
+        let mut builder = WasiEnvBuilder::new(program_name).runtime(runtime);
+        builder.landlock = self.own_settings();
+        builder
+    }
+
+    /// The instance has told about its own enforcement.
+    fn own_settings(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        settings.landlock.tell_nobody();
+        settings
+    }
+
+    /// Compiles a module on threads of the instance's own.
+    ///
+    /// `Module::new` does so too, but for a part of the analysis, which runs on the pool that rayon keeps for the
+    /// whole process: outside of the restriction, though no code of the module's is run there.
+    ///
+    /// # Errors
+    /// As `Module::new`.
+    pub fn compile(
+        &self,
+        engine: &Engine,
+        bytes: impl AsRef<[u8]> + Send,
+    ) -> Result<Module, CompileError> {
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(instance) = self.instance.clone() {
+            pool = pool.start_handler(move |_| tasks::enter(&instance));
+        }
+        let pool = pool
+            .build()
+            .map_err(|error| CompileError::Resource(error.to_string()))?;
+        pool.install(|| Module::new(engine, bytes))
+    }
+
+    /// Runs a module to its end and returns its exit code. `configure` gets the runner with the instance's
+    /// preopens.
+    ///
+    /// # Errors
+    /// As [`WasiRunner::run_wasm`], but for the module's own exit code; [`WasiRuntimeError::Runtime`] is in it
+    /// when the module trapped.
+    pub fn run(
+        &self,
+        program_name: &str,
+        module: Module,
+        engine: &Engine,
+        configure: impl FnOnce(&mut WasiRunner),
+    ) -> Result<i32, anyhow::Error> {
+        let mut runner = WasiRunner::new();
+        *runner.landlock_settings() = self.own_settings();
+        configure(&mut runner);
+        let runtime = Arc::new(Watched::new(self.runtime(engine)));
+        let ran = self.enter(|| {
+            let runtime = RuntimeOrEngine::Runtime(Arc::clone(&runtime) as _);
+            runner.run_wasm(runtime, program_name, module, ModuleHash::random())
+        });
+        if let Some(trap) = runtime.take_trap() {
+            return Err(WasiRuntimeError::from(trap).into());
+        }
+        match ran {
+            Ok(()) => Ok(0),
+            Err(error) => exit_code(&error).ok_or(error),
+        }
+    }
+
+    pub(super) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _tokio = self.tokio.enter();
+        run()
+    }
+
+    /// Ends the threads, and returns how many have not ended in time.
+    pub(super) fn end(self, grace: Duration) -> usize {
+        let Self {
+            instance,
+            tasks,
+            tokio,
+            ..
+        } = self;
+        // The last one who knows of the pool lets its threads end.
+        drop(tasks);
+        tokio.shutdown_timeout(grace);
+        let Some(instance) = instance else {
+            return 0;
+        };
+        tasks::forget(instance.id());
+        // This one is still there.
+        wait(grace, || instance.threads() <= 1);
+        instance.threads().saturating_sub(1)
+    }
+}
+
+/// The exit code behind an error of a run, if the module ended by itself.
+fn exit_code(error: &anyhow::Error) -> Option<i32> {
+    error.chain().find_map(|cause| {
+        let code = match cause.downcast_ref::<WasiRuntimeError>() {
+            Some(error) => error.as_exit_code(),
+            None => match cause.downcast_ref::<WasiError>() {
+                Some(WasiError::Exit(code)) => Some(*code),
+                _ => None,
+            },
+        };
+        code.map(|code| code.raw())
+    })
+}

@@ -1,0 +1,235 @@
+//! Instances on threads of their own.
+
+use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant as Clock};
+
+use wasix_landlock::{Policy, Report, Scope};
+
+use super::inside::Inside;
+use super::preopen::HostPreopenBuilder;
+use super::record::Recorder;
+use super::settings::{Landlock, Settings};
+use crate::WasiStateCreationError;
+
+/// How long the threads of an instance may take to end when its own work is done.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What one instance may use, named before anything of it is there.
+///
+/// [`build()`](crate::WasiEnvBuilder::build) restricts the whole process. This is for several instances in one:
+/// [`spawn`](Self::spawn) starts a thread, restricts it, and only then makes there whatever an instance runs on:
+/// a tokio runtime, a task manager with its pool of guest threads, threads that compile. They are all born under
+/// the restriction, none is shared with another instance or with the host, and they end with the instance. The
+/// host's own threads stay free.
+///
+/// **It stops bugs in the WASI layer, not native code.** Threads share their memory: a module that has broken out
+/// of the compiler's sandbox can write into a thread of the host, which may open anything. Where tenants don't
+/// trust each other, give each a process (the crate `wasix-landlock-worker`). A guest that doesn't end can't be
+/// ended from outside either.
+///
+/// ```no_run
+/// use wasmer_wasix::landlock::Instance;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (engine, bytes) = (wasmer::Engine::default(), Vec::new());
+/// let tenant = Instance::new("tenant a")
+///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true).write(true))?
+///     .spawn(move |inside| {
+///         let module = inside.compile(&engine, &bytes)?;
+///         inside.run("guest", module, &engine, |_runner| {})
+///     })?;
+/// println!("{}", tenant.report());
+/// let exit_code = tenant.join()?.value?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "it is restricted and run by `spawn`"]
+pub struct Instance {
+    name: String,
+    settings: Settings,
+}
+
+impl Instance {
+    /// One that may use nothing. `name` is for the thread, of which the kernel keeps 15 bytes.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Preopens a host file or directory, as [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn preopen<F>(mut self, describe: F) -> Result<Self, WasiStateCreationError>
+    where
+        F: FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
+    {
+        self.settings.add_preopen(describe)?;
+        Ok(self)
+    }
+
+    /// Says how it is enforced, as [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock) does. What the
+    /// runtime reads by itself is not granted unless named here.
+    pub fn landlock<F>(mut self, configure: F) -> Self
+    where
+        F: FnOnce(&mut Landlock) -> &mut Landlock,
+    {
+        self.settings.configure(configure);
+        self
+    }
+
+    fn policy(&self, scope: Scope) -> Policy {
+        let mut recorder = Recorder::default();
+        for preopen in &self.settings.host_preopens {
+            recorder.host_preopen(preopen);
+        }
+        self.settings
+            .policy(Vec::new)
+            .preopens(recorder.into_preopens())
+            .scope(scope)
+    }
+
+    fn enforce(&self, scope: Scope) -> Result<Arc<Report>, InstanceError> {
+        let report = self.policy(scope).enforce()?;
+        if let Some(tell) = self.settings.landlock.listener() {
+            tell(&report);
+        }
+        Ok(report)
+    }
+
+    /// Runs `run` on a thread of its own that is restricted before, and returns when it is.
+    ///
+    /// # Errors
+    /// [`InstanceError::Policy`] when it can't be restricted, such as in a process that is restricted already;
+    /// [`InstanceError::Thread`] when the system starts no thread, and [`InstanceError::Tokio`] no runtime.
+    pub fn spawn<T, F>(self, run: F) -> Result<Running<T>, InstanceError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Inside) -> T + Send + 'static,
+    {
+        // Whatever else compiles with the pool that rayon keeps for everybody must not find it inside an
+        // instance.
+        rayon::current_num_threads();
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new()
+            .name(self.name.clone())
+            .spawn(move || {
+                let inside = self
+                    .enforce(Scope::Instance)
+                    .and_then(|report| Inside::new(self.settings, report));
+                let inside = match inside {
+                    Ok(inside) => inside,
+                    Err(error) => {
+                        let _caller_waits = tell.send(Err(error));
+                        return None;
+                    }
+                };
+                let _caller_waits = tell.send(Ok(Arc::clone(inside.report())));
+                let value = inside.enter(|| run(&inside));
+                Some(Ended {
+                    value,
+                    threads_left: inside.end(GRACE),
+                })
+            })
+            .map_err(InstanceError::Thread)?;
+        let report = told.recv().map_err(|_| InstanceError::Panicked)??;
+        Ok(Running { report, thread })
+    }
+
+    /// Restricts the whole process, for this instance alone: what a worker does first, while it has one thread.
+    ///
+    /// # Errors
+    /// [`InstanceError::Policy`] when it can't be restricted, and [`InstanceError::Tokio`] when there is no
+    /// runtime to be had.
+    pub fn take_process(self) -> Result<Inside, InstanceError> {
+        let report = self.enforce(Scope::Worker)?;
+        Inside::new(self.settings, report)
+    }
+}
+
+/// An instance on a thread of its own.
+pub struct Running<T> {
+    report: Arc<Report>,
+    thread: JoinHandle<Option<Ended<T>>>,
+}
+
+impl<T> fmt::Debug for Running<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+impl<T> Running<T> {
+    /// What is enforced on it.
+    pub fn report(&self) -> &Arc<Report> {
+        &self.report
+    }
+
+    /// Whether its own work is done.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`InstanceError::Panicked`].
+    pub fn join(self) -> Result<Ended<T>, InstanceError> {
+        match self.thread.join() {
+            Ok(Some(ended)) => Ok(ended),
+            _ => Err(InstanceError::Panicked),
+        }
+    }
+}
+
+/// What an instance has left.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended<T> {
+    /// What its closure returned.
+    pub value: T,
+    /// Threads that went on when it was over, such as a guest's that loops or waits for a terminal. They stay
+    /// restricted and can't be ended from outside; no other instance uses them.
+    pub threads_left: usize,
+}
+
+/// Why an instance could not be made, or brought to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstanceError {
+    /// It can't be restricted.
+    #[error(transparent)]
+    Policy(#[from] wasix_landlock::Error),
+    /// There is no thread for it.
+    #[error("no thread for the instance: {0}")]
+    Thread(std::io::Error),
+    /// There is no tokio runtime for it.
+    #[error("no tokio runtime for the instance: {0}")]
+    Tokio(std::io::Error),
+    /// The closure panicked.
+    #[error("the instance's closure panicked")]
+    Panicked,
+}
+
+impl From<wasix_landlock::EnforceError> for InstanceError {
+    fn from(error: wasix_landlock::EnforceError) -> Self {
+        Self::Policy(error.into())
+    }
+}
+
+/// Waits until `done`, and returns whether it came to that.
+pub(super) fn wait(time: Duration, done: impl Fn() -> bool) -> bool {
+    let until = Clock::now() + time;
+    while !done() {
+        if Clock::now() >= until {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}

@@ -1,0 +1,217 @@
+//! Starting a worker.
+
+use std::{
+    ffi::OsString,
+    fmt, io,
+    io::Read,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+};
+
+use wasix_landlock::{MODE_VARIABLE, Mode, ModeError};
+
+use crate::{
+    Request, Worker,
+    frame::{self, kind},
+};
+
+/// Starts workers.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+/// The standard streams of a module.
+#[derive(Debug)]
+pub struct Streams {
+    /// What it reads.
+    pub input: Input,
+    /// Where its output goes: with [`Stdio::piped`], to [`Worker::output`].
+    pub output: Stdio,
+    /// Where its errors go, and what the worker itself says when it crashes: with [`Stdio::piped`], to
+    /// [`Worker::errors`].
+    pub errors: Stdio,
+}
+
+impl Streams {
+    /// No input; output and errors where the host's go.
+    pub fn inherit() -> Self {
+        Self {
+            input: Input::Empty,
+            output: Stdio::inherit(),
+            errors: Stdio::inherit(),
+        }
+    }
+
+    /// No input; output and errors to pipes.
+    pub fn piped() -> Self {
+        Self {
+            input: Input::Empty,
+            output: Stdio::piped(),
+            errors: Stdio::piped(),
+        }
+    }
+
+    /// Nothing at all.
+    pub fn none() -> Self {
+        Self {
+            input: Input::Empty,
+            output: Stdio::null(),
+            errors: Stdio::null(),
+        }
+    }
+
+    /// The same, with input.
+    #[must_use]
+    pub fn input(self, input: Input) -> Self {
+        Self { input, ..self }
+    }
+}
+
+/// What a module reads. The worker's own standard input is how the host talks to it, so this is copied.
+#[derive(Default)]
+pub enum Input {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Whatever can be read there, such as the host's own standard input. A thread of the host's copies it.
+    Reader(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Bytes(_) => "Bytes",
+            Self::Reader(_) => "Reader",
+        })
+    }
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The environment names a mode that doesn't exist.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    /// The system started no process.
+    #[error("the worker {program:?} can't be started: {source}")]
+    Start {
+        /// What was to be started.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The request can't be sent, such as for a path that isn't UTF-8.
+    #[error("the request can't be sent to the worker: {0}")]
+    Send(#[source] io::Error),
+}
+
+/// The most that a worker may say at once if it has no artifact to give.
+const LARGEST_REPORT: u64 = 16 << 20;
+
+impl Launcher {
+    /// Starts this program: the binary `wasix-landlock-worker`, or one that calls [`serve`](crate::serve).
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Starts it with this argument, for a program that is more than a worker.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Starts a worker. It is on its own from here on: what goes wrong later is in the
+    /// [`Outcome`](crate::Outcome).
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]. Nothing runs then.
+    pub fn spawn(&self, request: &Request, streams: Streams) -> Result<Worker, SpawnError> {
+        let mode = match request.mode {
+            Some(mode) => mode,
+            None => Mode::from_env()?,
+        };
+        let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
+        let mut request = request.clone();
+        request.input = !matches!(streams.input, Input::Empty);
+        let head = serde_json::to_vec(&request).map_err(|e| SpawnError::Send(e.into()))?;
+
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .env(MODE_VARIABLE, mode.to_string())
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(streams.output)
+            .stderr(streams.errors);
+        let child = command.spawn().map_err(|source| SpawnError::Start {
+            program: self.program.clone(),
+            source,
+        })?;
+        // The command holds on to the worker's end, and the worker's end must be seen here.
+        drop(command);
+        let largest = if request.give_artifact {
+            frame::LARGEST
+        } else {
+            LARGEST_REPORT
+        };
+        let heard = control.try_clone().map_err(SpawnError::Send)?;
+        let worker = Worker::new(child, heard, largest).map_err(SpawnError::Send)?;
+        let mut control = control;
+        let send = move || -> io::Result<()> {
+            frame::write(&mut control, kind::REQUEST, &head)?;
+            if matches!(request.source, crate::request::Source::Follows) {
+                frame::write(&mut control, kind::MODULE, &request.bytes)?;
+            }
+            pump(streams.input, &mut control)
+        };
+        // What doesn't fit into the socket waits until the worker reads.
+        thread::Builder::new()
+            .name("to the worker".to_owned())
+            .spawn(move || {
+                // A worker that has ended tells so by its end.
+                let _broken_pipe = send();
+            })
+            .map_err(SpawnError::Send)?;
+        Ok(worker)
+    }
+}
+
+/// Sends what the module reads.
+fn pump(input: Input, to: &mut UnixStream) -> io::Result<()> {
+    match input {
+        Input::Empty => return Ok(()),
+        Input::Bytes(bytes) => {
+            for chunk in bytes.chunks(1 << 16) {
+                frame::write(to, kind::INPUT, chunk)?;
+            }
+        }
+        Input::Reader(mut reader) => {
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let read = match reader.read(&mut buffer) {
+                    Ok(0) => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    // The module can't be told of an error in here: it ends there.
+                    Err(_) => break,
+                    Ok(read) => read,
+                };
+                frame::write(to, kind::INPUT, buffer.get(..read).unwrap_or_default())?;
+            }
+        }
+    }
+    frame::write(to, kind::INPUT, &[])
+}

@@ -1,0 +1,216 @@
+//! The worker itself.
+
+mod artifact;
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::{
+        fd::{AsFd, RawFd},
+        unix::net::UnixStream,
+    },
+    process::ExitCode,
+    thread,
+};
+
+use anyhow::{Context, bail};
+use nix::sys::resource::{Resource, setrlimit};
+use virtual_fs::Pipe;
+use wasmer::{
+    Engine, Module,
+    sys::{Cranelift, EngineBuilder, Singlepass},
+};
+use wasmer_wasix::{
+    WasiRuntimeError,
+    landlock::{Inside, Instance},
+};
+
+use crate::{
+    Compiler, End, Request,
+    frame::{self, kind},
+    request::Source,
+};
+
+/// Does a worker's work: takes a request from standard input, which is a socket that a
+/// [`Launcher`](crate::Launcher) has made, restricts this process, runs the module, and says how it ended.
+///
+/// A program that calls this first thing can be its own worker. It must not have started a thread or opened a
+/// file before.
+#[must_use]
+pub fn serve() -> ExitCode {
+    match answer() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wasix-landlock-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what is asked for, and says how that went.
+fn answer() -> anyhow::Result<()> {
+    close_inherited()?;
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut control = UnixStream::from(control);
+    let end = match run(&mut control) {
+        Ok(end) => end,
+        Err(error) => End::Failed(format!("{error:#}")),
+    };
+    // What the module has written must be out before the host hears of its end.
+    io::stdout().flush()?;
+    frame::write(&mut control, kind::END, &serde_json::to_vec(&end)?)
+        .context("the host is gone")?;
+    // Threads of the module may still run.
+    std::process::exit(0);
+}
+
+/// Closes what the host had open and let be inherited: it would be the module's, should it take this process over.
+fn close_inherited() -> anyhow::Result<()> {
+    let mut open = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd").context("/proc is needed")? {
+        let number: RawFd = entry?.file_name().to_string_lossy().parse()?;
+        if number > 2 {
+            open.push(number);
+        }
+    }
+    for number in open {
+        match nix::unistd::close(number) {
+            // The listing's own, which is closed by now.
+            Ok(()) | Err(nix::errno::Errno::EBADF) => {}
+            Err(error) => bail!("descriptor {number} can't be closed: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn run(control: &mut UnixStream) -> anyhow::Result<End> {
+    let request: Request = match frame::read(control, frame::LARGEST)? {
+        Some((kind::REQUEST, bytes)) => serde_json::from_slice(&bytes)?,
+        _ => bail!("no request came"),
+    };
+    let bytes = match &request.source {
+        Source::File(path) => {
+            fs::read(path).with_context(|| format!("can't read {}", path.display()))?
+        }
+        Source::Follows => match frame::read(control, frame::LARGEST)? {
+            Some((kind::MODULE, bytes)) => bytes,
+            _ => bail!("no module came"),
+        },
+    };
+    // So that the kernel, when it runs out of memory, takes a worker before the host.
+    if let Err(error) = fs::write("/proc/self/oom_score_adj", "1000") {
+        eprintln!("wasix-landlock-worker: not the first to go without memory: {error}");
+    }
+    if let Some(memory) = request.memory {
+        setrlimit(Resource::RLIMIT_DATA, memory, memory).context("the memory can't be limited")?;
+    }
+
+    let inside = restrict(&request)?;
+    frame::write(
+        control,
+        kind::REPORT,
+        &serde_json::to_vec(&**inside.report())?,
+    )?;
+
+    let input = listen(control, request.input)?;
+    // Everything that depends on the module comes after.
+    let engine = engine(&request);
+    let module = if request.artifact {
+        artifact::load(&engine, bytes)?
+    } else {
+        inside
+            .compile(&engine, bytes)
+            .context("the module can't be compiled")?
+    };
+    if request.give_artifact {
+        let artifact = module.serialize().context("it can't be serialized")?;
+        frame::write(control, kind::ARTIFACT, &artifact)?;
+    }
+    Ok(start(&inside, &request, module, &engine, input))
+}
+
+fn restrict(request: &Request) -> anyhow::Result<Inside> {
+    let mut instance = Instance::new("worker").landlock(|l| {
+        for protection in &request.optional {
+            l.optional(*protection);
+        }
+        for protection in &request.required {
+            l.require(*protection);
+        }
+        l
+    });
+    for preopen in &request.preopens {
+        instance = instance.preopen(|p| {
+            let p = if preopen.file {
+                p.path(&preopen.host)
+            } else {
+                p.directory(&preopen.host)
+            };
+            p.alias(&preopen.guest)
+                .read(preopen.access.read)
+                .write(preopen.access.write)
+                .create(preopen.access.create)
+        })?;
+    }
+    Ok(instance.take_process()?)
+}
+
+fn engine(request: &Request) -> Engine {
+    if request.artifact {
+        return EngineBuilder::headless().engine().into();
+    }
+    match request.compiler {
+        Compiler::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
+        Compiler::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
+    }
+    .into()
+}
+
+/// Passes on what the module is to read, and ends this process when the host is gone, whatever the module does.
+fn listen(control: &UnixStream, input: bool) -> anyhow::Result<Option<Pipe>> {
+    let mut control = control.try_clone()?;
+    let (mut sender, receiver) = Pipe::channel();
+    thread::Builder::new()
+        .name("from the host".to_owned())
+        .spawn(move || {
+            while let Ok(Some((kind::INPUT, bytes))) = frame::read(&mut control, frame::LARGEST) {
+                // A module that has closed its input reads no more of it.
+                let _closed = match bytes.is_empty() {
+                    true => Ok(sender.close()),
+                    false => sender.write_all(&bytes),
+                };
+            }
+            std::process::exit(1);
+        })?;
+    Ok(input.then_some(receiver))
+}
+
+fn start(
+    inside: &Inside,
+    request: &Request,
+    module: Module,
+    engine: &Engine,
+    input: Option<Pipe>,
+) -> End {
+    let ran = inside.run(&request.program, module, engine, |runner| {
+        runner
+            .with_args(&request.arguments)
+            .with_envs(request.variables.iter().cloned());
+        runner.with_stdin(match input {
+            Some(input) => Box::new(input),
+            None => Box::new(virtual_fs::NullFile::default()),
+        });
+    });
+    match ran {
+        Ok(code) => End::Exited(code),
+        Err(error) if trapped(&error) => End::Trapped(format!("{error:#}")),
+        Err(error) => End::Failed(format!("{error:#}")),
+    }
+}
+
+fn trapped(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<wasmer::RuntimeError>()
+            || matches!(cause.downcast_ref(), Some(WasiRuntimeError::Runtime(_)))
+    })
+}

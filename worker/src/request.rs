@@ -1,0 +1,213 @@
+//! What a worker is to run, and what it may use.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+use wasix_landlock::{Access, Mode, Protection};
+
+/// What compiles a module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compiler {
+    /// Slower to compile, faster code. The default.
+    #[default]
+    Cranelift,
+    /// Faster to compile, slower code.
+    Singlepass,
+}
+
+impl fmt::Display for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cranelift => "cranelift",
+            Self::Singlepass => "singlepass",
+        })
+    }
+}
+
+impl FromStr for Compiler {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Cranelift, Self::Singlepass]
+            .into_iter()
+            .find(|compiler| compiler.to_string() == name)
+            .ok_or_else(|| format!("`{name}` is no compiler: use `cranelift` or `singlepass`"))
+    }
+}
+
+/// A host file or directory that the module may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Preopen {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+    pub(crate) file: bool,
+    pub(crate) access: Access,
+}
+
+/// Where the module is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Source {
+    File(PathBuf),
+    /// In the frame that follows.
+    Follows,
+}
+
+/// One module, run once. What isn't named isn't there: no argument, no variable, no file, no network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a launcher runs it"]
+pub struct Request {
+    pub(crate) source: Source,
+    #[serde(skip)]
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) artifact: bool,
+    pub(crate) give_artifact: bool,
+    pub(crate) compiler: Compiler,
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) variables: Vec<(String, String)>,
+    pub(crate) preopens: Vec<Preopen>,
+    pub(crate) optional: Vec<Protection>,
+    pub(crate) required: Vec<Protection>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) input: bool,
+    #[serde(skip)]
+    pub(crate) mode: Option<Mode>,
+}
+
+impl Request {
+    fn new(source: Source, bytes: Vec<u8>, artifact: bool) -> Self {
+        Self {
+            source,
+            bytes,
+            artifact,
+            give_artifact: false,
+            compiler: Compiler::default(),
+            program: "module".to_owned(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            preopens: Vec::new(),
+            optional: Vec::new(),
+            required: Vec::new(),
+            memory: None,
+            input: false,
+            mode: None,
+        }
+    }
+
+    /// A module, in binary form, in a file that the worker may read, which it does before it is restricted.
+    pub fn module_file(path: impl AsRef<Path>) -> Self {
+        Self::new(Source::File(absolute(path.as_ref())), Vec::new(), false)
+    }
+
+    /// A module, in binary form.
+    pub fn module(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(Source::Follows, bytes.into(), false)
+    }
+
+    /// A compiled module: what Wasmer's `Module::serialize` returned, or a worker gave back.
+    ///
+    /// It is native code, which is run as it is: **take it from the host's own compiler, or from a worker of the
+    /// same tenant.** It has to come from the same version of Wasmer; the compiler doesn't matter any more.
+    pub fn artifact(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(Source::Follows, bytes.into(), true)
+    }
+
+    /// As [`artifact`](Self::artifact), in a file.
+    pub fn artifact_file(path: impl AsRef<Path>) -> Self {
+        Self::new(Source::File(absolute(path.as_ref())), Vec::new(), true)
+    }
+
+    /// Has the worker give back the compiled module before it runs it.
+    pub fn give_artifact(mut self) -> Self {
+        self.give_artifact = true;
+        self
+    }
+
+    /// What compiles the module.
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// What the module is told that it is called; `module` unless said.
+    pub fn program(mut self, name: impl Into<String>) -> Self {
+        self.program = name.into();
+        self
+    }
+
+    /// Adds an argument.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds an environment variable.
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Grants a host directory, which the module sees as `guest`.
+    pub fn directory(
+        self,
+        host: impl AsRef<Path>,
+        guest: impl Into<String>,
+        access: Access,
+    ) -> Self {
+        self.preopen(host.as_ref(), guest.into(), false, access)
+    }
+
+    /// Grants a single host file, which the module sees as `guest`. With [`Access::create`] it need not exist.
+    pub fn file(self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
+        self.preopen(host.as_ref(), guest.into(), true, access)
+    }
+
+    fn preopen(mut self, host: &Path, guest: String, file: bool, access: Access) -> Self {
+        self.preopens.push(Preopen {
+            host: absolute(host),
+            guest,
+            file,
+            access,
+        });
+        self
+    }
+
+    /// Lets a kernel do without this protection, as `Policy::optional` does.
+    pub fn optional(mut self, protection: Protection) -> Self {
+        self.optional.push(protection);
+        self
+    }
+
+    /// Makes it an error when this protection can't be had, as `Policy::require` does.
+    pub fn require(mut self, protection: Protection) -> Self {
+        self.required.push(protection);
+        self
+    }
+
+    /// What happens when something can't be enforced; unless given, what the host's environment says.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// How much memory the worker may have, in bytes: private writable memory, the kernel's `RLIMIT_DATA`. The
+    /// worker itself takes about 30 MiB, and more while it compiles.
+    ///
+    /// Native code that has taken over a worker of root's can lift the limit: start workers as an ordinary user.
+    ///
+    /// A module that asks for more gets -1 of `memory.grow`; where the worker itself needs more, it aborts.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+}
+
+/// The worker has another current directory. A path that can't be made absolute is empty, which is refused there.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

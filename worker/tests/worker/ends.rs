@@ -1,0 +1,201 @@
+//! However one ends, the host is told, and the others go on.
+
+use std::{
+    fs,
+    io::Read,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use wasix_landlock_testing::{alone, isolated};
+use wasix_landlock_worker::{End, Input, Request, Streams, Worker};
+
+use crate::{
+    common::{COMPILERS, PATIENCE, Programs, finish, for_both_users},
+    guests,
+};
+
+/// One that waits for the end of its input, and whose output has to be `.` then.
+struct Neighbour {
+    worker: Worker,
+    input: std::io::PipeWriter,
+}
+
+impl Neighbour {
+    fn new(programs: &Programs) -> Self {
+        let (reader, input) = std::io::pipe().unwrap();
+        let request = Request::module(guests::copies_input());
+        let streams = Streams::piped().input(Input::Reader(Box::new(reader)));
+        let worker = programs.launcher().spawn(&request, streams).unwrap();
+        Self { worker, input }
+    }
+
+    fn is_well(mut self) {
+        use std::io::Write as _;
+        self.input.write_all(b".").unwrap();
+        drop(self.input);
+        let (outcome, text) = finish(self.worker);
+        assert_eq!((outcome.end, text.as_str()), (End::Exited(0), "."));
+    }
+}
+
+fn start(programs: &Programs, request: &Request) -> Worker {
+    programs
+        .launcher()
+        .spawn(request, Streams::piped())
+        .unwrap()
+}
+
+/// Waits until the module runs.
+fn is_there(worker: &mut Worker) {
+    let mut byte = [0];
+    worker.output().unwrap().read_exact(&mut byte).unwrap();
+    assert_eq!(&byte, b".");
+}
+
+for_both_users! {
+    fn by_itself(programs) {
+        for compiler in COMPILERS {
+            let module = |bytes| Request::module(bytes).compiler(compiler);
+            let counted = module(guests::counts()).argument("a").argument("b").variable("A", "B");
+            assert_eq!(finish(start(programs, &counted)).0.end, End::Exited(31));
+            let input = Streams::piped().input(Input::Bytes(b"text".repeat(50_000)));
+            let copied = programs.launcher().spawn(&module(guests::copies_input()), input).unwrap();
+            let (outcome, text) = finish(copied);
+            assert_eq!(outcome.end, End::Exited(0));
+            assert!(text == "text".repeat(50_000));
+        }
+    }
+}
+
+for_both_users! {
+    fn by_a_trap(programs) {
+        let neighbour = Neighbour::new(programs);
+        for compiler in COMPILERS {
+            for what in ["unreachable", "(drop (i32.load (i32.const 0x7fffffff)))"] {
+                let request = Request::module(guests::does(what)).compiler(compiler);
+                let (outcome, _) = finish(start(programs, &request));
+                assert!(matches!(outcome.end, End::Trapped(_)), "{outcome:?}");
+            }
+        }
+        neighbour.is_well();
+    }
+}
+
+#[test]
+fn by_not_being_a_module() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let (outcome, _) = finish(start(&programs, &Request::module(*b"nonsense")));
+        assert!(matches!(outcome.end, End::Failed(_)), "{outcome:?}");
+        // It was restricted before it looked.
+        assert!(outcome.report.unwrap().enforced);
+    });
+}
+
+for_both_users! {
+    fn by_a_signal(programs) {
+        let neighbour = Neighbour::new(programs);
+        for signal in [6, 9, 11] {
+            let mut worker = start(programs, &Request::module(guests::hangs()));
+            is_there(&mut worker);
+            let kill = ["-s".to_owned(), signal.to_string(), worker.id().to_string()];
+            assert!(Command::new("kill").args(kill).status().unwrap().success());
+            let outcome = worker.wait(PATIENCE).unwrap();
+            assert_eq!(outcome.end, End::Died { signal });
+            assert!(outcome.report.unwrap().enforced);
+        }
+        let mut worker = start(programs, &Request::module(guests::hangs()));
+        is_there(&mut worker);
+        worker.kill().unwrap();
+        assert_eq!(worker.wait(PATIENCE).unwrap().end, End::Died { signal: 9 });
+        neighbour.is_well();
+    }
+}
+
+for_both_users! {
+    fn by_the_deadline(programs) {
+        let neighbour = Neighbour::new(programs);
+        for compiler in COMPILERS {
+            let request = Request::module(guests::hangs()).compiler(compiler);
+            let mut worker = start(programs, &request);
+            is_there(&mut worker);
+            let id = worker.id();
+            let outcome = worker.wait(Some(Duration::from_millis(50))).unwrap();
+            assert_eq!(outcome.end, End::Overdue);
+            assert!(!Path::new(&format!("/proc/{id}")).exists());
+        }
+        neighbour.is_well();
+    }
+}
+
+for_both_users! {
+    fn by_a_lack_of_memory(programs) {
+        const MIB: u64 = 1 << 20;
+        let neighbour = Neighbour::new(programs);
+        for compiler in COMPILERS {
+            let request = || Request::module(guests::takes_memory()).compiler(compiler);
+            let got = |request: &Request| match finish(start(programs, request)).0.end {
+                End::Exited(code) => code,
+                end => panic!("{end:?}"),
+            };
+            // A gigabyte is there, unless it is limited: what is limited is told so.
+            assert_eq!(got(&request()), 64);
+            let limited = got(&request().memory(256 * MIB));
+            assert!((1..16).contains(&limited), "{limited}");
+            // Too little for the worker itself.
+            let (outcome, _) = finish(start(programs, &request().memory(MIB)));
+            assert!(
+                !matches!(outcome.end, End::Exited(_) | End::Trapped(_) | End::Overdue),
+                "{outcome:?}"
+            );
+        }
+        neighbour.is_well();
+    }
+}
+
+/// Whether a process has ended soon.
+fn ends(id: u32) -> bool {
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // Nobody may be there to wait for it.
+        if status.is_empty() || status.contains(") Z ") {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn with_the_host() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let noted = std::env::temp_dir().join("id");
+        // Another process is the host, and is gone without having dropped anything.
+        alone(|| {
+            let mut worker = start(&programs, &Request::module(guests::hangs()));
+            is_there(&mut worker);
+            fs::write(&noted, worker.id().to_string()).unwrap();
+            std::mem::forget(worker);
+        });
+        let id = fs::read_to_string(&noted).unwrap().parse().unwrap();
+        assert!(ends(id));
+    });
+}
+
+#[test]
+fn when_it_is_dropped() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let mut worker = start(&programs, &Request::module(guests::hangs()));
+        is_there(&mut worker);
+        let id = worker.id();
+        assert!(Path::new(&format!("/proc/{id}")).exists());
+        drop(worker);
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
+    });
+}

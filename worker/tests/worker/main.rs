@@ -1,0 +1,10 @@
+//! Workers, each a process: what they reach, and how they end.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod artifacts;
+mod common;
+mod ends;
+mod guests;
+mod inherits;
+mod tenants;

@@ -1,0 +1,113 @@
+//! Each reaches its own files and not its neighbour's.
+
+use wasix_landlock::{Mode, Scope};
+use wasix_landlock_testing::isolated;
+use wasix_landlock_worker::{Access, End, Input, Launcher, Request, Streams};
+
+use crate::{
+    common::{COMPILERS, PATIENCE, Programs, Tenants, answers, finish, for_both_users, output},
+    guests,
+};
+
+const DENIED: Result<(), i32> = Err(13);
+
+for_both_users! {
+    fn neither_of_two_tenants_reaches_the_others_file(programs) {
+        let tenants = Tenants::new(2);
+        let files = [tenants.file(0), tenants.file(1)];
+        let launcher = programs.asking(files.iter().map(|file| &**file));
+        for compiler in COMPILERS {
+            for own in 0..2 {
+                let request = |tenant: usize| {
+                    Request::module(guests::prints_file())
+                        .compiler(compiler)
+                        .directory(tenants.directory(tenant), "data", Access::READ)
+                };
+                let run = |request: &Request| {
+                    let mut worker = launcher.spawn(request, Streams::piped()).unwrap();
+                    let asked = answers(&mut worker);
+                    (asked, finish(worker))
+                };
+                let (asked, (outcome, printed)) = run(&request(own));
+                let mut expected = [DENIED, DENIED];
+                expected[own] = Ok(());
+                assert_eq!(asked, expected, "{compiler}");
+                assert_eq!((outcome.end, printed), (End::Exited(0), format!("tenant {own}")));
+                let report = outcome.report.unwrap();
+                assert_eq!((report.enforced, report.scope), (true, Scope::Worker));
+
+                // With both granted, or with nothing enforced, it reaches both.
+                let both = request(own).directory(tenants.directory(1 - own), "other", Access::READ);
+                assert_eq!(run(&both).0, [Ok(()), Ok(())]);
+                let off = request(own).mode(Mode::Off);
+                assert_eq!(run(&off).0, [Ok(()), Ok(())]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hundred_at_once_reach_their_own_and_not_their_neighbours() {
+    const COUNT: usize = 100;
+    isolated!(|| {
+        let programs = Programs::copy();
+        let tenants = Tenants::new(COUNT);
+        // Compiled once, so that they are all there at once.
+        let text = guests::copies_input();
+        let request = Request::module(text).give_artifact();
+        let mut first = programs
+            .launcher()
+            .spawn(&request, Streams::none())
+            .unwrap();
+        let artifact = first.wait(PATIENCE).unwrap().artifact.unwrap();
+        let (mut workers, mut inputs) = (Vec::new(), Vec::new());
+        for number in 0..COUNT {
+            let (input, end) = std::io::pipe().unwrap();
+            let neighbour = (number + 1) % COUNT;
+            let launcher: Launcher =
+                programs.asking([&*tenants.file(number), &*tenants.file(neighbour)]);
+            let request = Request::artifact(artifact.clone()).directory(
+                tenants.directory(number),
+                "data",
+                Access::READ,
+            );
+            let streams = Streams::piped().input(Input::Reader(Box::new(input)));
+            workers.push(launcher.spawn(&request, streams).unwrap());
+            inputs.push(end);
+        }
+        for (number, worker) in workers.iter_mut().enumerate() {
+            assert_eq!(answers(worker), [Ok(()), DENIED], "{number}");
+        }
+        // None has ended meanwhile.
+        for worker in &workers {
+            assert!(std::fs::metadata(format!("/proc/{}/root", worker.id())).is_ok());
+        }
+        drop(inputs);
+        for mut worker in workers {
+            let printed = output(&mut worker);
+            let outcome = worker.wait(PATIENCE).unwrap();
+            assert_eq!(outcome.end, End::Exited(0));
+            assert!(outcome.report.unwrap().enforced);
+            assert_eq!(printed.join().unwrap(), "");
+        }
+    });
+}
+
+#[test]
+fn what_can_not_be_granted_is_a_failure_that_names_it() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let request =
+            Request::module(guests::does("")).directory("/not/there", "data", Access::READ);
+        let mut worker = programs
+            .launcher()
+            .spawn(&request, Streams::none())
+            .unwrap();
+        let outcome = worker.wait(PATIENCE).unwrap();
+        let End::Failed(why) = outcome.end else {
+            panic!("{outcome:?}");
+        };
+        assert!(why.contains("/not/there"), "{why}");
+        assert!(outcome.report.is_none());
+    });
+}
