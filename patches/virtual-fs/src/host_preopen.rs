@@ -6,7 +6,6 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +15,8 @@ use tokio::runtime::Handle;
 use crate::host_backing::{HostAccess, HostBacking};
 use crate::limited::may_open;
 use crate::{
-    FileOpener, FileSystem, FileType, FsError, Metadata, OpenOptions, OpenOptionsConfig, ReadDir,
-    Result, VirtualFile, host_fs,
+    FileOpener, FileSystem, FsError, Metadata, OpenOptions, OpenOptionsConfig, ReadDir, Result,
+    VirtualFile, host_fs,
 };
 
 /// A single host file, as a file system whose root is that file.

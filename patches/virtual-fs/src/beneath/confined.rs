@@ -76,8 +76,11 @@ impl Beneath {
         Err(io::ErrorKind::PermissionDenied.into())
     }
 
-    /// The directory that `path` is in, and its name there.
+    /// The directory that `path` is in, and its name there. The root is not looked at from outside.
     fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+        if path == self.0.root {
+            return Ok((self.0.directory.try_clone()?, OsStr::new(".")));
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Errno::BUSY.into());
         };
