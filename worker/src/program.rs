@@ -174,11 +174,12 @@ fn listen(control: &UnixStream, input: bool) -> anyhow::Result<Option<Pipe>> {
         .name("from the host".to_owned())
         .spawn(move || {
             while let Ok(Some((kind::INPUT, bytes))) = frame::read(&mut control, frame::LARGEST) {
-                // A module that has closed its input reads no more of it.
-                let _closed = match bytes.is_empty() {
-                    true => Ok(sender.close()),
-                    false => sender.write_all(&bytes),
-                };
+                if bytes.is_empty() {
+                    sender.close();
+                } else {
+                    // A module that has closed its input reads no more of it.
+                    let _closed = sender.write_all(&bytes);
+                }
             }
             std::process::exit(1);
         })?;

@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// use wasmer_wasix::landlock::Instance;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (engine, bytes) = (wasmer::Engine::default(), Vec::new());
+/// # let (engine, bytes) = (wasmer::Engine::default(), Vec::<u8>::new());
 /// let tenant = Instance::new("tenant a")
 ///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true).write(true))?
 ///     .spawn(move |inside| {
