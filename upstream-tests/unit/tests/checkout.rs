@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 use wasix_landlock_testing::skipped;
@@ -109,8 +110,12 @@ fn checkout() -> io::Result<TempDir> {
     Ok(checkout)
 }
 
+/// The program lays out its columns in one place for all.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Whether it succeeded, and what it printed.
 fn run(checkout: &Path) -> io::Result<(bool, String)> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_wasix-landlock-upstream-units"))
         .arg("--checkout")
         .arg(checkout)

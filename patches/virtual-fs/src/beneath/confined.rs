@@ -185,8 +185,8 @@ impl Beneath {
             tv_nsec: nanoseconds,
         };
         let times = Timestamps {
-            last_access: time(rustix::fs::UTIME_OMIT.into()),
-            last_modification: time(rustix::fs::UTIME_NOW.into()),
+            last_access: time(rustix::fs::UTIME_OMIT),
+            last_modification: time(rustix::fs::UTIME_NOW),
         };
         // It was renamed, whatever becomes of this.
         let _ = rustix::fs::utimensat(&new_parent, new, &times, AtFlags::SYMLINK_NOFOLLOW);

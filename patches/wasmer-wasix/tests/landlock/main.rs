@@ -24,5 +24,6 @@ mod runtime_paths;
 mod second_build;
 mod second_layer;
 mod shared_files;
+mod takeover;
 mod unused_files;
 mod wrappers;
