@@ -65,9 +65,16 @@ fn openssl(directory: &Path, grants: &[&str], arguments: &[&str]) -> Option<std:
 
 #[test]
 fn makes_checks_and_digests_a_key() {
-    for compiler in COMPILERS {
+    for (compiler, hardened) in COMPILERS
+        .iter()
+        .flat_map(|compiler| [(*compiler, false), (*compiler, true)])
+    {
         let work = tempfile::tempdir().unwrap();
-        let with = |grant: &'static str| ["--compiler", compiler, "--file", grant];
+        let with = |grant: &'static str| {
+            let mut grants = vec!["--compiler", compiler, "--file", grant];
+            grants.extend(hardened.then_some("--harden"));
+            grants
+        };
 
         let generate = ["genrsa", "-out", "key.pem", "2048"];
         let Some(output) = openssl(work.path(), &with("key.pem:create"), &generate) else {

@@ -67,11 +67,14 @@ pub struct Request {
     pub enforced: bool,
 }
 
+/// Preopens what is granted, as the fork's builder does.
+pub type PreopenAll = fn(WasiEnvBuilder, &[Grant]) -> anyhow::Result<WasiEnvBuilder>;
+
 /// What differs from program to program.
 #[derive(Debug, Clone, Copy)]
 pub struct Fork {
     /// Preopens what is granted; `None` where there is no such call.
-    pub preopen: Option<fn(WasiEnvBuilder, &[Grant]) -> anyhow::Result<WasiEnvBuilder>>,
+    pub preopen: Option<PreopenAll>,
     /// Sees to it that the request's `enforced` comes true, or the process ends.
     pub insist: fn(WasiEnvBuilder, &Request) -> anyhow::Result<WasiEnvBuilder>,
 }
@@ -157,7 +160,7 @@ fn builder(
             tree.mount(Path::new("/"), Arc::new(TmpFileSystem::new()))?;
             for grant in &request.grants {
                 tree.mount(
-                    &Path::new("/").join(&grant.guest),
+                    Path::new("/").join(&grant.guest),
                     Arc::new(host(&grant.host)?),
                 )?;
             }

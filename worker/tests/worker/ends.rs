@@ -32,7 +32,7 @@ impl Neighbour {
         Self { worker, input }
     }
 
-    fn is_well(mut self) {
+    fn ends_well(mut self) {
         use std::io::Write as _;
         self.input.write_all(b".").unwrap();
         drop(self.input);
@@ -80,7 +80,7 @@ for_both_users! {
                 assert!(matches!(outcome.end, End::Trapped(_)), "{outcome:?}");
             }
         }
-        neighbour.is_well();
+        neighbour.ends_well();
     }
 }
 
@@ -115,7 +115,7 @@ for_both_users! {
         is_there(&mut worker);
         worker.kill().unwrap();
         assert_eq!(worker.wait(PATIENCE).unwrap().end, End::Died { signal: 9 });
-        neighbour.is_well();
+        neighbour.ends_well();
     }
 }
 
@@ -131,7 +131,7 @@ for_both_users! {
             assert_eq!(outcome.end, End::Overdue);
             assert!(!Path::new(&format!("/proc/{id}")).exists());
         }
-        neighbour.is_well();
+        neighbour.ends_well();
     }
 }
 
@@ -156,7 +156,7 @@ for_both_users! {
                 "{outcome:?}"
             );
         }
-        neighbour.is_well();
+        neighbour.ends_well();
     }
 }
 

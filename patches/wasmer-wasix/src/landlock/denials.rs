@@ -1,4 +1,7 @@
 //! What the kernel refused, in the module's terms.
+//!
+//! A call that the module's own descriptors give no right to is answered by the WASI layer before the kernel is
+//! asked, and isn't told here.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -246,7 +249,10 @@ pub(crate) fn open_options(root: &WasiFsRoot) -> OpenOptions<'_> {
 }
 
 impl WasiEnv {
-    /// What the kernel refused so far, each once, at most [`DENIALS_KEPT`].
+    /// What the kernel refuses of what the module asked for so far, each once, at most [`DENIALS_KEPT`].
+    ///
+    /// A call for which the module's descriptor lacks the right isn't among them: the WASI layer answers it
+    /// by itself.
     #[must_use]
     pub fn landlock_denials(&self) -> Vec<Denial> {
         let root = &self.state.fs.root_fs;

@@ -8,6 +8,7 @@ extern crate wasix_landlock_testing;
 #[macro_use]
 mod common;
 
+mod denials;
 mod directories;
 mod entry_points;
 mod file_io;

@@ -6,6 +6,7 @@ use wasmer::{Engine, Instance, Module, Store, Value};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::{
     WasiEnvBuilder, WasiFunctionEnv, WasiRuntimeError,
+    landlock::Denial,
     runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner},
     wasmer_wasix_types::wasi::{Errno, Rights},
 };
@@ -233,6 +234,14 @@ impl Guest {
 
     pub fn report(&self) -> std::sync::Arc<wasix_landlock::Report> {
         self.env.data(&self.store).landlock_report().unwrap()
+    }
+
+    pub fn denials(&self) -> Vec<Denial> {
+        self.env.data(&self.store).landlock_denials()
+    }
+
+    pub fn refused_accesses(&self) -> u64 {
+        self.env.data(&self.store).refused_accesses()
     }
 
     /// Calls a function of preview 1.
