@@ -30,6 +30,6 @@ mod variable;
 
 pub use alone::alone;
 pub use isolated::{TIMEOUT, isolated, run};
-pub use skip::{note, skip_from_anywhere, skipped};
+pub use skip::{note, note_from_anywhere, skip_from_anywhere, skipped};
 pub use user::{ORDINARY_USER, as_ordinary_user, is_root};
 pub use variable::with_variable;

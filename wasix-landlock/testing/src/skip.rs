@@ -6,6 +6,8 @@ use crate::isolated;
 
 /// How a child tells its parent.
 const SKIPPED: &str = "wasix-landlock-testing skips: ";
+/// The same for what it noted.
+const NOTED: &str = "wasix-landlock-testing notes: ";
 
 /// Says that a test is skipped and why. In a child, the parent passes it on.
 pub fn skipped(reason: &str) {
@@ -35,6 +37,15 @@ pub fn note(line: &str) {
     let _ = io::stderr().write_all(format!("NOTE {line}\n").as_bytes());
 }
 
+/// As [`note`], and in a child the parent passes it on.
+pub fn note_from_anywhere(line: &str) {
+    if isolated::is_child() {
+        println!("\n{NOTED}{line}");
+    } else {
+        note(line);
+    }
+}
+
 /// Returns from the test after [`skipped`].
 #[macro_export]
 macro_rules! skip {
@@ -44,8 +55,11 @@ macro_rules! skip {
     }};
 }
 
-/// Writes what a child has skipped.
+/// Writes what a child has skipped and noted.
 pub(crate) fn pass_on(name: &str, stdout: &str) {
+    for line in stdout.lines().filter_map(|line| line.strip_prefix(NOTED)) {
+        note(line);
+    }
     for reason in stdout.lines().filter_map(|line| line.strip_prefix(SKIPPED)) {
         write(name, reason);
     }

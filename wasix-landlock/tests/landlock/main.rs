@@ -12,6 +12,7 @@ mod bad_input;
 mod descriptors;
 mod explain;
 mod files;
+mod fuzz;
 mod instance;
 mod kernels;
 mod mode;
