@@ -12,6 +12,8 @@
 //! in `=` and what it has to come to: `ok`, the name of an error number, or `refused`, any of those that a
 //! refusal can have.
 
+use std::fmt;
+
 use anyhow::{Context, bail};
 
 /// One case.
@@ -98,6 +100,19 @@ impl Case {
     #[must_use]
     pub fn grants_everything(&self) -> bool {
         self.grants.iter().all(|(_, _, rights)| rights == "rwc")
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "case {}: {}", self.name, self.effect)?;
+        for (name, place, rights) in &self.grants {
+            writeln!(f, "grant {name} {place} {rights}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "{}", step.words.join(" "))?;
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod case;
 pub mod errno;
+pub mod fuzz;
 pub mod guest;
 pub mod module;
 pub mod program;

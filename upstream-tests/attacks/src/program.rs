@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
 use crate::case::Case;
+use crate::fuzz::fuzz;
 use crate::run::{Subject, Verdict, run};
 use crate::swap::swap;
 use crate::tree::Reached;
@@ -79,7 +81,8 @@ pub struct Row {
     pub cells: Vec<String>,
 }
 
-/// Runs a program: a worker's process if it is one, `swap` if that is the first argument, and else `all`.
+/// Runs a program: a worker's process if it is one, `swap` or `fuzz` if that is the first argument, and else
+/// `all`.
 pub fn main(fork: &Fork, all: impl FnOnce(&[String]) -> anyhow::Result<()>) -> ExitCode {
     if let Some(code) = worker(fork) {
         return code;
@@ -87,6 +90,7 @@ pub fn main(fork: &Fork, all: impl FnOnce(&[String]) -> anyhow::Result<()>) -> E
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "swap" => swaps(rest, fork),
+        Some((first, rest)) if first == "fuzz" => fuzzes(rest),
         _ => all(&arguments),
     };
     match done {
@@ -132,6 +136,20 @@ fn swaps(arguments: &[String], fork: &Fork) -> anyhow::Result<()> {
         "outside was reached: {}",
         reached.join(", ")
     );
+    Ok(())
+}
+
+/// `fuzz SECONDS [SEED]`: calls at random, with the kernel and without it; with a seed, that case alone.
+fn fuzzes(arguments: &[String]) -> anyhow::Result<()> {
+    let usage = "usage: attacks fuzz SECONDS [SEED]";
+    let (seconds, seed) = match arguments {
+        [seconds] => (seconds, None),
+        [seconds, seed] => (seconds, Some(seed.parse().context(usage)?)),
+        _ => anyhow::bail!(usage),
+    };
+    let time = Duration::from_secs(seconds.parse().context(usage)?);
+    let program = std::env::current_exe()?;
+    println!("{}", fuzz(&program, time, seed)?);
     Ok(())
 }
 

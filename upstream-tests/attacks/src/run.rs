@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::case::{Case, Step};
 use crate::module::{Module, Outcome};
-use crate::tree::{Reached, Tree};
+use crate::tree::{Left, Reached, Tree};
 use crate::worker::{Grant, Request, Way};
 
 /// What a case is run on.
@@ -37,6 +37,10 @@ pub struct Verdict {
     pub unexpected: Vec<String>,
     /// What the module's process said when it ended before its time.
     pub crashed: Option<String>,
+    /// What each step of the module came to, up to where it ended.
+    pub came_to: Vec<&'static str>,
+    /// What the directories have in them at the end.
+    pub left: Left,
 }
 
 /// Runs a case.
@@ -80,11 +84,17 @@ pub fn run(case: &Case, way: Way, subject: &Subject<'_>) -> anyhow::Result<Verdi
         subject,
         top: tree.root().to_string_lossy().into_owned(),
         sizes: BTreeSet::new(),
+        came_to: Vec::new(),
     };
     let done = running.find_grants(&grants);
     let started = done.is_ok();
     let done = done.and_then(|()| running.all(&mut tree, after));
-    let Running { module, sizes, .. } = running;
+    let Running {
+        module,
+        sizes,
+        came_to,
+        ..
+    } = running;
     let seen = module.seen.clone();
     let ended = module.end();
     let (unexpected, crashed) = match (done, ended) {
@@ -110,6 +120,8 @@ pub fn run(case: &Case, way: Way, subject: &Subject<'_>) -> anyhow::Result<Verdi
         reached,
         unexpected,
         crashed,
+        came_to,
+        left: tree.left()?,
     })
 }
 
@@ -121,6 +133,8 @@ struct Running<'a> {
     top: String,
     /// Places whose files' sizes became known.
     sizes: BTreeSet<&'static str>,
+    /// What each step came to.
+    came_to: Vec<&'static str>,
 }
 
 impl Running<'_> {
@@ -136,6 +150,7 @@ impl Running<'_> {
                 .step(&step.words)
                 .with_context(|| format!("{:?}", step.words))?;
             let came_to = outcome.map_or_else(|errno| errno.name(), |()| "ok");
+            self.came_to.push(came_to);
             if self.subject.compare && !step.expects(came_to) {
                 unexpected.push(format!("{}: {came_to}", step.words.join(" ")));
             }

@@ -26,6 +26,9 @@ pub struct Tree {
 /// By path: what it is, what is in it, and when that was changed.
 type Snapshot = BTreeMap<PathBuf, (Kind, Vec<u8>, i64)>;
 
+/// By path below the directories: what it is, and what is in it.
+pub type Left = BTreeMap<String, String>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
@@ -175,6 +178,21 @@ impl Tree {
             }
         }
         Ok(found)
+    }
+
+    /// What is there now, in the same words for every such tree.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn left(&self) -> anyhow::Result<Left> {
+        let top = self.root().to_string_lossy().into_owned();
+        let mut left = Left::new();
+        for (path, (kind, content, _)) in self.snapshot()? {
+            let content = String::from_utf8_lossy(&content).replace(&top, "$T");
+            let path = path.strip_prefix(self.root())?;
+            left.insert(path.display().to_string(), format!("{kind:?} {content}"));
+        }
+        Ok(left)
     }
 
     /// What was reached that `grants` don't allow, given all bytes that the module has seen.

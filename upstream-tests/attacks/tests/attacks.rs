@@ -29,3 +29,8 @@ fn nothing_outside_is_reached_while_the_host_swaps() {
 fn nothing_outside_is_reached_while_the_host_swaps_and_the_kernel_is_not_there() {
     attacks(&["swap", "20000", "off"]);
 }
+
+#[test]
+fn calls_at_random_reach_nothing_outside_and_work_inside_as_without_the_kernel() {
+    attacks(&["fuzz", "25"]);
+}

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use wasix_landlock::Access;
 use wasix_landlock_testing::ask;
 
-use super::world::{Entry, Id, Node, OUTSIDE, Place, ROOT, World, at, path};
+use super::world::{Entry, Id, Node, OUTSIDE, Place, ROOT, World, at, fresh, path};
 
 /// A set of `LANDLOCK_ACCESS_FS_*`.
 pub type Rights = u32;
@@ -69,23 +69,29 @@ pub enum Ask {
 pub fn asks(rng: &mut Rng, entries: &[Entry]) -> Vec<Ask> {
     (0..rng.usize(20..80))
         .map(|_| {
-            let path = |rng: &mut Rng| path(rng, entries);
-            let one = path(rng);
+            let (old, new) = (path(rng, entries), fresh(rng, entries));
+            // What was made is used as well.
+            let old = if rng.u8(..4) == 0 {
+                fresh(rng, entries)
+            } else {
+                old
+            };
             match rng.u8(..20) {
-                0 | 1 => Ask::Read(one),
-                2 => Ask::List(one),
-                3 => Ask::Write(one),
-                4 => Ask::Overwrite(one),
-                5 => Ask::Truncate(one),
-                6 | 7 => Ask::Create(one),
-                8 => Ask::MakeFile(one),
-                9 | 10 => Ask::MakeDirectory(one),
-                11 => Ask::MakeFifo(one),
-                12 => Ask::MakeLink(path(rng), one),
-                13 => Ask::Unlink(one),
-                14 => Ask::RemoveDirectory(one),
-                15..=17 => Ask::Rename(one, path(rng)),
-                _ => Ask::Link(one, path(rng)),
+                0 | 1 => Ask::Read(old),
+                2 => Ask::List(old),
+                3 => Ask::Write(old),
+                4 => Ask::Overwrite(old),
+                5 => Ask::Truncate(old),
+                6 | 7 => Ask::Create(new),
+                8 => Ask::MakeFile(new),
+                9 | 10 => Ask::MakeDirectory(new),
+                11 => Ask::MakeFifo(new),
+                12 => Ask::MakeLink(old, new),
+                13 => Ask::Unlink(old),
+                14 => Ask::RemoveDirectory(old),
+                15 | 16 => Ask::Rename(old, new),
+                17 => Ask::Rename(old, path(rng, entries)),
+                _ => Ask::Link(old, new),
             }
         })
         .collect()
@@ -143,29 +149,24 @@ impl Ask {
 
     /// Whether it leads to where the model ends, or would change the name of its root.
     pub fn leads_outside(&self, world: &World) -> bool {
-        let only_looks = matches!(self, Self::Read(_) | Self::List(_));
-        let opens = matches!(
-            self,
-            Self::Write(_) | Self::Overwrite(_) | Self::Truncate(_)
-        );
-        let outside = |path: &String| match world.walk(path, only_looks || opens) {
-            Ok(place) => place.node == Some(ROOT) && !only_looks,
+        let outside = |place: Result<Place, i32>| match place {
+            Ok(place) => place.node == Some(ROOT),
             Err(error) => error == OUTSIDE,
         };
         match self {
-            Self::Rename(from, to) | Self::Link(from, to) => outside(from) || outside(to),
-            Self::Read(path)
-            | Self::List(path)
-            | Self::Write(path)
-            | Self::Overwrite(path)
-            | Self::Truncate(path)
-            | Self::Create(path)
+            Self::Read(path) | Self::List(path) => world.walk(path, true).err() == Some(OUTSIDE),
+            Self::Write(path) | Self::Overwrite(path) | Self::Truncate(path) => {
+                outside(world.walk(path, true))
+            }
+            Self::Rename(from, to) => outside(world.find(from)) || outside(world.find(to)),
+            Self::Link(from, to) => outside(world.walk(from, false)) || outside(world.find(to)),
+            Self::Create(path)
             | Self::MakeFile(path)
             | Self::MakeDirectory(path)
             | Self::MakeFifo(path)
             | Self::MakeLink(_, path)
             | Self::Unlink(path)
-            | Self::RemoveDirectory(path) => outside(path),
+            | Self::RemoveDirectory(path) => outside(world.find(path)),
         }
     }
 }
@@ -220,17 +221,17 @@ impl Domain {
     /// Whether the kernel would let pass what succeeds without the restriction; `None` for what
     /// would not succeed.
     pub fn allows(&self, world: &World, ask: &Ask) -> Option<bool> {
-        let found = |path: &String, follow| {
-            let place = world.walk(path, follow).ok()?;
+        let found = |place: Result<Place, i32>| {
+            let place = place.ok()?;
             place.node.map(|node| (place, node))
         };
         let free = |path: &String| {
-            let place = world.walk(path, false).ok()?;
+            let place = world.find(path).ok()?;
             (place.node.is_none() && place.name.is_some()).then_some(place)
         };
         Some(match ask {
             Ask::Read(path) | Ask::List(path) => {
-                let (place, node) = found(path, true)?;
+                let (place, node) = found(world.walk(path, true))?;
                 let right = if world.is_directory(node) {
                     READ_DIR
                 } else {
@@ -238,11 +239,13 @@ impl Domain {
                 };
                 self.grants(world, &place, right)
             }
-            Ask::Write(path) => self.grants(world, &found(path, true)?.0, WRITE_FILE),
-            Ask::Overwrite(path) => {
-                self.grants(world, &found(path, true)?.0, WRITE_FILE | TRUNCATE)
-            }
-            Ask::Truncate(path) => self.grants(world, &found(path, true)?.0, TRUNCATE),
+            Ask::Write(path) => self.grants(world, &found(world.walk(path, true))?.0, WRITE_FILE),
+            Ask::Overwrite(path) => self.grants(
+                world,
+                &found(world.walk(path, true))?.0,
+                WRITE_FILE | TRUNCATE,
+            ),
+            Ask::Truncate(path) => self.grants(world, &found(world.walk(path, true))?.0, TRUNCATE),
             Ask::Create(path) => {
                 let place = free(path)?;
                 self.grants_in(world, place.parent, MAKE_REG | WRITE_FILE)
@@ -251,13 +254,15 @@ impl Domain {
             Ask::MakeDirectory(path) => self.grants_in(world, free(path)?.parent, MAKE_DIR),
             Ask::MakeFifo(path) => self.grants_in(world, free(path)?.parent, MAKE_FIFO),
             Ask::MakeLink(_, path) => self.grants_in(world, free(path)?.parent, MAKE_SYM),
-            Ask::Unlink(path) => self.grants_in(world, found(path, false)?.0.parent, REMOVE_FILE),
+            Ask::Unlink(path) => {
+                self.grants_in(world, found(world.find(path))?.0.parent, REMOVE_FILE)
+            }
             Ask::RemoveDirectory(path) => {
-                self.grants_in(world, found(path, false)?.0.parent, REMOVE_DIR)
+                self.grants_in(world, found(world.find(path))?.0.parent, REMOVE_DIR)
             }
             Ask::Rename(from, to) => {
-                let (from, node) = found(from, false)?;
-                let to = world.walk(to, false).ok()?;
+                let (from, node) = found(world.find(from))?;
+                let to = world.find(to).ok()?;
                 let removed = to.node.map_or(0, |node| removing(world, node));
                 self.moves(
                     world,
@@ -268,7 +273,7 @@ impl Domain {
                 )
             }
             Ask::Link(from, to) => {
-                let (from, node) = found(from, false)?;
+                let (from, node) = found(world.walk(from, false))?;
                 self.moves(world, &from, &free(to)?, 0, making(world, node))
             }
         })
@@ -297,7 +302,7 @@ impl Domain {
         let made = match ask {
             // Making is asked before opening, and isn't undone.
             Ask::Create(path) if answer == Err(libc::EACCES) => {
-                let place = world.walk(path, false).ok();
+                let place = world.find(path).ok();
                 place.is_some_and(|place| {
                     place.node.is_none() && self.grants_in(world, place.parent, MAKE_REG)
                 })
@@ -311,11 +316,11 @@ impl Domain {
 }
 
 fn apply(world: &mut World, ask: &Ask) {
-    let place = |world: &World, path: &String, follow| world.walk(path, follow).ok();
+    let found = |world: &World, path: &String| world.find(path).ok();
     match ask {
         Ask::Read(_) | Ask::List(_) | Ask::Write(_) => {}
         Ask::Overwrite(path) | Ask::Truncate(path) => {
-            if let Some(node) = place(world, path, true).and_then(|place| place.node) {
+            if let Some(node) = world.walk(path, true).ok().and_then(|place| place.node) {
                 world.empty(node);
             }
         }
@@ -337,17 +342,17 @@ fn apply(world: &mut World, ask: &Ask) {
                     content: String::new(),
                 },
             };
-            if let Some(place) = place(world, path, false) {
+            if let Some(place) = found(world, path) {
                 world.make(&place, node);
             }
         }
         Ask::Unlink(path) | Ask::RemoveDirectory(path) => {
-            if let Some(place) = place(world, path, false) {
+            if let Some(place) = found(world, path) {
                 world.remove(&place);
             }
         }
         Ask::Rename(from, to) => {
-            let (from, to) = (place(world, from, false), place(world, to, false));
+            let (from, to) = (found(world, from), found(world, to));
             if let (Some(from), Some(mut to)) = (from, to)
                 && from.node != to.node
                 && let Some(node) = from.node
@@ -359,8 +364,8 @@ fn apply(world: &mut World, ask: &Ask) {
             }
         }
         Ask::Link(from, to) => {
-            let node = place(world, from, false).and_then(|from| from.node);
-            if let (Some(node), Some(to)) = (node, place(world, to, false)) {
+            let node = world.walk(from, false).ok().and_then(|from| from.node);
+            if let (Some(node), Some(to)) = (node, found(world, to)) {
                 world.insert(&to, node);
             }
         }

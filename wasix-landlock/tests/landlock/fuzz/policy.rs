@@ -27,6 +27,11 @@ pub fn grants(rng: &mut Rng, entries: &[Entry]) -> Vec<Grant> {
     for _ in 0..rng.usize(1..6) {
         let path = match grants.last() {
             Some(last) if rng.u8(..6) == 0 => last.path.clone(),
+            // High up, so that there is much in it.
+            _ if rng.u8(..3) == 0 => {
+                let path = path(rng, entries);
+                path.split('/').next().unwrap_or_default().to_owned()
+            }
             _ => path(rng, entries),
         };
         let there = world.walk(&path, true).ok().and_then(|place| place.node);
@@ -36,10 +41,13 @@ pub fn grants(rng: &mut Rng, entries: &[Entry]) -> Vec<Grant> {
             Some(there) if world.is_directory(there) => Some(Kind::Directory),
             _ => Some(Kind::File),
         };
-        let access = |rng: &mut Rng| Access {
-            read: rng.u8(..4) != 0,
-            write: rng.bool(),
-            create: rng.bool(),
+        let access = |rng: &mut Rng| match rng.u8(..3) {
+            0 => Access::ALL,
+            _ => Access {
+                read: rng.u8(..4) != 0,
+                write: rng.bool(),
+                create: rng.bool(),
+            },
         };
         let bound = if rng.u8(..6) == 0 {
             access(rng)

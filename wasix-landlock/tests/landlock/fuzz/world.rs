@@ -1,7 +1,7 @@
 //! A small file system in memory, and the same on the host.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
@@ -18,6 +18,9 @@ pub const ROOT: Id = 0;
 
 /// The names in it are few, so that they meet.
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Names of what is made later.
+const NEW: [&str; 3] = ["x", "y", "z"];
 
 /// A path's components lead above [`ROOT`], to where the model ends.
 pub const OUTSIDE: i32 = -1;
@@ -192,6 +195,11 @@ impl World {
         })
     }
 
+    /// Finds what is to be made, removed or moved: no slash makes the kernel follow a link then.
+    pub fn find(&self, path: &str) -> Result<Place, i32> {
+        self.walk(path.trim_end_matches('/'), false)
+    }
+
     pub fn make(&mut self, place: &Place, node: Node) -> Option<Id> {
         let id = self.nodes.len();
         self.nodes.push(node);
@@ -342,8 +350,12 @@ pub fn one<T: Clone>(rng: &mut Rng, of: &[T]) -> T {
 pub fn entries(rng: &mut Rng) -> Vec<Entry> {
     let mut entries = Vec::new();
     let (mut directories, mut files) = (vec![String::new()], Vec::new());
-    for _ in 0..rng.usize(6..22) {
+    let mut taken = BTreeSet::new();
+    for _ in 0..rng.usize(6..26) {
         let path = format!("{}{}", one(rng, &directories), one(rng, &NAMES));
+        if !taken.insert(path.clone()) {
+            continue;
+        }
         let entry = match rng.u8(..24) {
             0..8 => {
                 if path.split('/').count() < 5 {
@@ -384,22 +396,29 @@ pub fn path(rng: &mut Rng, entries: &[Entry]) -> String {
         ) => path.clone(),
         None => one(rng, &NAMES).to_owned(),
     };
-    for _ in 0..2 {
-        match rng.u8(..24) {
-            0..4 => path = join(&path, one(rng, &NAMES)),
-            4 => path = join(&path, ".."),
-            5 => path = join(&path, &format!("../{}", one(rng, &NAMES))),
-            6 => path = format!("../{path}"),
-            7 => {
-                path = path
-                    .rsplit_once('/')
-                    .map_or(String::new(), |(above, _)| above.to_owned())
-            }
-            _ => {}
-        }
+    if rng.u8(..3) == 0 {
+        path = match rng.u8(..8) {
+            0..3 => join(&path, one(rng, &NAMES)),
+            3 => join(&path, ".."),
+            4 => join(&path, &format!("../{}", one(rng, &NAMES))),
+            5 => format!("../{path}"),
+            6 if !path.is_empty() => path + "/",
+            _ => above(&path).to_owned(),
+        };
     }
-    match rng.u8(..24) {
-        0 if !path.is_empty() => path + "/",
-        _ => path,
+    path
+}
+
+/// A path at which there may well be nothing yet.
+pub fn fresh(rng: &mut Rng, entries: &[Entry]) -> String {
+    let beside = path(rng, entries);
+    match rng.u8(..4) {
+        0 => beside,
+        1 => join(&beside, one(rng, &NEW)),
+        _ => join(above(&beside), one(rng, &NEW)),
     }
+}
+
+fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(above, _)| above)
 }
