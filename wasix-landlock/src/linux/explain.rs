@@ -35,6 +35,9 @@ struct Asked {
     access: Access,
     /// Device, inode and kind of what is there.
     found: Option<((u64, u64), Object)>,
+    /// Device and inode of each directory above it. They are asked for now, since a directory that
+    /// was moved keeps its rule.
+    above: Vec<(u64, u64)>,
 }
 
 impl Asked {
@@ -48,10 +51,14 @@ impl Asked {
             };
             ((found.dev(), found.ino()), object)
         });
+        let above = resolved.ancestors().skip(1);
+        let above = above.filter_map(|directory| fs::symlink_metadata(directory).ok());
+        let above = above.map(|found| (found.dev(), found.ino())).collect();
         Self {
             resolved,
             access,
             found,
+            above,
         }
     }
 
@@ -91,10 +98,10 @@ impl Asked {
 
     /// A rule is on an inode, and on everything beneath it.
     fn is_covered_by(&self, grant: &Grant) -> bool {
-        let same = self.found.is_some() && self.found.map(|(inode, _)| inode) == grant.inode;
-        same || (grant.object == Directory
-            && self.resolved.starts_with(&grant.resolved)
-            && grant.is_still_there())
+        let itself = self.found.map(|(inode, _)| inode);
+        grant.inode.is_some_and(|inode| {
+            itself == Some(inode) || (grant.object == Directory && self.above.contains(&inode))
+        })
     }
 
     /// Whether it stands where what was granted stood.

@@ -140,3 +140,24 @@ fn a_link_is_explained_by_where_it_leads() {
         assert!(answer.to_string().contains("leads to"), "{answer}");
     });
 }
+
+#[test]
+fn a_directory_that_was_moved_keeps_its_grant() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let (old, new) = (tree.granted().join("old"), tree.granted().join("new"));
+        fs::create_dir(&old).unwrap();
+        fs::write(old.join("file"), "content").unwrap();
+        let movable = Access::WRITE.union(Access::CREATE);
+        policy()
+            .preopen(directory(tree.granted(), movable))
+            .preopen(directory(&old, Access::READ))
+            .enforce()
+            .unwrap();
+        File::open(tree.granted().join("file")).unwrap_err();
+        fs::rename(&old, &new).unwrap();
+        File::open(new.join("file")).unwrap();
+        let answer = explain(new.join("file"), Access::READ);
+        assert!(!answer.is_denied(), "{answer}");
+    });
+}

@@ -75,8 +75,9 @@ fn for_a_time() {
         }
         cases += 1;
     }
+    // A slow machine comes to few cases.
     assert!(
-        only.is_some() || counts.all().iter().all(|count| *count > 0),
+        cases < 20 || counts.all().iter().all(|count| *count > 0),
         "{counts:?}"
     );
     note_from_anywhere(&format!("{cases} cases from seed {first}: {counts:?}"));

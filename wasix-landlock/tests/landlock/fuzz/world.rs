@@ -397,7 +397,12 @@ pub fn path(rng: &mut Rng, entries: &[Entry]) -> String {
         None => one(rng, &NAMES).to_owned(),
     };
     if rng.u8(..3) == 0 {
-        path = match rng.u8(..8) {
+        path = match rng.u8(..10) {
+            // Its directory may have been moved.
+            8.. => {
+                let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
+                join(&join(above(directory), one(rng, &NEW)), name)
+            }
             0..3 => join(&path, one(rng, &NAMES)),
             3 => join(&path, ".."),
             4 => join(&path, &format!("../{}", one(rng, &NAMES))),
