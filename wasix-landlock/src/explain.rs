@@ -7,7 +7,8 @@ use std::{
 
 use crate::{Access, Right, platform};
 
-/// Says whether this process may access a path of the host, and if not, what is missing.
+/// Says whether this process, or the calling thread's instance, may access a path of the host, and
+/// if not, what is missing.
 ///
 /// It answers from the record of what was enforced, and from what stands at the path now. Nothing
 /// is opened and nothing changes, so it can be asked for what is denied. What the user may not do

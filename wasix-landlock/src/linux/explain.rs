@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::process::{self, Enforced, Grant, Process};
+use super::{
+    membership::Membership,
+    process::{self, Enforced, Grant, Process},
+};
 use crate::{
     Access, Explanation, GrantedPath, Object, Right, Verdict,
     rights::{Object::Directory, Rights},
@@ -15,9 +18,12 @@ use crate::{
 /// See [`crate::explain`].
 pub(crate) fn explain(path: &Path, access: Access) -> Explanation {
     let asked = Asked::new(path, access);
-    let enforced = match &*process::lock() {
-        Process::Under(enforced) => Some(enforced.clone()),
-        Process::Free | Process::Partly => None,
+    let enforced = match Membership::current() {
+        Some(instance) => instance.enforced().cloned(),
+        None => match &*process::lock() {
+            Process::Under(enforced) => Some(enforced.clone()),
+            Process::Free | Process::Partly => None,
+        },
     };
     let verdict = enforced.map_or(Verdict::NotRestricted, |enforced| {
         asked.judged_by(&enforced)

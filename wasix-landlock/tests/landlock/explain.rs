@@ -161,3 +161,31 @@ fn a_directory_that_was_moved_keeps_its_grant() {
         assert!(!answer.is_denied(), "{answer}");
     });
 }
+
+#[test]
+fn in_an_instance_it_is_the_instance_that_is_explained() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let outside = tree.outside().join("file");
+        let inside = std::thread::scope(|scope| {
+            let instance = scope.spawn(|| {
+                policy()
+                    .scope(wasix_landlock::Scope::Instance)
+                    .preopen(directory(tree.granted(), Access::READ))
+                    .enforce()
+                    .unwrap();
+                (
+                    explain(&outside, Access::READ),
+                    File::open(&outside).is_ok(),
+                )
+            });
+            instance.join().unwrap()
+        });
+        assert!(inside.0.is_denied() && !inside.1, "{}", inside.0);
+        assert_eq!(
+            explain(&outside, Access::READ).verdict,
+            Verdict::NotRestricted
+        );
+        File::open(&outside).unwrap();
+    });
+}
