@@ -3,10 +3,11 @@
 use std::{
     fs::{self, File, FileTimes},
     os::unix::net::{UnixDatagram, UnixStream},
+    path::Path,
     process::Command,
     sync::{Arc, Barrier, mpsc},
     thread,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use wasix_landlock::{
@@ -175,17 +176,24 @@ fn lacks(report: &Report, what: &str) -> bool {
 fn beside_a_filtered_thread(body: impl FnOnce()) {
     let (filtered, is_filtered) = mpsc::channel();
     let (end, is_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
+    let filtered_thread = thread::scope(|scope| {
         scope.spawn(move || {
             limits::fail_system_call(libc::SYS_vhangup, libc::ENOSYS);
-            filtered.send(()).unwrap();
+            let here = fs::read_link("/proc/thread-self").unwrap();
+            filtered.send(here).unwrap();
             // Over when the other end is dropped, by a panic as well.
             let _ = is_over.recv();
         });
-        is_filtered.recv().unwrap();
+        let filtered_thread = is_filtered.recv().unwrap();
         let _end = end;
         body();
+        filtered_thread
     });
+    // It is joined before the kernel has done away with it.
+    let until = Instant::now() + Duration::from_secs(10);
+    while Path::new("/proc").join(&filtered_thread).exists() && Instant::now() < until {
+        thread::yield_now();
+    }
 }
 
 #[test]
