@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType as HostType, Mode, OFlags, ResolveFlags, Timespec, Timestamps,
+    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, ResolveFlags, Timespec,
+    Timestamps,
 };
 use rustix::io::Errno;
 
@@ -104,8 +105,12 @@ impl Beneath {
         Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
-    /// The names in a directory, with what they are; links aren't followed.
-    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, fs::Metadata)>> {
+    /// The names in a directory, in the host's order, each with what `look` says of it.
+    fn entries<T>(
+        &self,
+        path: &Path,
+        look: impl Fn(&OwnedFd, &DirEntry) -> io::Result<T>,
+    ) -> io::Result<Vec<(OsString, T)>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let directory = self.open_at(path, flags, Mode::empty())?;
         let mut found = Vec::new();
@@ -115,36 +120,35 @@ impl Beneath {
             if name == c"." || name == c".." {
                 continue;
             }
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = rustix::fs::openat(&directory, name, flags, Mode::empty())?;
-            let name = OsStr::from_bytes(name.to_bytes()).to_owned();
-            found.push((name, fs::File::from(file).metadata()?));
+            let seen = look(&directory, &entry)?;
+            found.push((OsStr::from_bytes(name.to_bytes()).to_owned(), seen));
         }
         Ok(found)
+    }
+
+    /// The names in a directory, with what they are; links aren't followed.
+    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, fs::Metadata)>> {
+        self.entries(path, |directory, entry| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(directory, entry.file_name(), flags, Mode::empty())?;
+            fs::File::from(file).metadata()
+        })
     }
 
     /// The names in a directory, in the host's order, and what each is: all that a listing shows. An entry is
     /// only looked at where the file system doesn't keep its type in the directory.
     pub(crate) fn list_dir(&self, path: &Path) -> io::Result<Vec<(OsString, FileType)>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let directory = self.open_at(path, flags, Mode::empty())?;
-        let mut found = Vec::new();
-        for entry in Dir::read_from(&directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
+        self.entries(path, |directory, entry| {
             let kind = match entry.file_type() {
                 HostType::Unknown => {
-                    let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    let name = entry.file_name();
+                    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
                     HostType::from_raw_mode(stat.st_mode)
                 }
                 known => known,
             };
-            found.push((OsStr::from_bytes(name.to_bytes()).to_owned(), kind_of(kind)));
-        }
-        Ok(found)
+            Ok(kind_of(kind))
+        })
     }
 
     pub(crate) fn create_dir(&self, path: &Path) -> io::Result<()> {

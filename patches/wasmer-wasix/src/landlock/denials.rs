@@ -194,12 +194,7 @@ fn host_path(root: &WasiFsRoot, guest: &Path) -> Option<PathBuf> {
         .iter()
         .filter(|backing| guest.starts_with(&backing.guest))
         .max_by_key(|backing| backing.guest.components().count())?;
-    let rest = guest.strip_prefix(&innermost.guest).ok()?;
-    // Joining nothing would add a slash, and a file has none.
-    Some(match rest == Path::new("") {
-        true => innermost.host.clone(),
-        false => innermost.host.join(rest),
-    })
+    Some(innermost.below(guest)?.host)
 }
 
 impl WasiFsRoot {

@@ -307,42 +307,39 @@ impl Guest {
     /// Opens a path and returns its descriptor.
     #[track_caller]
     pub fn open(&mut self, directory: i32, path: &str, how: Open) -> Outcome<i32> {
-        let [path, path_length] = self.path(FIRST_PATH, path);
-        let follow = 1;
-        self.call(
-            "path_open",
-            &[
-                directory.into(),
-                Value::I32(follow),
-                path,
-                path_length,
-                how.flags().into(),
-                how.rights().into(),
-                how.rights().into(),
-                i32::from(how.append).into(),
-                result(),
-            ],
-        )?;
-        Ok(self.number().cast_signed())
+        let rights = [how.rights(); 2];
+        self.path_open(directory, path, how.flags(), rights, how.append.into())
     }
 
     /// Opens a directory with all rights that can be had there.
     #[track_caller]
     pub fn open_directory(&mut self, directory: i32, path: &str) -> Outcome<i32> {
+        let rights = [Rights::all() & !Rights::FD_WRITE, Rights::all()];
+        let rights = rights.map(|rights| rights.bits().cast_signed());
+        self.path_open(directory, path, 1 << 1, rights, 0)
+    }
+
+    /// Opens what the path leads to, with the rights of the descriptor and those that it hands on.
+    #[track_caller]
+    pub(super) fn path_open(
+        &mut self,
+        directory: i32,
+        path: &str,
+        flags: i32,
+        [rights, inherited]: [i64; 2],
+        descriptor_flags: i32,
+    ) -> Outcome<i32> {
         let [path, path_length] = self.path(FIRST_PATH, path);
-        let [flags, none] = [Value::I32(1 << 1), Value::I32(0)];
-        let rights = (Rights::all() & !Rights::FD_WRITE).bits().cast_signed();
-        let inherited = Rights::all().bits().cast_signed();
-        let (rights, inherited) = (rights.into(), inherited.into());
+        let follow = 1;
         let arguments = [
             directory.into(),
-            1.into(),
+            Value::I32(follow),
             path,
             path_length,
-            flags,
-            rights,
-            inherited,
-            none,
+            flags.into(),
+            rights.into(),
+            inherited.into(),
+            descriptor_flags.into(),
             result(),
         ];
         self.call("path_open", &arguments)?;

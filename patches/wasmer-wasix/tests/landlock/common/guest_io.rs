@@ -3,7 +3,7 @@
 use wasmer::Value;
 use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 
-use super::guest::{BUFFER, FIRST_PATH, Guest, Outcome, RESULT, VECTOR, address, length, result};
+use super::guest::{BUFFER, Guest, Outcome, RESULT, VECTOR, address, length, result};
 
 /// Where the guest's listings go, behind what else it reads.
 const LISTING: u64 = 32768;
@@ -12,22 +12,7 @@ impl Guest {
     /// Opens a file that is there with these rights.
     #[track_caller]
     pub fn open_with(&mut self, directory: i32, path: &str, rights: Rights) -> Outcome<i32> {
-        let [path, path_length] = self.path(FIRST_PATH, path);
-        let [rights, none] = [Value::I64(rights.bits().cast_signed()), Value::I32(0)];
-        let inherited = Value::I64(0);
-        let arguments = [
-            directory.into(),
-            1.into(),
-            path,
-            path_length,
-            none.clone(),
-            rights,
-            inherited,
-            none,
-            result(),
-        ];
-        self.call("path_open", &arguments)?;
-        Ok(self.number().cast_signed())
+        self.path_open(directory, path, 0, [rights.bits().cast_signed(), 0], 0)
     }
 
     /// Reads so many bytes: at the offset, or where the descriptor is.
