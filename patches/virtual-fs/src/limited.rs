@@ -5,6 +5,7 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::host_backing::{HostAccess, HostBacking};
+use crate::plain_path::below_root;
 use crate::{
     FileOpener, FileSystem, FileType, FsError, Metadata, OpenOptions, OpenOptionsConfig, ReadDir,
     Result, VirtualFile,
@@ -51,7 +53,10 @@ impl Limited {
     }
 
     /// `path` as `inner` has it, without a way above the directory.
-    fn inside(&self, path: &Path) -> PathBuf {
+    fn inside<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
+        if self.base == Path::new("/") && path.has_root() && below_root(path).is_some() {
+            return Cow::Borrowed(path);
+        }
         let mut inside = PathBuf::new();
         for component in path.components() {
             match component {
@@ -63,10 +68,11 @@ impl Limited {
             }
         }
         // Joining an empty path would add a slash at the end.
-        if inside == Path::new("") {
-            return self.base.clone();
-        }
-        self.base.join(inside)
+        Cow::Owned(if inside == Path::new("") {
+            self.base.clone()
+        } else {
+            self.base.join(inside)
+        })
     }
 }
 
@@ -121,6 +127,11 @@ impl FileSystem for Limited {
             }
         }
         Ok(found)
+    }
+
+    fn is_host_path(&self, path: &Path) -> bool {
+        may(self.access.write && self.access.create).is_ok()
+            && self.inner.is_host_path(&self.inside(path))
     }
 
     fn list_dir(&self, path: &Path) -> Result<Vec<(OsString, FileType)>> {

@@ -10,5 +10,6 @@
 pub mod landlock;
 mod listing;
 mod positional_io;
+mod unseen;
 
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));

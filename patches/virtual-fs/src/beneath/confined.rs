@@ -3,18 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, ResolveFlags, Timespec,
-    Timestamps,
+    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, ResolveFlags, StatxFlags,
+    StatxTimestamp, Timespec, Timestamps,
 };
 use rustix::io::Errno;
 
-use crate::{FileType, OpenOptionsConfig};
+use crate::{FileType, Metadata, OpenOptionsConfig, plain_path};
 
 /// How often a resolution is tried again that something else renamed at the same time has disturbed: the
 /// kernel then can't say whether the path has left the directory.
@@ -29,6 +29,21 @@ struct Inner {
     root: PathBuf,
     directory: OwnedFd,
     resolve: ResolveFlags,
+}
+
+/// The directory that a path is in.
+enum Parent<'a> {
+    Root(BorrowedFd<'a>),
+    Opened(OwnedFd),
+}
+
+impl AsFd for Parent<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(root) => *root,
+            Self::Opened(directory) => directory.as_fd(),
+        }
+    }
 }
 
 impl Beneath {
@@ -52,9 +67,12 @@ impl Beneath {
 
     /// `path` as seen from the directory.
     fn inside<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
-        let inside = path
-            .strip_prefix(&self.0.root)
-            .map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+        let inside = match plain_path::strip(path, &self.0.root) {
+            Some(inside) => inside,
+            None => path
+                .strip_prefix(&self.0.root)
+                .map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?,
+        };
         Ok(if inside == Path::new("") {
             Path::new(".")
         } else {
@@ -78,25 +96,45 @@ impl Beneath {
     }
 
     /// The directory that `path` is in, and its name there. The root is not looked at from outside.
-    fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+    fn parent<'a>(&self, path: &'a Path) -> io::Result<(Parent<'_>, &'a OsStr)> {
+        let root = Parent::Root(self.0.directory.as_fd());
         if path == self.0.root {
-            return Ok((self.0.directory.try_clone()?, OsStr::new(".")));
+            return Ok((root, OsStr::new(".")));
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Errno::BUSY.into());
         };
+        if parent == self.0.root {
+            return Ok((root, name));
+        }
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        Ok((self.open_at(parent, flags, Mode::empty())?, name))
+        let parent = self.open_at(parent, flags, Mode::empty())?;
+        Ok((Parent::Opened(parent), name))
     }
 
-    pub(crate) fn metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
-        let file = self.open_at(path, OFlags::PATH, Mode::empty())?;
-        fs::File::from(file).metadata()
+    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        match self.metadata_in_root(path)? {
+            Some(found) if !found.file_type().is_symlink() => Ok(found),
+            _ => look_at(&self.open_at(path, OFlags::PATH, Mode::empty())?),
+        }
     }
 
-    pub(crate) fn symlink_metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
-        let file = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
-        fs::File::from(file).metadata()
+    pub(crate) fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
+        if let Some(found) = self.metadata_in_root(path)? {
+            return Ok(found);
+        }
+        look_at(&self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?)
+    }
+
+    /// By one call, what is directly in the root, if `path` is that: a name by itself leads nowhere else as
+    /// long as no link is followed.
+    fn metadata_in_root(&self, path: &Path) -> io::Result<Option<Metadata>> {
+        let name = self.inside(path)?;
+        let is_name = !name.as_os_str().as_bytes().contains(&b'/') && name != Path::new("..");
+        if !is_name {
+            return Ok(None);
+        }
+        look(&self.0.directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Some)
     }
 
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -127,11 +165,9 @@ impl Beneath {
     }
 
     /// The names in a directory, with what they are; links aren't followed.
-    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, fs::Metadata)>> {
+    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, Metadata)>> {
         self.entries(path, |directory, entry| {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = rustix::fs::openat(directory, entry.file_name(), flags, Mode::empty())?;
-            fs::File::from(file).metadata()
+            look(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
         })
     }
 
@@ -179,8 +215,16 @@ impl Beneath {
     /// Renames, and sets the time of what was renamed, also if that is a link.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (old_parent, old) = self.parent(from)?;
-        let (new_parent, new) = self.parent(to)?;
-        match rustix::fs::renameat(&old_parent, old, &new_parent, new) {
+        let other_parent;
+        let (new_parent, new) = match (from.parent(), to.parent(), to.file_name()) {
+            (Some(one), Some(same), Some(new)) if one == same => (&old_parent, new),
+            _ => {
+                let (parent, new) = self.parent(to)?;
+                other_parent = parent;
+                (&other_parent, new)
+            }
+        };
+        match rustix::fs::renameat(&old_parent, old, new_parent, new) {
             Err(Errno::XDEV) => self.move_file_across_devices(from, to)?,
             renamed => renamed?,
         }
@@ -193,7 +237,7 @@ impl Beneath {
             last_modification: time(rustix::fs::UTIME_NOW),
         };
         // It was renamed, whatever becomes of this.
-        let _ = rustix::fs::utimensat(&new_parent, new, &times, AtFlags::SYMLINK_NOFOLLOW);
+        let _ = rustix::fs::utimensat(new_parent, new, &times, AtFlags::SYMLINK_NOFOLLOW);
         Ok(())
     }
 
@@ -246,6 +290,34 @@ impl Beneath {
         };
         Ok(self.open_at(path, flags, mode)?.into())
     }
+}
+
+/// What the host tells of an open file.
+fn look_at(file: &OwnedFd) -> io::Result<Metadata> {
+    look(file, "", AtFlags::EMPTY_PATH)
+}
+
+/// What the host tells of `name` in a directory.
+fn look(directory: &OwnedFd, name: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Metadata> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let told = rustix::fs::statx(directory, name, flags, wanted)?;
+    // A time before 1970 is none, as it is where std tells it.
+    let nanoseconds = |time: StatxTimestamp| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        seconds * 1_000_000_000 + u64::from(time.tv_nsec)
+    };
+    let knows_creation = StatxFlags::from_bits_retain(told.stx_mask).contains(StatxFlags::BTIME);
+    Ok(Metadata {
+        ft: kind_of(HostType::from_raw_mode(told.stx_mode.into())),
+        accessed: nanoseconds(told.stx_atime),
+        created: if knows_creation {
+            nanoseconds(told.stx_btime)
+        } else {
+            0
+        },
+        modified: nanoseconds(told.stx_mtime),
+        len: told.stx_size,
+    })
 }
 
 fn kind_of(host: HostType) -> FileType {

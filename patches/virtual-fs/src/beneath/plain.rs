@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::OpenOptionsConfig;
+use crate::{Metadata, OpenOptionsConfig};
 
 /// A directory of the host, and what is beneath it.
 #[derive(Debug, Clone)]
@@ -36,27 +36,28 @@ impl Beneath {
         Ok(Self)
     }
 
-    pub(crate) fn metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
-        fs::metadata(planted(path))
+    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        fs::metadata(planted(path))?.try_into()
     }
 
     /// With the feature, links are taken for what they lead to, so that nobody but the host resolves them.
-    pub(crate) fn symlink_metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
+    pub(crate) fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         if cfg!(feature = "landlock-kernel-alone") {
             return self.metadata(path);
         }
-        fs::symlink_metadata(planted(path))
+        fs::symlink_metadata(planted(path))?.try_into()
     }
 
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         fs::read_link(planted(path))
     }
 
-    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, fs::Metadata)>> {
+    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(OsString, Metadata)>> {
         fs::read_dir(planted(path))?
             .map(|entry| {
                 let entry = entry?;
-                Ok((entry.file_name(), fs::symlink_metadata(entry.path())?))
+                let metadata = fs::symlink_metadata(entry.path())?.try_into()?;
+                Ok((entry.file_name(), metadata))
             })
             .collect()
     }

@@ -27,4 +27,5 @@ mod second_layer;
 mod shared_files;
 mod takeover;
 mod unused_files;
+mod waiting;
 mod wrappers;
