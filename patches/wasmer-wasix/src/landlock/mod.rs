@@ -34,6 +34,8 @@ mod inside;
 #[cfg(feature = "sys-thread")]
 mod instance;
 mod limit;
+#[cfg(feature = "sys-thread")]
+mod module_cache;
 mod preopen;
 mod record;
 mod runtime_paths;
@@ -58,6 +60,8 @@ pub use wasix_landlock::{
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
 pub(crate) use denials::{SharedDenials, open_options};
+#[cfg(feature = "sys-thread")]
+pub(crate) use module_cache::fill_module_cache;
 pub(crate) use settings::Settings;
 
 /// Names the fork. Upstream has no such symbol, so that a program with
