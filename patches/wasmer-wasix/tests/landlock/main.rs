@@ -18,6 +18,7 @@ mod instances;
 mod links;
 mod listings;
 mod mode;
+mod packages;
 mod poster;
 mod recorded;
 mod runner;

@@ -198,7 +198,7 @@ fn a_runners_own_preopens_are_granted() {
 }
 
 /// Writes three bytes to `out/key`, through whichever preopen it shows in.
-const WRITER: &str = r#"(module
+pub const WRITER: &str = r#"(module
     (import "wasi_snapshot_preview1" "path_open" (func $path_open
         (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write
