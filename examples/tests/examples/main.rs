@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod custom_fs;
 mod genrsa;
 mod multi_tenant;
 mod openssl;
+mod plugin_host;
 mod run;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
