@@ -9,6 +9,15 @@ use crate::rights::{Object, Right, Rights};
 /// What a preopen may be used for.
 ///
 /// [`Policy::table`](crate::Policy::table) says which Landlock access rights each one stands for.
+///
+/// ```
+/// use wasix_landlock::Access;
+///
+/// let asked = Access::READ_WRITE;
+/// let behind = Access { create: true, ..Access::READ };
+/// assert_eq!(asked.intersection(behind), Access::READ);
+/// assert_eq!(asked.union(behind).to_string(), "read+write+create");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Access {
     /// Read files, list directories.

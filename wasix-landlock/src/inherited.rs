@@ -7,6 +7,16 @@ use std::collections::BTreeSet;
 /// No restriction touches what is open already: whoever takes the process over can go on reading a
 /// file that the program had open. The standard streams are left alone by all of these, and so are
 /// this crate's own descriptors.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use wasix_landlock::{Inherited, Policy};
+///
+/// // A socket that the service manager has passed as number 3 may be open, and nothing else.
+/// let allowed = BTreeSet::from([3]);
+/// let policy = Policy::default().inherited(Inherited::Refuse { allowed });
+/// # drop(policy);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Inherited {

@@ -9,6 +9,13 @@ use crate::{EnforceError, Report, platform};
 ///
 /// As long as one of these is there, which each thread of the instance holds on to, no policy can
 /// restrict the process as a whole.
+///
+/// ```
+/// use wasix_landlock::Instance;
+///
+/// assert!(Instance::current().is_none()); // this thread belongs to none
+/// assert!(!Instance::is_around());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Instance(pub(crate) platform::Membership);
 

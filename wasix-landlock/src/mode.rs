@@ -10,6 +10,13 @@ use crate::error::ModeError;
 pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
 
 /// What happens when something can't be enforced.
+///
+/// ```
+/// use wasix_landlock::Mode;
+///
+/// assert_eq!("best-effort".parse(), Ok(Mode::BestEffort));
+/// assert!("of".parse::<Mode>().is_err()); // a typing error switches nothing off
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {

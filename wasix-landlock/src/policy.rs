@@ -29,6 +29,17 @@ pub enum Kind {
 }
 
 /// A file or directory of the host behind a preopen.
+///
+/// ```
+/// use wasix_landlock::{Access, HostTarget, Kind};
+///
+/// let key = HostTarget {
+///     path: "/srv/keys/key.pem".into(),
+///     kind: Kind::File,
+///     access: Access::CREATE.union(Access::WRITE),
+/// };
+/// # drop(key);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostTarget {
     /// Where it is. A relative path starts at the working directory of the moment in which the
@@ -45,6 +56,21 @@ pub struct HostTarget {
 }
 
 /// A preopen as it was recorded.
+///
+/// ```
+/// use wasix_landlock::{Access, HostTarget, Kind, Preopen};
+///
+/// /// A host directory that shows as `guest`.
+/// fn directory(guest: &str, host: &str, access: Access) -> Preopen {
+///     Preopen {
+///         guest: guest.to_owned(),
+///         origin: "preopen_dir",
+///         access,
+///         targets: vec![HostTarget { path: host.into(), kind: Kind::Directory, access }],
+///     }
+/// }
+/// # drop(directory("/data", "/srv/data", Access::READ));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preopen {
     /// The path under which the module sees it.
@@ -62,6 +88,17 @@ pub struct Preopen {
 ///
 /// It is granted to the whole process nevertheless: the kernel can't tell the two apart. When it
 /// is missing or can't be granted, the report says so and nothing fails, since the runtime copes.
+///
+/// ```
+/// use wasix_landlock::{Access, Policy, RuntimePath};
+///
+/// let policy = Policy::default().runtime_path(RuntimePath {
+///     path: "/etc/resolv.conf".into(),
+///     access: Access::READ,
+///     reason: "dns".to_owned(),
+/// });
+/// # drop(policy);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimePath {
     /// Where it is. Besides a file or a directory it may be a character device such as
@@ -76,6 +113,20 @@ pub struct RuntimePath {
 /// What to restrict a process to.
 ///
 /// The default policy grants nothing.
+///
+/// ```no_run
+/// use wasix_landlock::{Access, Network, Policy, Protection};
+/// # let preopens = Vec::new();
+///
+/// let report = Policy::default()
+///     .preopens(preopens)
+///     .reserve("/var/log/app", Access::ALL) // for the program around the module
+///     .network(Network::none().connect(443))
+///     .optional(Protection::Truncate) // go on without it on a kernel before 6.2
+///     .enforce()?;
+/// assert!(report.enforced);
+/// # Ok::<(), wasix_landlock::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a policy restricts nothing until it is enforced"]
 pub struct Policy {
@@ -158,6 +209,14 @@ impl Policy {
     /// It takes from the program around the module what it takes from the module: executing
     /// programs, changing modes and owners, unix sockets, and so on; see [`Protection`]. What is
     /// needed is given back with [`Policy::without`].
+    ///
+    /// ```
+    /// use wasix_landlock::{Policy, Protection};
+    ///
+    /// // A program that logs to a unix socket, and else does little besides running modules.
+    /// let policy = Policy::default().harden().without(Protection::UnixSockets);
+    /// # drop(policy);
+    /// ```
     pub fn harden(mut self) -> Self {
         self.harden = true;
         self
@@ -179,6 +238,17 @@ impl Policy {
     /// What is restricted; [`Scope::Process`] unless given.
     ///
     /// In a thread that belongs to an instance already, the policy joins that one whatever is given.
+    ///
+    /// ```no_run
+    /// use wasix_landlock::{Policy, Scope};
+    ///
+    /// std::thread::spawn(|| {
+    ///     // This thread and those that it starts; the rest of the process stays free.
+    ///     let report = Policy::default().scope(Scope::Instance).enforce()?;
+    ///     assert_eq!(report.scope, Scope::Instance);
+    ///     Ok::<(), wasix_landlock::Error>(())
+    /// });
+    /// ```
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
@@ -213,6 +283,18 @@ impl Policy {
     /// On anything but Linux there is nothing to enforce with: that is an error in
     /// [`Mode::Enforce`], and in the report otherwise. On `target_family = "wasm"`, where no host
     /// file system is behind anything, a policy without host paths is fine.
+    ///
+    /// ```no_run
+    /// use wasix_landlock::{Policy, Status};
+    /// # let preopens = Vec::new();
+    ///
+    /// // What would be granted, without restricting anything.
+    /// let prepared = Policy::default().preopens(preopens).prepare()?;
+    /// for preopen in &prepared.report().preopens {
+    ///     println!("{}: {:?}", preopen.guest, preopen.status);
+    /// }
+    /// # Ok::<(), wasix_landlock::PrepareError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -8,6 +8,17 @@ use crate::{EnforceError, Report, platform};
 ///
 /// Dropping it without enforcing removes the files it created, each only if it is still the same
 /// file and still empty.
+///
+/// ```
+/// use wasix_landlock::{Mode, Policy};
+///
+/// // `off`, so that this example restricts nothing.
+/// let prepared = Policy::default().mode(Mode::Off).prepare()?;
+/// assert!(!prepared.report().enforced);
+/// let report = prepared.enforce()?;
+/// assert!(!report.enforced);
+/// # Ok::<(), wasix_landlock::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a prepared policy restricts nothing until it is enforced"]
 pub struct Prepared(pub(crate) platform::Plan);
@@ -62,6 +73,10 @@ impl Prepared {
 
 /// The report of the first policy that restricted this process, or the instance that the calling thread belongs to, if
 /// one has.
+///
+/// ```
+/// assert!(wasix_landlock::current().is_none()); // nothing was enforced here
+/// ```
 #[must_use]
 pub fn current() -> Option<Arc<Report>> {
     platform::current()

@@ -56,6 +56,15 @@ macro_rules! protections {
         /// [`Policy::harden`](crate::Policy::harden), [`Policy::network`](crate::Policy::network)
         /// or [`Policy::protect`](crate::Policy::protect) turns them on. They hold for the program
         /// around the module as well, and for the processes that it starts.
+        ///
+        /// ```
+        /// use wasix_landlock::{Level, Policy, Protection};
+        ///
+        /// let exec: Protection = "exec".parse()?;
+        /// let policy = Policy::default().protect(exec, Level::Degradable);
+        /// # drop(policy);
+        /// # Ok::<(), wasix_landlock::ProtectionError>(())
+        /// ```
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]

@@ -304,6 +304,16 @@ impl Report {
     }
 
     /// Whether this protection is enforced.
+    ///
+    /// ```no_run
+    /// use wasix_landlock::{Policy, Protection};
+    ///
+    /// let report = Policy::default().enforce()?;
+    /// if !report.protects(Protection::ResolveUnix) {
+    ///     eprintln!("unix sockets can be connected to: {:?}", report.not_enforced);
+    /// }
+    /// # Ok::<(), wasix_landlock::Error>(())
+    /// ```
     #[must_use]
     pub fn protects(&self, protection: Protection) -> bool {
         self.enforced

@@ -28,6 +28,13 @@ macro_rules! rights {
     ($( $(#[$doc:meta])* $name:ident = $bit:literal, $text:literal, abi $abi:literal; )*) => {
         /// One of the kernel's file system access rights, `LANDLOCK_ACCESS_FS_*` in
         /// `linux/landlock.h`.
+        ///
+        /// ```
+        /// use wasix_landlock::Right;
+        ///
+        /// assert_eq!((Right::Truncate.name(), Right::Truncate.abi()), ("truncate", 3));
+        /// assert!(!Right::ReadDir.applies_to_files());
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Right {

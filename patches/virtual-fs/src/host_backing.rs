@@ -48,6 +48,14 @@ impl HostAccess {
 }
 
 /// A host path that shows somewhere in a file system.
+///
+/// ```
+/// use virtual_fs::host_backing::{HostAccess, HostBacking};
+///
+/// // What a file system answers that reads the files of one host directory.
+/// let backing = vec![HostBacking::root("/srv/templates", HostAccess::READ)];
+/// # drop(backing);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostBacking {
     /// Where it shows: an absolute path in the file system that was asked.

@@ -49,6 +49,19 @@ impl WasiEnvBuilder {
 
     /// As [`preopen`](Self::preopen), on a builder that is kept.
     ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let mut builder = WasiState::new("reader");
+    /// for directory in ["/srv/a", "/srv/b"] {
+    ///     builder.add_preopen(|p| p.directory(directory).read(true))?;
+    /// }
+    /// let env = builder.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`preopen`](Self::preopen).
     pub fn add_preopen<F>(&mut self, describe: F) -> Result<(), WasiStateCreationError>
@@ -59,6 +72,22 @@ impl WasiEnvBuilder {
     }
 
     /// Says how the preopens are enforced.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::{Access, Network, Protection, WasiState};
+    ///
+    /// let env = WasiState::new("worker")
+    ///     .preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
+    ///     .landlock(|l| {
+    ///         l.host_path("/var/log/app", Access::ALL, "the program's own log")
+    ///             .network(Network::none().connect(443))
+    ///             .optional(Protection::Truncate)
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn landlock<F>(mut self, configure: F) -> Self
     where
@@ -69,6 +98,17 @@ impl WasiEnvBuilder {
     }
 
     /// As [`landlock`](Self::landlock), on a builder that is kept.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let mut builder = WasiState::new("worker");
+    /// builder.configure_landlock(|l| l.harden());
+    /// let env = builder.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn configure_landlock<F>(&mut self, configure: F)
     where
         F: FnOnce(&mut Landlock) -> &mut Landlock,
@@ -79,6 +119,18 @@ impl WasiEnvBuilder {
 
 impl WasiEnv {
     /// What was asked, granted and enforced when this environment was built.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::{Protection, WasiState};
+    ///
+    /// let env = WasiState::new("worker").build()?;
+    /// let report = env.landlock_report().expect("a built environment has one");
+    /// assert!(report.enforced && report.protects(Protection::AllThreads));
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn landlock_report(&self) -> Option<Arc<Report>> {
         self.state.landlock.get().cloned()
     }
@@ -86,6 +138,18 @@ impl WasiEnv {
 
 impl WasiRunner {
     /// As [`WasiEnvBuilder::preopen`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::runners::wasi::WasiRunner;
+    ///
+    /// let mut runner = WasiRunner::new();
+    /// runner
+    ///     .with_preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
+    ///     .with_preopen(|p| p.path("/srv/out/result").alias("/result").create(true))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -98,6 +162,13 @@ impl WasiRunner {
     }
 
     /// As [`WasiEnvBuilder::landlock`].
+    ///
+    /// ```
+    /// use wasmer_wasix::runners::wasi::WasiRunner;
+    ///
+    /// // A runner gives out no environment to ask for its report.
+    /// WasiRunner::new().with_landlock(|l| l.on_enforced(|report| println!("{report}")));
+    /// ```
     pub fn with_landlock<F>(&mut self, configure: F) -> &mut Self
     where
         F: FnOnce(&mut Landlock) -> &mut Landlock,

@@ -248,6 +248,22 @@ impl WasiEnv {
     ///
     /// A call for which the module's descriptor lacks the right isn't among them: the WASI layer answers it
     /// by itself.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let env = WasiState::new("guest").build()?;
+    /// // … run the module …
+    /// for denial in env.landlock_denials() {
+    ///     println!("{denial}");
+    ///     if let Some(line) = denial.remedy() {
+    ///         println!("to allow it: {line}");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn landlock_denials(&self) -> Vec<Denial> {
         let root = &self.state.fs.root_fs;

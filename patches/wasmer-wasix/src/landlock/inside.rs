@@ -23,6 +23,26 @@ const WORKERS: usize = 1;
 ///
 /// Make the module and the environment with it. In an instance, `build()` joins the instance's policy, and fails
 /// for a task manager, a runtime or a file system that would do the module's work on a foreign thread.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmer_wasix::landlock::Instance;
+/// # let (engine, bytes) = (wasmer::Engine::default(), Vec::<u8>::new());
+///
+/// let tenant = Instance::new("tenant")
+///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true))?
+///     .spawn(move |inside| -> Result<i32, Box<dyn std::error::Error + Send + Sync>> {
+///         let module = inside.compile(&engine, &bytes)?;
+///         let mut store = wasmer::Store::new(engine.clone());
+///         let builder = inside.builder("guest", &engine).arg("serve");
+///         let (instance, _env) = builder.instantiate(module, &mut store)?;
+///         let serve = instance.exports.get_typed_function::<(), i32>(&store, "serve")?;
+///         Ok(serve.call(&mut store)?)
+///     })?;
+/// let served = tenant.join()?.value;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Inside {
     settings: Settings,

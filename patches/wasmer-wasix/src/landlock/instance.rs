@@ -143,6 +143,23 @@ impl Instance {
 
     /// Restricts the whole process, for this instance alone: what a worker does first, while it has one thread.
     ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::Instance;
+    /// # let (engine, bytes) = (wasmer::Engine::default(), Vec::<u8>::new());
+    ///
+    /// // First of all, in a process that was started for this.
+    /// let inside = Instance::new("worker")
+    ///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true))?
+    ///     .take_process()?;
+    /// let module = inside.compile(&engine, &bytes)?;
+    /// let exit_code = inside.run("guest", module, &engine, |runner| {
+    ///     runner.with_args(["--verbose"]);
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`InstanceError::Policy`] when it can't be restricted, and [`InstanceError::Tokio`] when there is no
     /// runtime to be had.

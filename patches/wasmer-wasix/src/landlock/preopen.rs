@@ -12,6 +12,18 @@ use crate::state::PreopenedDir;
 ///
 /// Nothing is allowed until it is said: set at least one of [`read`](Self::read), [`write`](Self::write) and
 /// [`create`](Self::create).
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmer_wasix::landlock::WasiState;
+///
+/// let env = WasiState::new("report")
+///     .preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
+///     .preopen(|p| p.path("/srv/out/report.txt").alias("/report.txt").create(true))?
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct HostPreopenBuilder {
     host: Option<(PathBuf, Kind)>,

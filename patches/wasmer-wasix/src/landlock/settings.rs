@@ -11,6 +11,27 @@ use super::preopen::{HostPreopen, HostPreopenBuilder};
 use crate::WasiStateCreationError;
 
 /// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use wasmer_wasix::landlock::{Access, Inherited, Protection, WasiState};
+///
+/// let env = WasiState::new("service")
+///     .landlock(|l| {
+///         l.harden()
+///             .without(Protection::UnixSockets) // the program logs to one
+///             .require(Protection::ResolveUnix) // needs Linux 7.1
+///             .inherited(Inherited::Refuse { allowed: [].into() })
+///             .deadline(Duration::from_secs(1))
+///             .runtime_paths(false) // no names are resolved
+///             .host_path("/var/lib/app", Access::READ, "the program's own data")
+///             .on_enforced(|report| println!("{report}"))
+///     })
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Landlock {
     levels: Vec<(Protection, Level)>,

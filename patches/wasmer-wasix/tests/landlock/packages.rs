@@ -83,7 +83,7 @@ impl Host {
         runtime
     }
 
-    fn from_directory(&self, runtime: &PluggableRuntime) -> BinaryPackage {
+    fn load_directory(&self, runtime: &PluggableRuntime) -> BinaryPackage {
         let directory = self.tree.path("package");
         tokio()
             .block_on(BinaryPackage::from_dir(&directory, runtime))
@@ -123,7 +123,7 @@ for_both_compilers! {
     fn a_package_directory_is_granted_what_it_maps(engine) {
         let host = Host::new(engine);
         let runtime = host.runtime(false);
-        let package = host.from_directory(&runtime);
+        let package = host.load_directory(&runtime);
         host.run(&package, runtime, &mut WasiRunner::new());
         assert!(host.written("package/out/key"));
         assert_eq!(ask::create_new(host.tree.path("package/out/another")), Ok(()));
@@ -169,7 +169,7 @@ fn a_packages_command_is_in_the_module_cache_before_that_can_only_be_read() {
     isolated!(|| {
         let host = Host::new(singlepass());
         let runtime = host.runtime(true);
-        let package = host.from_directory(&runtime);
+        let package = host.load_directory(&runtime);
         assert!(compiled(&host.cache()).is_empty());
         host.run(&package, runtime, &mut WasiRunner::new());
         assert!(host.written("package/out/key"));
@@ -186,7 +186,7 @@ fn a_package_without_a_cache_on_the_host_is_compiled_once_it_is_restricted() {
     isolated!(|| {
         let host = Host::new(singlepass());
         let runtime = host.runtime(false);
-        let package = host.from_directory(&runtime);
+        let package = host.load_directory(&runtime);
         let mut runner = WasiRunner::new();
         let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(runtime);
         let seen = Arc::new(std::sync::OnceLock::new());

@@ -1,7 +1,7 @@
 //! What is known of files, and their modes, owners, times and attributes.
 
 use super::{
-    Attempt, Call, Landlock, Targets, Trouble,
+    Attempt, Call, Landlock, Targets,
     files::{done, name},
 };
 use crate::sys::{
@@ -294,7 +294,7 @@ fn by_32_bit_call(targets: &Targets) -> Attempt {
     match sys::fork_for_status(|| -sys::fchmod_by_32_bit_call(descriptor, 0o600))? {
         Ended::Status(0) => Ok(()),
         Ended::Status(errno) => Err(errno.into()),
-        Ended::Signal(signal) => Err(Trouble::Unavailable(format!(
+        Ended::Signal(signal) => Err(super::Trouble::Unavailable(format!(
             "there are no 32-bit calls: signal {signal}"
         ))),
     }
