@@ -1,5 +1,6 @@
 //! Wasmer's WASI implementation, 0.704.2, with one addition: what the application preopens is enforced by
-//! the kernel, for the whole process, at `build()`. See [`landlock`].
+//! the kernel, for the whole process, at `build()`. See [`landlock`], and [`profile`] for all else that one module
+//! is given.
 //!
 //! The source is upstream's, made at build time with the patches beside this file.
 #![allow(clippy::all, clippy::result_large_err)]
@@ -10,6 +11,7 @@
 pub mod landlock;
 mod listing;
 mod positional_io;
+pub mod profile;
 mod unseen;
 
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));

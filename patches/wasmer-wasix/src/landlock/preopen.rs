@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use wasix_landlock::{Access, Kind};
 
 use crate::WasiStateCreationError;
+use crate::profile;
 use crate::state::PreopenedDir;
 
 /// Describes one host file or directory that the module may use, and how.
@@ -72,6 +73,27 @@ impl HostPreopenBuilder {
             self.access.write = true;
         }
         self
+    }
+
+    /// Looks at what can be seen without the host.
+    pub(crate) fn check(&self) -> Result<(), WasiStateCreationError> {
+        self.build().map(drop)
+    }
+
+    /// The same as an entry of a profile.
+    pub(crate) fn as_entry(&self) -> Result<profile::Preopen, WasiStateCreationError> {
+        let preopen = self.build()?;
+        Ok(profile::Preopen {
+            host: preopen.host,
+            guest: self.alias.clone(),
+            kind: match preopen.kind {
+                Kind::File => profile::Kind::File,
+                _ => profile::Kind::Directory,
+            },
+            read: preopen.access.read,
+            write: preopen.access.write,
+            create: preopen.access.create,
+        })
     }
 
     pub(super) fn build(&self) -> Result<HostPreopen, WasiStateCreationError> {

@@ -77,21 +77,26 @@ impl Default for Landlock {
 }
 
 impl Landlock {
+    /// Says how much a protection is wanted.
+    pub(crate) fn level(&mut self, protection: Protection, level: Level) {
+        self.levels.push((protection, level));
+    }
+
     /// Goes on without `protection` where the kernel lacks it. The report says whether it is enforced.
     pub fn optional(&mut self, protection: Protection) -> &mut Self {
-        self.levels.push((protection, Level::Degradable));
+        self.level(protection, Level::Degradable);
         self
     }
 
     /// Fails where the kernel lacks `protection`, also if it is optional by default.
     pub fn require(&mut self, protection: Protection) -> &mut Self {
-        self.levels.push((protection, Level::Strict));
+        self.level(protection, Level::Strict);
         self
     }
 
     /// Does without `protection`, which the program around the module can't live with.
     pub fn without(&mut self, protection: Protection) -> &mut Self {
-        self.levels.push((protection, Level::Off));
+        self.level(protection, Level::Off);
         self
     }
 
@@ -171,6 +176,8 @@ impl Landlock {
 pub(crate) struct Settings {
     pub(super) host_preopens: Vec<HostPreopen>,
     pub(super) landlock: Landlock,
+    /// The profile that was put into it last.
+    pub(crate) applied: Option<crate::profile::Applied>,
 }
 
 impl Settings {

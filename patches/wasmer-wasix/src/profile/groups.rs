@@ -1,0 +1,121 @@
+//! The functions of WASI in groups, each of which can be switched off.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::functions::FUNCTIONS;
+
+macro_rules! groups {
+    ($($(#[$doc:meta])* $name:ident, $field:ident, $text:literal, $default:literal;)*) => {
+        /// Functions of WASI that belong together. [`Group::functions`] lists them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Group { $( $(#[$doc])* $name, )* }
+
+        impl Group {
+            /// Every group.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// Its key in a profile's table `groups`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$name => $text, )* }
+            }
+        }
+
+        /// Which groups a module may call. What is in none of them, it may always.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub struct Groups {
+            $( $(#[$doc])* pub $field: bool, )*
+            /// A module that imports from a group that is off is refused, with a list, before it is instantiated.
+            /// Otherwise it runs, and the calls answer `ENOTSUP`.
+            pub refuse: bool,
+        }
+
+        impl Default for Groups {
+            fn default() -> Self {
+                Self { $( $field: $default, )* refuse: false }
+            }
+        }
+
+        impl Groups {
+            /// All are on, as without a profile.
+            #[must_use]
+            pub const fn all() -> Self {
+                Self { $( $field: true, )* refuse: false }
+            }
+
+            /// Whether the group may be called.
+            #[must_use]
+            pub const fn allows(&self, group: Group) -> bool {
+                match group { $( Group::$name => self.$field, )* }
+            }
+
+            /// Switches a group on or off.
+            pub fn set(&mut self, group: Group, on: bool) {
+                match group { $( Group::$name => self.$field = on, )* }
+            }
+        }
+    };
+}
+
+groups! {
+    /// The network: sockets, names, ports. Off unless allowed, or a port is named.
+    Sockets, sockets, "sockets", false;
+    /// Other programs: forking, executing, signalling and waiting for them, and loading libraries. Off unless allowed.
+    Processes, processes, "processes", false;
+    /// Starting and joining threads, waiting for one another, and coroutines. Off unless allowed.
+    Threads, threads, "threads", false;
+    /// The size and the modes of the terminal. Off unless allowed.
+    Terminal, terminal, "terminal", false;
+    /// Reading and setting clocks, and sleeping. `poll_oneoff` can wait for a time without. On unless switched off.
+    Clocks, clocks, "clocks", true;
+    /// Random bytes. On unless switched off.
+    Randomness, randomness, "randomness", true;
+    /// Making and reading symbolic links. Those that are there are followed without. Off unless allowed.
+    Symlinks, symlinks, "symlinks", false;
+}
+
+impl Group {
+    /// The functions in it, in the order of their names. Each is meant in every version of WASI that has it: preview 1
+    /// and the draft before it, and WASIX with 32 and with 64 bits.
+    pub fn functions(self) -> impl Iterator<Item = &'static str> {
+        FUNCTIONS
+            .iter()
+            .filter(move |(_, group)| *group == Some(self))
+            .map(|(name, _)| *name)
+    }
+
+    /// The group that a function is in.
+    #[must_use]
+    pub fn of(function: &str) -> Option<Self> {
+        FUNCTIONS
+            .binary_search_by(|(name, _)| (*name).cmp(function))
+            .ok()
+            .and_then(|place| FUNCTIONS[place].1)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Groups {
+    /// Whether all are on.
+    pub(super) fn are_all_on(&self) -> bool {
+        Group::ALL.iter().all(|group| self.allows(*group))
+    }
+
+    /// Whether a function may be called. One that the table doesn't know may be if all groups are on.
+    pub(super) fn allow_function(&self, function: &str) -> bool {
+        match FUNCTIONS.binary_search_by(|(name, _)| (*name).cmp(function)) {
+            Ok(place) => FUNCTIONS[place].1.is_none_or(|group| self.allows(group)),
+            Err(_) => self.are_all_on(),
+        }
+    }
+}

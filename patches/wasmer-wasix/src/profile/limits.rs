@@ -1,0 +1,218 @@
+//! How much a module may use, and what happens when it wants more.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::wasi::ExitCode;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $key:ident, $text:literal;)*) => {
+        /// A limit that a module has reached. It ends the module, all of its threads and child processes, with an
+        /// exit code of its own.
+        ///
+        /// The codes 110 to 118 are free of other meanings: the error numbers of WASI, with which upstream ends
+        /// programs, and those of `sysexits.h` lie below, `timeout`, the shell's and signals from 124 on. A module can
+        /// exit with one of them by itself; [`WasiEnv::limit_reached`](crate::WasiEnv::limit_reached) and
+        /// [`Profile::on_limit`](super::Profile::on_limit) tell it apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Limit { $( $(#[$doc])* $name, )* }
+
+        impl Limit {
+            /// Every limit.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// The exit code of a module that has reached it.
+            #[must_use]
+            pub const fn code(self) -> i32 {
+                match self { $( Self::$name => $code, )* }
+            }
+
+            /// Its key in a profile's table `limits`, with dashes.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$name => $text, )* }
+            }
+        }
+
+        impl Limits {
+            /// How much this limit allows; `None` if it isn't limited.
+            #[must_use]
+            pub fn of(&self, limit: Limit) -> Option<u64> {
+                match limit { $( Limit::$name => self.$key.map(u64::from), )* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// The memory can't grow to what the module asked for. Exit code 110.
+    Memory = 110, memory_pages, "memory-pages";
+    /// A table can't grow to what the module asked for. Exit code 111.
+    Table = 111, table_elements, "table-elements";
+    /// As many instructions were executed as it may. Exit code 112.
+    Instructions = 112, instructions, "instructions";
+    /// The time is over. Exit code 113.
+    WallClock = 113, wall_clock_ms, "wall-clock-ms";
+    /// One thread more than it may have at a time. Exit code 114.
+    Threads = 114, threads, "threads";
+    /// One child process more than it may start. Exit code 115.
+    Processes = 115, processes, "processes";
+    /// One descriptor more than it may have open. Exit code 116.
+    Descriptors = 116, descriptors, "descriptors";
+    /// More was to be written to files. Exit code 117.
+    DiskBytes = 117, disk_bytes, "disk-bytes";
+    /// More was to be written to standard output and error. Exit code 118.
+    StreamBytes = 118, stream_bytes, "stream-bytes";
+}
+
+impl Limit {
+    /// The exit code of a module that has reached it, as WASI's functions have it.
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    /// The limit with this exit code.
+    #[must_use]
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|limit| limit.code() == code)
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much a module may use. `None` is no limit; only the number of descriptors has one unless it is set, and the
+/// groups of threads and processes are off unless they are allowed.
+///
+/// What is reached ends the module: the call that asked for more does nothing or fails, and the module ends there, or
+/// with its next call of WASI. So does, where the limit is of time, a module that waits. A module that computes and
+/// calls nothing is ended by `instructions` and by nothing else here; a process around it, as the crate
+/// `wasix-landlock-worker` makes one, can be ended at any time.
+///
+/// `memory_pages`, `table_elements` and `instructions` are built into the module when it is compiled, by
+/// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Limits {
+    /// Pages of 64 KiB that each memory may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_pages: Option<u32>,
+    /// Elements that each table may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_elements: Option<u32>,
+    /// Instructions of WebAssembly, each of them one, whatever it does. A thread that is started gets half of what its
+    /// starter has left. It can't go together with child processes and dynamic linking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<u64>,
+    /// Milliseconds from `build()` on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_clock_ms: Option<u64>,
+    /// Threads at a time beside the first one of each process, all processes together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// Child processes in all, those that have ended too: upstream keeps a record of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Descriptors that a process may have open at a time, the three streams and the preopens included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptors: Option<u32>,
+    /// Bytes written to files, on the host and in memory, also over what was there; and what `fd_allocate` and a
+    /// change of size add.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
+    /// Bytes written to standard output and standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_bytes: Option<u64>,
+}
+
+/// As many descriptors as POSIX systems give a process by default.
+const DESCRIPTORS: u32 = 1024;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            descriptors: Some(DESCRIPTORS),
+            ..Self::none()
+        }
+    }
+}
+
+impl Limits {
+    /// Nothing is limited.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            memory_pages: None,
+            table_elements: None,
+            instructions: None,
+            wall_clock_ms: None,
+            threads: None,
+            processes: None,
+            descriptors: None,
+            disk_bytes: None,
+            stream_bytes: None,
+        }
+    }
+
+    /// Limits each memory to so many pages of 64 KiB.
+    pub fn memory_pages(&mut self, pages: u32) -> &mut Self {
+        self.memory_pages = Some(pages);
+        self
+    }
+
+    /// Limits each table to so many elements.
+    pub fn table_elements(&mut self, elements: u32) -> &mut Self {
+        self.table_elements = Some(elements);
+        self
+    }
+
+    /// Limits the instructions that are executed.
+    pub fn instructions(&mut self, instructions: u64) -> &mut Self {
+        self.instructions = Some(instructions);
+        self
+    }
+
+    /// Limits the time from `build()` on, to whole milliseconds.
+    pub fn wall_clock(&mut self, time: Duration) -> &mut Self {
+        self.wall_clock_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Limits the threads at a time.
+    pub fn threads(&mut self, threads: u32) -> &mut Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Limits the child processes that are started.
+    pub fn processes(&mut self, processes: u32) -> &mut Self {
+        self.processes = Some(processes);
+        self
+    }
+
+    /// Limits the open descriptors of a process.
+    pub fn descriptors(&mut self, descriptors: u32) -> &mut Self {
+        self.descriptors = Some(descriptors);
+        self
+    }
+
+    /// Limits what is written to files.
+    pub fn disk_bytes(&mut self, bytes: u64) -> &mut Self {
+        self.disk_bytes = Some(bytes);
+        self
+    }
+
+    /// Limits what is written to standard output and error.
+    pub fn stream_bytes(&mut self, bytes: u64) -> &mut Self {
+        self.stream_bytes = Some(bytes);
+        self
+    }
+}

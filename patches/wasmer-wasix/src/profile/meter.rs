@@ -1,0 +1,224 @@
+//! What one environment has used of its limits: counted for all its threads and child processes together.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::os::task::control_plane::WasiControlPlaneHandle;
+use crate::types::Signal;
+use crate::types::wasi::{Errno, ExitCode};
+use crate::{WasiEnv, WasiError, WasiProcess};
+
+use super::compiled::{self, Shares};
+use super::{Groups, Limit, Limits};
+
+type Tell = Arc<dyn Fn(Limit) + Send + Sync>;
+
+/// The limits of one environment, and what is used of them.
+pub(crate) struct Meter {
+    limits: Limits,
+    groups: Groups,
+    tell: Option<Tell>,
+    reached: OnceLock<Limit>,
+    processes: AtomicU64,
+    disk_bytes: AtomicU64,
+    stream_bytes: AtomicU64,
+    spawning: Mutex<()>,
+    started: OnceLock<Started>,
+    /// Whether an instance was given the instructions.
+    pub(super) instructions_given: AtomicBool,
+    pub(super) shares: Shares,
+}
+
+/// What is known when the environment is there.
+struct Started {
+    plane: WasiControlPlaneHandle,
+    deadline: Option<Instant>,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter")
+            .field("limits", &self.limits)
+            .field("reached", &self.reached)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without a profile: nothing is limited or withheld.
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new(Limits::none(), Groups::all(), None)
+    }
+}
+
+impl Meter {
+    pub(super) fn new(limits: Limits, groups: Groups, tell: Option<Tell>) -> Self {
+        Self {
+            limits,
+            groups,
+            tell,
+            reached: OnceLock::new(),
+            processes: AtomicU64::new(0),
+            disk_bytes: AtomicU64::new(0),
+            stream_bytes: AtomicU64::new(0),
+            spawning: Mutex::new(()),
+            started: OnceLock::new(),
+            instructions_given: AtomicBool::new(false),
+            shares: Shares::default(),
+        }
+    }
+
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn reached(&self) -> Option<Limit> {
+        self.reached.get().copied()
+    }
+
+    /// Asked at each call of WASI: the exit code, if the module has to end.
+    pub(crate) fn exit_code(&self) -> Option<ExitCode> {
+        let deadline = self.started.get().and_then(|started| started.deadline);
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.reach(Limit::WallClock);
+        }
+        self.reached().map(Limit::exit_code)
+    }
+
+    /// Starts the clock, with all that was built.
+    pub(crate) fn start(self: &Arc<Self>, env: &WasiEnv) {
+        let time = self.limits.wall_clock_ms.map(Duration::from_millis);
+        // One that lies beyond what can be told is none.
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let started = Started {
+            plane: env.control_plane.handle(),
+            deadline,
+        };
+        if self.started.set(started).is_err() {
+            return;
+        }
+        if let Some(time) = time.filter(|_| deadline.is_some()) {
+            // Wakes what waits; what doesn't notices by itself.
+            let meter = Arc::downgrade(self);
+            let sleep = env.tasks().sleep_now(time);
+            let watch = async move {
+                sleep.await;
+                if let Some(meter) = meter.upgrade() {
+                    meter.reach(Limit::WallClock);
+                }
+            };
+            if let Err(error) = env.tasks().task_shared(Box::new(|| Box::pin(watch))) {
+                tracing::warn!(%error, "a module that waits will not be ended at its deadline");
+            }
+        }
+    }
+
+    /// Ends the module, all its threads and child processes. What they wait for is interrupted.
+    pub(super) fn reach(&self, limit: Limit) {
+        if self.reached.set(limit).is_err() {
+            return;
+        }
+        tracing::warn!(
+            target: "wasix_landlock",
+            %limit,
+            allowed = self.limits.of(limit),
+            exit_code = limit.code(),
+            "the module has reached a limit and is ended"
+        );
+        if let Some(tell) = &self.tell {
+            tell(limit);
+        }
+        for process in self.processes() {
+            process.terminate(limit.exit_code());
+            process.signal_process(Signal::Sigkill);
+        }
+    }
+
+    fn processes(&self) -> Vec<WasiProcess> {
+        let plane = self.started.get().and_then(|s| s.plane.upgrade());
+        plane.map_or_else(Vec::new, |plane| plane.processes())
+    }
+
+    fn reach_with<T>(&self, limit: Limit) -> Result<T, WasiError> {
+        self.reach(limit);
+        let reached = self.reached().unwrap_or(limit);
+        Err(WasiError::Exit(reached.exit_code()))
+    }
+
+    /// Before so many bytes are written.
+    pub(crate) fn write(&self, bytes: u64, is_stream: bool) -> Result<(), WasiError> {
+        let (limit, used) = match is_stream {
+            true => (Limit::StreamBytes, &self.stream_bytes),
+            false => (Limit::DiskBytes, &self.disk_bytes),
+        };
+        let Some(most) = self.limits.of(limit) else {
+            return Ok(());
+        };
+        let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= most);
+        match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(()),
+            Err(_) => self.reach_with(limit),
+        }
+    }
+
+    /// Before a file grows by so many bytes otherwise than by writing.
+    pub(crate) fn grow(&self, bytes: u64) -> Result<(), Errno> {
+        self.write(bytes, false).map_err(|_| Errno::Nospc)
+    }
+
+    /// Before a descriptor is added to so many.
+    pub(crate) fn open(&self, open: usize) -> Result<(), Errno> {
+        match self.limits.descriptors {
+            Some(most) if open >= most as usize => {
+                self.reach(Limit::Descriptors);
+                Err(Errno::Mfile)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it matters how much is written.
+    pub(super) fn counts_writes(&self, is_stream: bool) -> bool {
+        match is_stream {
+            true => self.limits.stream_bytes.is_some(),
+            false => self.limits.disk_bytes.is_some(),
+        }
+    }
+
+    /// Whether what has to be built into a module is.
+    pub(super) fn check_compiled(&self, module: &wasmer::Module) -> Result<(), String> {
+        compiled::check(module, &self.limits)
+    }
+
+    /// Before a thread is made. Until what is returned is dropped, nobody else makes one.
+    pub(crate) fn thread(&self) -> Result<MutexGuard<'_, ()>, Errno> {
+        let guard = self.spawning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(most) = self.limits.threads {
+            let beside_the_first =
+                |process: WasiProcess| u64::from(process.active_threads().saturating_sub(1));
+            let threads: u64 = self.processes().into_iter().map(beside_the_first).sum();
+            if threads >= u64::from(most) {
+                self.reach(Limit::Threads);
+                return Err(Errno::Again);
+            }
+        }
+        Ok(guard)
+    }
+
+    /// Before a child process is made.
+    pub(crate) fn process(&self) -> bool {
+        let Some(most) = self.limits.processes else {
+            return true;
+        };
+        let fits = self.processes.fetch_add(1, Ordering::AcqRel) < u64::from(most);
+        if !fits {
+            self.reach(Limit::Processes);
+        }
+        fits
+    }
+}

@@ -1,0 +1,57 @@
+//! All that one module is given, in one place: files, arguments, environment, streams, limits, network, and the
+//! groups of WASI functions that it may call.
+//!
+//! A [`Profile`] is made by a program, or read from a TOML file ([`Profile::load`]); both are the same. It grants
+//! nothing that it isn't told: no environment of the host's, no stream, no port, and of the functions of WASI only
+//! the [groups](Group) that reach nothing outside. A program without a profile keeps what upstream gives.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use wasmer_wasix::profile::{Profile, Stream};
+//! use wasmer_wasix::runners::wasi::WasiRunner;
+//!
+//! let profile = Profile::new()
+//!     .arguments(["genrsa", "-out", "keys/key.pem", "2048"])
+//!     .preopen(|p| p.path("keys/key.pem").write(true).create(true))?
+//!     .stderr(Stream::Inherit)
+//!     .limits(|l| l.wall_clock(Duration::from_secs(10)).descriptors(16));
+//! let mut runner = WasiRunner::new();
+//! runner.with_profile(&profile)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Some limits have to be built into the module when it is compiled; see [`Limits`].
+#![deny(missing_docs, unsafe_code)]
+#![warn(clippy::all)]
+
+mod apply;
+mod compiled;
+mod error;
+mod functions;
+mod groups;
+mod imports;
+mod limits;
+mod meter;
+mod network;
+mod policy;
+mod preopen;
+mod running;
+mod streams;
+mod validate;
+mod withhold;
+
+pub use error::ProfileError;
+pub use groups::{Group, Groups};
+pub use imports::{Import, ImportTable, imports};
+pub use limits::{Limit, Limits};
+pub use network::Ports;
+pub use policy::{Enforcement, Profile};
+pub use preopen::{Kind, Preopen};
+pub use streams::{Captured, Stream, Streams};
+
+pub(crate) use apply::Applied;
+pub(crate) use meter::Meter;
+pub(crate) use running::{before_write, begin, share};
+pub(crate) use withhold::{check, withhold};

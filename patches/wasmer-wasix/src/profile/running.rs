@@ -1,0 +1,147 @@
+//! Where upstream calls while a module runs.
+
+use wasmer::{
+    AsStoreMut, ExportError, Function, FunctionEnvMut, Instance, MemorySize, MemoryView,
+    RuntimeError, Store, Value,
+};
+
+use super::compiled;
+use super::meter::Meter;
+use super::withhold;
+use crate::fs::WasiFs;
+use crate::os::task::thread::WasiThreadId;
+use crate::state::context_switching::ContextSwitchingEnvironment;
+use crate::syscalls::{FdWriteSource, mem_error_to_wasi};
+use crate::types::wasi::{Errno, Fd};
+use crate::{WasiEnv, WasiError, WasiFunctionEnv};
+
+use std::sync::Arc;
+
+type Outcome = Result<Box<[Value]>, RuntimeError>;
+
+/// When an instance is there and none of its functions was called, but for the one that it names as its start.
+pub(crate) fn begin(
+    store: &mut impl AsStoreMut,
+    instance: &Instance,
+    env: &WasiFunctionEnv,
+) -> Result<(), ExportError> {
+    let (meter, thread) = {
+        let env = env.data(store);
+        (env.state.fs.meter.clone(), env.tid())
+    };
+    withhold::check(instance.module(), &meter)
+        .map_err(|error| ExportError::Missing(error.to_string()))?;
+    compiled::give_instructions(store, instance, &meter, thread);
+    Ok(())
+}
+
+/// When a module, or a thread of it, has ended: whatever it says, it has reached its limit if there is one.
+fn ended(env: &WasiFunctionEnv, store: &mut Store, outcome: Outcome) -> Outcome {
+    if let Err(error) = &outcome
+        && let Some(WasiError::DeepSleep(_)) = error.downcast_ref()
+    {
+        return outcome;
+    }
+    match env.limit_reached(store) {
+        Some(limit) => Err(RuntimeError::user(Box::new(WasiError::Exit(
+            limit.exit_code(),
+        )))),
+        None => outcome,
+    }
+}
+
+impl ContextSwitchingEnvironment {
+    /// As upstream's, and what has ended at a limit says so.
+    pub(crate) fn run_main_context(
+        env: &WasiFunctionEnv,
+        store: Store,
+        entry: Function,
+        parameters: Vec<Value>,
+    ) -> (Store, Outcome) {
+        let (mut store, outcome) = Self::run_main_context_of_any(env, store, entry, parameters);
+        let outcome = ended(env, &mut store, outcome);
+        (store, outcome)
+    }
+}
+
+impl WasiFunctionEnv {
+    /// The limit that the module has reached, for a program that calls the module's functions by itself: it sees a
+    /// trap where memory, a table or the instructions were at their end, and asks here what it was.
+    pub fn limit_reached(&self, store: &mut impl AsStoreMut) -> Option<super::Limit> {
+        let (meter, instance) = {
+            let env = self.data(store);
+            let instance = env
+                .try_inner()
+                .map(|inner| inner.main_module_instance_handles().instance.clone());
+            (env.state.fs.meter.clone(), instance)
+        };
+        if meter.reached().is_none()
+            && let Some(limit) = instance.and_then(|instance| compiled::ended_by(store, &instance))
+        {
+            meter.reach(limit);
+        }
+        meter.reached()
+    }
+}
+
+/// When a thread is about to be started: it gets a part of what its starter has left.
+pub(crate) fn share(env: &mut FunctionEnvMut<'_, WasiEnv>, thread: WasiThreadId) {
+    let data = env.data();
+    let meter = data.state.fs.meter.clone();
+    let instance = data.inner().main_module_instance_handles().instance.clone();
+    compiled::share_instructions(env, &instance, &meter, thread);
+}
+
+/// Before data is written to a file or a stream.
+pub(crate) fn before_write<M: MemorySize>(
+    meter: &Meter,
+    data: &FdWriteSource<'_, M>,
+    memory: &MemoryView<'_>,
+    is_stream: bool,
+) -> Result<Result<(), Errno>, WasiError> {
+    if !meter.counts_writes(is_stream) {
+        return Ok(Ok(()));
+    }
+    let length = match data {
+        FdWriteSource::Buffer(bytes) => Ok(bytes.len() as u64),
+        FdWriteSource::Iovs { iovs, iovs_len } => iovs
+            .slice(memory, *iovs_len)
+            .and_then(|vectors| {
+                vectors.iter().try_fold(0_u64, |sum, vector| {
+                    Ok(sum.saturating_add(vector.read()?.buf_len.into()))
+                })
+            })
+            .map_err(mem_error_to_wasi),
+    };
+    match length {
+        Ok(length) => meter.write(length, is_stream).map(Ok),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+impl WasiFs {
+    /// From now on, `meter` counts.
+    pub(crate) fn count_with(&mut self, meter: Arc<Meter>) {
+        if let Ok(descriptors) = self.fd_map.get_mut() {
+            descriptors.meter = Arc::clone(&meter);
+        }
+        self.meter = meter;
+    }
+}
+
+impl crate::fs::FdList {
+    /// Before a descriptor is added, at a number if one is given.
+    pub(crate) fn may_add(&self, at: Option<Fd>) -> Result<(), Errno> {
+        let Some(most) = self.meter.limits().descriptors else {
+            return Ok(());
+        };
+        let replaces = at.is_some_and(|fd| self.get(fd).is_some());
+        let surely_fit = self
+            .last_fd()
+            .is_none_or(|last| last < most.saturating_sub(1));
+        if replaces || surely_fit {
+            return Ok(());
+        }
+        self.meter.open(self.iter().count())
+    }
+}
