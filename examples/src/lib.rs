@@ -1,11 +1,17 @@
 //! What the examples share.
 #![forbid(unsafe_code)]
 
+mod given;
+
 use std::sync::Arc;
+use std::time::Duration;
+
+pub use given::{Given, Leads};
 
 use clap::ValueEnum;
 use wasmer::Engine;
 use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
+use wasmer_wasix::profile::{Limit, Profile};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, Runtime, WasiError, WasiRuntimeError};
 
@@ -27,6 +33,45 @@ impl Compiler {
         }
         .into()
     }
+
+    /// An engine with this compiler, which builds the limits of the profile into one module.
+    pub fn limited_engine(self, profile: &Profile) -> Engine {
+        match self {
+            Self::Cranelift => {
+                let mut compiler = Cranelift::default();
+                profile.limit_compiler(&mut compiler);
+                EngineBuilder::new(compiler).engine()
+            }
+            Self::Singlepass => {
+                let mut compiler = Singlepass::default();
+                profile.limit_compiler(&mut compiler);
+                EngineBuilder::new(compiler).engine()
+            }
+        }
+        .into()
+    }
+}
+
+/// How long a module that has reached its time may take to end by itself.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Ends the whole process some time after the module's time is over: a module that computes and calls nothing can't
+/// be ended otherwise. The clock of the module starts when it is built, this one now.
+///
+/// # Errors
+/// If no thread can be started.
+pub fn watch(profile: &Profile) -> std::io::Result<()> {
+    let Some(milliseconds) = profile.limits.wall_clock_ms else {
+        return Ok(());
+    };
+    let time = Duration::from_millis(milliseconds).saturating_add(GRACE);
+    std::thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || {
+            std::thread::sleep(time);
+            std::process::exit(Limit::WallClock.code());
+        })
+        .map(drop)
 }
 
 /// A runtime without network: nothing is resolved or connected to, so nothing is granted for it.
@@ -34,10 +79,18 @@ pub fn offline_runtime(
     engine: &Engine,
     tokio: tokio::runtime::Handle,
 ) -> Arc<dyn Runtime + Send + Sync> {
+    runtime_for(&Profile::new(), engine, tokio)
+}
+
+/// A runtime with the network of a profile.
+pub fn runtime_for(
+    profile: &Profile,
+    engine: &Engine,
+    tokio: tokio::runtime::Handle,
+) -> Arc<dyn Runtime + Send + Sync> {
     let mut runtime = PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio)));
-    runtime
-        .set_engine(engine.clone())
-        .set_networking_implementation(wasmer_wasix::UnsupportedVirtualNetworking::default());
+    runtime.set_engine(engine.clone());
+    runtime.networking = profile.networking();
     Arc::new(runtime)
 }
 

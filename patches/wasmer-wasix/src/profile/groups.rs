@@ -89,6 +89,12 @@ impl Group {
             .map(|(name, _)| *name)
     }
 
+    /// The group with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|group| group.name() == name)
+    }
+
     /// The group that a function is in.
     #[must_use]
     pub fn of(function: &str) -> Option<Self> {

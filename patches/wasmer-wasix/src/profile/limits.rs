@@ -43,6 +43,11 @@ macro_rules! limits {
             pub fn of(&self, limit: Limit) -> Option<u64> {
                 match limit { $( Limit::$name => self.$key.map(u64::from), )* }
             }
+
+            /// Sets a limit. More than a field of 32 bits can hold is none.
+            pub fn set(&mut self, limit: Limit, most: u64) {
+                match limit { $( Limit::$name => self.$key = most.try_into().ok(), )* }
+            }
         }
     };
 }
@@ -73,6 +78,12 @@ impl Limit {
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         ExitCode::from(self.code())
+    }
+
+    /// The limit with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|limit| limit.name() == name)
     }
 
     /// The limit with this exit code.

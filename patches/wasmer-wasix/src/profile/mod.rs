@@ -39,6 +39,7 @@ mod policy;
 mod preopen;
 mod running;
 mod streams;
+pub mod terminal;
 mod validate;
 mod withhold;
 

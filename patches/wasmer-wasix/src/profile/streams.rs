@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use virtual_fs::{ArcFile, FsError, NullFile, StaticFile, VirtualFile};
 
+#[cfg(feature = "host-fs")]
+use super::terminal as own;
+
 type File = Box<dyn VirtualFile + Send + Sync + 'static>;
 
 /// One of the three streams.
@@ -53,17 +56,29 @@ impl Streams {
             Stream::Bytes(bytes) => Box::new(StaticFile::new(bytes.clone())),
             Stream::Null | Stream::Memory(_) => Box::<NullFile>::default(),
         };
-        let stdout = self.output(&self.stdout, || Box::<crate::state::Stdout>::default());
-        let stderr = self.output(&self.stderr, || Box::<crate::state::Stderr>::default());
+        let stdout = self.output(&self.stdout, own::stdout);
+        let stderr = self.output(&self.stderr, own::stderr);
         [stdin, stdout, stderr]
     }
 
-    fn output(&self, stream: &Stream, own: impl FnOnce() -> File) -> File {
+    fn output(&self, stream: &Stream, own: impl FnOnce(bool) -> File) -> File {
         match stream {
-            Stream::Inherit => own(),
+            Stream::Inherit => own(self.colours),
             Stream::Memory(captured) => Box::new(captured.clone()),
             Stream::Null | Stream::Bytes(_) => Box::<NullFile>::default(),
         }
+    }
+}
+
+/// Without a host file system there is no stream of the program's own.
+#[cfg(not(feature = "host-fs"))]
+mod own {
+    pub(super) fn stdout(_colours: bool) -> super::File {
+        Box::<crate::state::Stdout>::default()
+    }
+
+    pub(super) fn stderr(_colours: bool) -> super::File {
+        Box::<crate::state::Stderr>::default()
     }
 }
 
