@@ -105,6 +105,12 @@ impl Group {
     }
 }
 
+/// Every function that a module can be offered, in the order of the names, with its group. What is in none is always
+/// there.
+pub fn functions() -> impl Iterator<Item = (&'static str, Option<Group>)> {
+    FUNCTIONS.iter().copied()
+}
+
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -44,7 +44,7 @@ mod validate;
 mod withhold;
 
 pub use error::ProfileError;
-pub use groups::{Group, Groups};
+pub use groups::{Group, Groups, functions};
 pub use imports::{Import, ImportTable, imports};
 pub use limits::{Limit, Limits};
 pub use network::Ports;

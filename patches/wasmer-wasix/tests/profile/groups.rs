@@ -1,0 +1,208 @@
+//! Each group of functions, on and off.
+
+use wasmer::{AsStoreMut, Extern, Imports, Module, Store, Type, Value};
+use wasmer_wasix::profile::{self, Group, Groups, ImportTable, Profile};
+use wasmer_wasix::types::wasi::Errno;
+use wasmer_wasix::{WasiEnv, WasiFunctionEnv};
+
+use crate::common::{Compiler, Ended, WELL, run, tokio};
+
+const NOT_SUPPORTED: i32 = Errno::Notsup as i32;
+
+const WASI: [&str; 5] = [
+    "wasi",
+    "wasi_snapshot_preview1",
+    "wasi_unstable",
+    "wasix_32v1",
+    "wasix_64v1",
+];
+
+/// All functions that a module is offered, in every version of WASI.
+fn offered(profile: &Profile) -> (Store, Imports) {
+    let _entered = tokio().enter();
+    let engine = Compiler::Singlepass.engine(&Profile::new());
+    let mut store = Store::new(engine.clone());
+    let env: WasiFunctionEnv = WasiEnv::builder("module")
+        .engine(engine.clone())
+        .profile(profile)
+        .unwrap()
+        .finalize(&mut store)
+        .unwrap();
+    let imports: String = WASI[1..]
+        .iter()
+        .map(|version| {
+            format!(r#"(import "{version}" "fd_close" (func (param i32) (result i32)))"#)
+        })
+        .collect();
+    let module = Module::new(&engine, format!("(module {imports})")).unwrap();
+    let imports = env
+        .import_object_for_all_wasi_versions(&mut store, &module)
+        .unwrap();
+    (store, imports)
+}
+
+/// Whether the call answers that it isn't supported, without having looked at anything.
+fn is_withheld(store: &mut Store, imports: &Imports, module: &str, name: &str) -> bool {
+    let Some(Extern::Function(function)) = imports.get_export(module, name) else {
+        panic!("{module} {name} is no function");
+    };
+    let ty = function.ty(store);
+    let zeros: Vec<Value> = ty
+        .params()
+        .iter()
+        .map(|parameter| match parameter {
+            Type::I64 => Value::I64(0),
+            _ => Value::I32(0),
+        })
+        .collect();
+    match function.call(&mut store.as_store_mut(), &zeros) {
+        Ok(results) => matches!(*results, [Value::I32(number)] if number.abs() == NOT_SUPPORTED),
+        Err(error) => error
+            .downcast_ref::<wasmer_wasix::WasiError>()
+            .is_some_and(|error| error.to_string().contains(&format!("{NOT_SUPPORTED}"))),
+    }
+}
+
+#[test]
+fn every_function_that_is_offered_is_in_the_table() {
+    isolated!(|| {
+        let (_store, imports) = offered(&Profile::new());
+        let mut known: Vec<&str> = profile::functions().map(|(name, _)| name).collect();
+        assert!(known.is_sorted());
+        let mut seen: Vec<String> = imports.iter().map(|(_, name, _)| name.to_owned()).collect();
+        seen.sort();
+        seen.dedup();
+        // Dynamic linking is offered to dynamically linked modules only.
+        known.retain(|name| seen.iter().any(|seen| seen == name));
+        assert_eq!(known, seen);
+        assert!(profile::functions().count() - known.len() <= 8);
+    });
+}
+
+#[test]
+fn a_function_of_a_group_that_is_off_answers_that_it_is_not_supported() {
+    isolated!(|| {
+        let mut profile = Profile::new();
+        for group in Group::ALL {
+            profile = profile.without(*group);
+        }
+        let (mut store, imports) = offered(&profile);
+        let mut versions = std::collections::BTreeSet::new();
+        for (module, name, _) in imports.iter() {
+            if Group::of(name).is_some() {
+                let withheld = is_withheld(&mut store, &imports, module, name);
+                assert!(withheld, "{module} {name}");
+                versions.insert(module.to_owned());
+            }
+        }
+        assert_eq!(versions.into_iter().collect::<Vec<_>>(), WASI);
+    });
+}
+
+/// A call of each group that does no harm and says something else than that it isn't supported.
+const CALLS: [(Group, &str, &str, &str); 7] = [
+    (Group::Sockets, "wasix_32v1", "sock_status", "i32 i32"),
+    (Group::Processes, "wasix_32v1", "proc_join", "i32 i32 i32"),
+    (Group::Threads, "wasix_32v1", "thread_join", "i32"),
+    (Group::Terminal, "wasix_32v1", "tty_get", "i32"),
+    (
+        Group::Clocks,
+        "wasi_snapshot_preview1",
+        "clock_res_get",
+        "i32 i32",
+    ),
+    (
+        Group::Randomness,
+        "wasi_snapshot_preview1",
+        "random_get",
+        "i32 i32",
+    ),
+    (
+        Group::Symlinks,
+        "wasi_snapshot_preview1",
+        "path_readlink",
+        "i32 i32 i32 i32 i32 i32",
+    ),
+];
+
+/// Exits with what the call returns.
+fn calling(module: &str, name: &str, parameters: &str) -> String {
+    let zeros = "(i32.const 0) ".repeat(parameters.split(' ').count());
+    format!(
+        r#"(module
+            (import "{module}" "{name}" (func $call (param {parameters}) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $exit (call $call {zeros}))))"#
+    )
+}
+
+for_both_compilers! {
+    fn each_group_is_on_or_off(compiler) {
+        for (group, module, name, parameters) in CALLS {
+            let module = calling(module, name, parameters);
+            let off = run(compiler, Profile::new().without(group), &module).unwrap();
+            let expected = Ended { code: NOT_SUPPORTED, limit: None };
+            assert_eq!(off, expected, "{group}");
+            let on = run(compiler, Profile::new().allow(group), &module).unwrap();
+            assert_ne!(on, expected, "{group}");
+        }
+    }
+}
+
+for_both_compilers! {
+    fn a_module_that_imports_what_is_off_can_be_refused(compiler) {
+        for (group, module, name, parameters) in CALLS {
+            let module = calling(module, name, parameters);
+            let refusing = |mut profile: Profile| {
+                profile.groups.refuse = true;
+                run(compiler, profile, &module)
+            };
+            let error = format!("{:#}", refusing(Profile::new().without(group)).unwrap_err());
+            assert!(error.contains(&format!("{name} ({group})")), "{error}");
+            assert!(refusing(Profile::new().allow(group)).is_ok());
+        }
+    }
+}
+
+for_both_compilers! {
+    fn what_is_in_no_group_is_always_there(compiler) {
+        let mut profile = Profile::new();
+        for group in Group::ALL {
+            profile = profile.without(*group);
+        }
+        profile.groups.refuse = true;
+        let module = calling("wasi_snapshot_preview1", "environ_sizes_get", "i32 i32");
+        assert_eq!(run(compiler, profile, &module).unwrap(), WELL);
+    }
+}
+
+#[test]
+fn imports_are_listed_by_group() {
+    let engine = Compiler::Singlepass.engine(&Profile::new());
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32)))
+        (import "wasix_64v1" "sock_open" (func (param i32 i32 i32 i64) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_close" (func (param i32) (result i32)))
+        (import "host" "open" (func)))"#;
+    let table = ImportTable::of(&Module::new(&engine, text).unwrap());
+    assert_eq!(
+        table.to_string(),
+        "always there: fd_close\nsockets: sock_open\nrandomness: random_get\nnot of WASI: host open\n\
+         could do without: processes, threads, terminal, clocks, symlinks\n"
+    );
+    let unused: Vec<Group> = table.unused_groups().collect();
+    assert!(!unused.contains(&Group::Sockets) && unused.contains(&Group::Threads));
+}
+
+#[test]
+fn groups_have_names_and_functions_of_their_own() {
+    for group in Group::ALL {
+        assert_eq!(Group::named(group.name()), Some(*group));
+        assert!(group.functions().count() > 0, "{group}");
+        for function in group.functions() {
+            assert_eq!(Group::of(function), Some(*group), "{function}");
+        }
+        assert!(Groups::all().allows(*group));
+    }
+}

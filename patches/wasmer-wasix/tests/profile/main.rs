@@ -1,0 +1,19 @@
+//! What a profile gives to a module, and what ends the module.
+#![cfg(all(
+    target_os = "linux",
+    feature = "sys",
+    feature = "host-fs",
+    feature = "compiled-limits"
+))]
+
+#[macro_use]
+extern crate wasix_landlock_testing;
+
+#[macro_use]
+mod common;
+
+mod given;
+mod groups;
+mod limits;
+mod text;
+mod threads;

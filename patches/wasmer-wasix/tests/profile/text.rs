@@ -1,0 +1,136 @@
+//! A profile as a file.
+
+use wasmer_wasix::profile::{Group, Kind, Limits, Profile, Stream};
+
+/// The file that documents each key.
+const DOCUMENTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policy.toml");
+
+#[test]
+fn an_empty_file_gives_nothing() {
+    let profile = Profile::from_toml("").unwrap();
+    assert_eq!(profile, Profile::new());
+    assert!(profile.preopens.is_empty() && profile.environment.is_empty());
+    assert!(profile.network.is_empty());
+    assert_eq!(profile.streams.stdout, Stream::Null);
+    for group in Group::ALL {
+        let harmless = [Group::Clocks, Group::Randomness].contains(group);
+        assert_eq!(profile.groups.allows(*group), harmless, "{group}");
+    }
+}
+
+#[test]
+fn the_documented_file_is_a_profile_and_has_each_key() {
+    let profile = Profile::load(DOCUMENTED).unwrap();
+    assert_eq!(
+        profile.arguments,
+        ["genrsa", "-out", "keys/key.pem", "2048"]
+    );
+    assert_eq!(profile.preopens.len(), 2);
+    assert_eq!(profile.preopens[0].kind, Kind::File);
+    assert!(profile.preopens[0].create && !profile.preopens[0].read);
+    let text = std::fs::read_to_string(DOCUMENTED).unwrap();
+    let mut all = Profile::new()
+        .argument("a")
+        .environment("A", "1")
+        .environment_from_host("B")
+        .preopen(|p| p.path("p").alias("q").read(true))
+        .unwrap();
+    all.limits = Limits::none();
+    for limit in wasmer_wasix::profile::Limit::ALL {
+        all.limits.set(*limit, 1);
+    }
+    for names in [
+        &mut all.enforcement.optional,
+        &mut all.enforcement.required,
+        &mut all.enforcement.without,
+    ] {
+        names.insert("truncate".to_owned());
+    }
+    let written = all.to_toml().unwrap();
+    for line in written.lines() {
+        let key = line.split([' ', ']']).next().unwrap().trim_matches('[');
+        if !["A", "\"B\",", "\"a\",", "\"truncate\",", ""].contains(&key) {
+            assert!(text.contains(key), "{key} isn't documented: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again_as_the_same() {
+    let mut profile = Profile::new()
+        .arguments(["-v", "with \"quotes\" and\nlines"])
+        .environment("LANG", "C")
+        .environment_from_host("PATH")
+        .preopen(|p| p.path("/srv/key").alias("key").create(true))
+        .unwrap()
+        .preopen(|p| p.directory("data").read(true))
+        .unwrap()
+        .stdout(Stream::Inherit)
+        .limits(|l| l.instructions(u64::from(u32::MAX) + 1).descriptors(7))
+        .bind(80)
+        .connect(443)
+        .allow(Group::Threads)
+        .without(Group::Clocks)
+        .harden();
+    profile.enforcement.optional.insert("truncate".to_owned());
+    profile.groups.refuse = true;
+    let text = profile.to_toml().unwrap();
+    assert_eq!(Profile::from_toml(&text).unwrap(), profile, "{text}");
+}
+
+#[test]
+fn a_stream_in_memory_is_written_as_none() {
+    let profile = Profile::new().stdin(Stream::Bytes(b"x".to_vec()));
+    let text = profile.to_toml().unwrap();
+    assert_eq!(
+        Profile::from_toml(&text).unwrap().streams.stdin,
+        Stream::Null
+    );
+}
+
+#[test]
+fn a_file_that_is_no_profile_is_an_error_that_says_why() {
+    for (text, message) in [
+        ("enviroment = {}", "unknown field `enviroment`"),
+        ("limits = { memory = 1 }", "unknown field `memory`"),
+        ("limits.descriptors = -1", "-1"),
+        ("limits.memory-pages = 4294967296", "4294967296"),
+        ("network.bind = [65536]", "65536"),
+        ("groups.sockets = \"yes\"", "boolean"),
+        ("streams.stdout = \"file\"", "unknown variant `file`"),
+        ("[[preopen]]\nhost = \"x\"", "missing field `kind`"),
+        (
+            "[[preopen]]\nhost = \"x\"\nkind = \"link\"\nread = true",
+            "unknown variant `link`",
+        ),
+        (
+            "[[preopen]]\nhost = \"x\"\nkind = \"file\"",
+            "allows nothing",
+        ),
+        (
+            "[[preopen]]\nhost = \"../x\"\nkind = \"file\"\nread = true",
+            "contains `..`",
+        ),
+        (
+            "enforcement.optional = [\"truncation\"]",
+            "`truncation` doesn't exist",
+        ),
+        (
+            "enforcement = { optional = [\"truncate\"], without = [\"truncate\"] }",
+            "`truncate` is named twice",
+        ),
+        (
+            "arguments = [\"a\\u0000b\"]",
+            "argument 0 contains a NUL byte",
+        ),
+        ("arguments = [", "no profile"),
+    ] {
+        let error = Profile::from_toml(text).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+    let error = Profile::load("/nowhere/policy.toml").unwrap_err();
+    assert!(
+        error.to_string().contains("/nowhere/policy.toml"),
+        "{error}"
+    );
+}

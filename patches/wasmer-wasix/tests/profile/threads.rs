@@ -1,0 +1,115 @@
+//! Threads and child processes.
+
+use std::time::Duration;
+
+use wasmer_wasix::profile::{Group, Limit, Profile};
+
+use crate::common::{WELL, at, run};
+
+/// Starts `threads` threads, one after the other, each of which does `body`; then exits with 0, or loops forever.
+fn starting(threads: u32, body: &str, then: &str) -> String {
+    format!(
+        r#"(module
+            (import "env" "memory" (memory 1 16 shared))
+            (export "memory" (memory 0))
+            (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+            (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+            (global $left (mut i32) (i32.const {threads}))
+            (func (export "wasi_thread_start") (param i32 i32) {body})
+            (func (export "_start")
+                (block $done
+                    (loop $again
+                        (br_if $done (i32.eqz (global.get $left)))
+                        (drop (call $spawn (i32.const 0)))
+                        (drop (call $yield))
+                        (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+                        (br $again)))
+                {then}))"#
+    )
+}
+
+/// Until somebody says otherwise.
+const WAITING: &str = "(drop (memory.atomic.wait32 (i32.const 512) (i32.const 0) (i64.const -1)))";
+
+fn threaded() -> Profile {
+    Profile::new().allow(Group::Threads)
+}
+
+for_both_compilers! {
+    fn threads_at_a_time(compiler) {
+        let profile = |most| threaded().limits(|l| l.threads(most));
+        assert_eq!(run(compiler, profile(3), &starting(3, WAITING, "")).unwrap(), WELL);
+        assert_eq!(run(compiler, profile(3), &starting(4, WAITING, "")).unwrap(), at(Limit::Threads));
+        assert_eq!(run(compiler, profile(0), &starting(0, WAITING, "")).unwrap(), WELL);
+        assert_eq!(run(compiler, profile(0), &starting(1, WAITING, "")).unwrap(), at(Limit::Threads));
+    }
+}
+
+for_both_compilers! {
+    fn threads_that_wait_end_with_the_time(compiler) {
+        let profile = threaded().limits(|l| l.wall_clock(Duration::from_millis(300)));
+        let all_wait = starting(2, WAITING, WAITING);
+        assert_eq!(run(compiler, profile, &all_wait).unwrap(), at(Limit::WallClock));
+    }
+}
+
+for_both_compilers! {
+    fn instructions_are_those_of_all_threads(compiler) {
+        let profile = |most| threaded().limits(|l| l.instructions(most));
+        // Each of some 70,000 instructions; the first thread has half, the second a quarter, and so on.
+        let count = "(local $n i32) (loop $again
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $n) (i32.const 10000))))";
+        let wait = "(local $n i32) (loop $again (drop (call $yield))
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $n) (i32.const 2000))))";
+        let starting = |threads| starting(threads, count, "").replace(
+            r#"(func (export "_start")"#,
+            &format!(r#"(func $wait {wait}) (func (export "_start")"#),
+        ).replace("(drop (call $yield))\n                        (global.set", "(call $wait) (global.set");
+        assert_eq!(run(compiler, profile(10_000_000), &starting(3)).unwrap(), WELL);
+        assert_eq!(run(compiler, profile(200_000), &starting(3)).unwrap(), at(Limit::Instructions));
+    }
+}
+
+/// A program that is in the file system of the module as `child`, and one that starts it `times` times.
+fn spawning(times: u32) -> String {
+    format!(
+        r#"(module
+            (import "wasix_32v1" "proc_spawn" (func $spawn
+                (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "/child.wasm")
+            (global $left (mut i32) (i32.const {times}))
+            (func (export "_start") (local $error i32)
+                (loop $again
+                    (local.set $error (call $spawn (i32.const 16) (i32.const 11) (i32.const 0)
+                        (i32.const 64) (i32.const 0) (i32.const 64) (i32.const 0)
+                        (i32.const 2) (i32.const 2) (i32.const 2)
+                        (i32.const 64) (i32.const 0) (i32.const 128)))
+                    (drop (call $yield))
+                    (if (local.get $error) (then (call $exit (local.get $error))))
+                    (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+                    (br_if $again (global.get $left)))))"#
+    )
+}
+
+for_both_compilers! {
+    fn child_processes(compiler) {
+        let directory = tempfile::tempdir().unwrap();
+        let child = br#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+        let child = wasmer::wat2wasm(child).unwrap();
+        std::fs::write(directory.path().join("child.wasm"), child).unwrap();
+        let profile = |most| {
+            Profile::new()
+                .allow(Group::Processes)
+                .preopen(|p| p.directory(directory.path()).alias("/").read(true))
+                .unwrap()
+                .limits(|l| l.processes(most))
+        };
+        assert_eq!(run(compiler, profile(2), &spawning(2)).unwrap(), WELL);
+        assert_eq!(run(compiler, profile(2), &spawning(3)).unwrap(), at(Limit::Processes));
+    }
+}
