@@ -301,6 +301,10 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         )));
         if name == "wasmer-wasix" {
             dependencies.extend(own("wasix-landlock = { path = \"../../wasix-landlock\" }"));
+            // For the feature `compiled-limits`, which is off unless a program asks for it.
+            dependencies.extend(own(
+                "wasmer-middlewares = { version = \"=7.4.2\", optional = true }",
+            ));
         }
         let mut build = subtable(&upstream, "build-dependencies");
         build.extend(own("wasix-landlock-fork = { path = \"../helper\" }"));
@@ -308,7 +312,10 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         assert_eq!(subtable(&ours, "build-dependencies"), build, "{name}");
         let mut features = subtable(&upstream, "features");
         features.extend(own(match &**name {
-            "wasmer-wasix" => "landlock-kernel-alone = [\"virtual-fs/landlock-kernel-alone\"]",
+            "wasmer-wasix" => {
+                "landlock-kernel-alone = [\"virtual-fs/landlock-kernel-alone\"]\n\
+                 compiled-limits = [\"dep:wasmer-middlewares\"]"
+            }
             _ => "landlock-kernel-alone = []",
         }));
         assert_eq!(subtable(&ours, "features"), features, "{name}");
