@@ -69,6 +69,11 @@ impl Meter {
         }
     }
 
+    /// Whether a profile has limits or has switched groups off.
+    pub(super) fn does_anything(&self) -> bool {
+        self.limits != Limits::none() || !self.groups.are_all_on()
+    }
+
     pub(super) fn groups(&self) -> &Groups {
         &self.groups
     }

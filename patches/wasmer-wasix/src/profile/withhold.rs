@@ -3,27 +3,30 @@
 use std::sync::Arc;
 
 use wasmer::{
-    AsStoreMut, Extern, Function, FunctionEnv, Imports, Module, RuntimeError, Type, Value,
+    AsStoreMut, Extern, Function, FunctionEnv, FunctionEnvMut, Imports, Module, RuntimeError, Type,
+    Value,
 };
 
+use super::functions::UNASKED;
 use super::imports::{self, is_wasi};
 use super::meter::Meter;
-use crate::types::wasi::Errno;
+use crate::types::wasi::{Errno, ExitCode};
 use crate::{WasiEnv, WasiError, WasiThreadError};
 
-/// Puts a function that answers `ENOTSUP` in the place of each that the profile has switched off.
+/// Puts a function that answers `ENOTSUP` in the place of each that the profile has switched off, and looks at the
+/// limits where upstream doesn't ask whether a module has to end.
 pub(crate) fn withhold(
     store: &mut impl AsStoreMut,
     env: &FunctionEnv<WasiEnv>,
     imports: &mut Imports,
 ) {
     let meter = env.as_ref(store).state.fs.meter.clone();
-    if meter.groups().are_all_on() {
+    if !meter.does_anything() {
         return;
     }
-    let off: Vec<(String, String, Function)> = imports
+    let of_wasi: Vec<(String, String, Function)> = imports
         .iter()
-        .filter(|(module, name, _)| is_wasi(module) && !meter.groups().allow_function(name))
+        .filter(|(module, _, _)| is_wasi(module))
         .filter_map(|(module, name, import)| match import {
             Extern::Function(function) => {
                 Some((module.to_owned(), name.to_owned(), function.clone()))
@@ -31,18 +34,42 @@ pub(crate) fn withhold(
             _ => None,
         })
         .collect();
-    for (module, name, function) in off {
-        let ty = function.ty(store);
-        let answer = not_supported(&name, ty.results());
-        let refusing = Function::new(store, ty, move |_: &[Value]| match &answer {
-            Some(answer) => Ok(answer.clone()),
-            // It returns nothing, and so can't fail: `proc_exec` doesn't return at all.
-            None => Err(RuntimeError::user(Box::new(WasiError::Exit(
-                Errno::Notsup.into(),
-            )))),
-        });
-        imports.define(&module, &name, refusing);
+    for (module, name, function) in of_wasi {
+        if !meter.groups().allow_function(&name) {
+            imports.define(&module, &name, refusing(store, &name, &function));
+        } else if UNASKED.contains(&&*name) {
+            imports.define(&module, &name, asking(store, env, function));
+        }
     }
+}
+
+fn refusing(store: &mut impl AsStoreMut, name: &str, function: &Function) -> Function {
+    let ty = function.ty(store);
+    let answer = not_supported(name, ty.results());
+    Function::new(store, ty, move |_: &[Value]| match &answer {
+        Some(answer) => Ok(answer.clone()),
+        // It returns nothing, and so can't fail: `proc_exec` doesn't return at all.
+        None => Err(exit(Errno::Notsup.into())),
+    })
+}
+
+fn asking(store: &mut impl AsStoreMut, env: &FunctionEnv<WasiEnv>, function: Function) -> Function {
+    let ty = function.ty(store);
+    let ask = move |mut env: FunctionEnvMut<'_, WasiEnv>, values: &[Value]| match env
+        .data()
+        .state
+        .fs
+        .meter
+        .exit_code()
+    {
+        Some(code) => Err(exit(code)),
+        None => function.call(&mut env, values).map(Vec::from),
+    };
+    Function::new_with_env(store, env, ty, ask)
+}
+
+fn exit(code: ExitCode) -> RuntimeError {
+    RuntimeError::user(Box::new(WasiError::Exit(code)))
 }
 
 fn not_supported(name: &str, results: &[Type]) -> Option<Vec<Value>> {

@@ -1,9 +1,12 @@
 //! Each group of functions, on and off.
 
-use wasmer::{AsStoreMut, Extern, Imports, Module, Store, Type, Value};
-use wasmer_wasix::profile::{self, Group, Groups, ImportTable, Profile};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use wasmer::{AsStoreMut, Extern, Function, Imports, Module, RuntimeError, Store, Type, Value};
+use wasmer_wasix::profile::{self, Group, Groups, ImportTable, Limit, Profile};
 use wasmer_wasix::types::wasi::Errno;
-use wasmer_wasix::{WasiEnv, WasiFunctionEnv};
+use wasmer_wasix::{WasiEnv, WasiError, WasiFunctionEnv};
 
 use crate::common::{Compiler, Ended, WELL, run, tokio};
 
@@ -41,11 +44,8 @@ fn offered(profile: &Profile) -> (Store, Imports) {
     (store, imports)
 }
 
-/// Whether the call answers that it isn't supported, without having looked at anything.
-fn is_withheld(store: &mut Store, imports: &Imports, module: &str, name: &str) -> bool {
-    let Some(Extern::Function(function)) = imports.get_export(module, name) else {
-        panic!("{module} {name} is no function");
-    };
+/// Calls with zeros for everything.
+fn call(store: &mut Store, function: &Function) -> Result<Box<[Value]>, RuntimeError> {
     let ty = function.ty(store);
     let zeros: Vec<Value> = ty
         .params()
@@ -55,10 +55,18 @@ fn is_withheld(store: &mut Store, imports: &Imports, module: &str, name: &str) -
             _ => Value::I32(0),
         })
         .collect();
-    match function.call(&mut store.as_store_mut(), &zeros) {
+    function.call(&mut store.as_store_mut(), &zeros)
+}
+
+/// Whether the call answers that it isn't supported, without having looked at anything.
+fn is_withheld(store: &mut Store, imports: &Imports, module: &str, name: &str) -> bool {
+    let Some(Extern::Function(function)) = imports.get_export(module, name) else {
+        panic!("{module} {name} is no function");
+    };
+    match call(store, &function) {
         Ok(results) => matches!(*results, [Value::I32(number)] if number.abs() == NOT_SUPPORTED),
         Err(error) => error
-            .downcast_ref::<wasmer_wasix::WasiError>()
+            .downcast_ref::<WasiError>()
             .is_some_and(|error| error.to_string().contains(&format!("{NOT_SUPPORTED}"))),
     }
 }
@@ -96,6 +104,76 @@ fn a_function_of_a_group_that_is_off_answers_that_it_is_not_supported() {
             }
         }
         assert_eq!(versions.into_iter().collect::<Vec<_>>(), WASI);
+    });
+}
+
+/// A module that imports all that it is offered, and exports it again as `MODULE NAME`.
+fn passing_on(store: &Store, imports: &Imports) -> String {
+    let (mut imported, mut exported) = (String::new(), String::new());
+    for (number, (module, name, import)) in imports.iter().enumerate() {
+        let Extern::Function(function) = import else {
+            continue;
+        };
+        let ty = function.ty(store);
+        let list = |types: &[Type]| {
+            let types: Vec<String> = types
+                .iter()
+                .map(|ty| ty.to_string().to_lowercase())
+                .collect();
+            types.join(" ")
+        };
+        let ty = format!(
+            "(param {}) (result {})",
+            list(ty.params()),
+            list(ty.results())
+        );
+        writeln!(
+            imported,
+            r#"(import "{module}" "{name}" (func $f{number} {ty}))"#
+        )
+        .unwrap();
+        writeln!(exported, r#"(export "{module} {name}" (func $f{number}))"#).unwrap();
+    }
+    format!(r#"(module {imported} (memory (export "memory") 1) {exported})"#)
+}
+
+/// Nothing that a module can call lets it go on.
+#[test]
+fn every_call_ends_a_module_whose_time_is_over() {
+    isolated!(|| {
+        let mut profile = Profile::new().limits(|l| l.wall_clock(Duration::from_millis(1)));
+        for group in Group::ALL {
+            profile = profile.allow(*group);
+        }
+        let module = {
+            let (store, imports) = offered(&profile);
+            passing_on(&store, &imports)
+        };
+        let _entered = tokio().enter();
+        let engine = Compiler::Singlepass.engine(&Profile::new());
+        let mut store = Store::new(engine.clone());
+        let module = Module::new(&engine, module).unwrap();
+        let builder = WasiEnv::builder("module").engine(engine).profile(&profile);
+        let (instance, env) = builder.unwrap().instantiate(module, &mut store).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let (mut tried, mut go_on) = (0, Vec::new());
+        for (name, export) in instance.exports.iter() {
+            let Extern::Function(function) = export else {
+                continue;
+            };
+            // These end it anyway, or hand over to what is called next.
+            if name.contains("exit") || name.ends_with("context_switch") {
+                continue;
+            }
+            match call(&mut store, function).map_err(RuntimeError::downcast::<WasiError>) {
+                Err(Ok(WasiError::Exit(code))) if code == Limit::WallClock.exit_code() => {}
+                other => go_on.push(format!("{name}: {other:?}")),
+            }
+            tried += 1;
+        }
+        assert!(go_on.is_empty(), "{go_on:?}");
+        assert!(tried > 300, "{tried}");
+        assert_eq!(env.limit_reached(&mut store), Some(Limit::WallClock));
     });
 }
 

@@ -12,6 +12,7 @@ extern crate wasix_landlock_testing;
 #[macro_use]
 mod common;
 
+mod builder;
 mod given;
 mod groups;
 mod limits;
