@@ -1,19 +1,16 @@
-//! What the kernel refused, in the module's terms.
+//! What was refused, in the module's terms: the call, the path inside and on the host, what was missing, the nearest
+//! preopen, and what would allow it.
 //!
-//! A call that the module's own descriptors give no right to is answered by the WASI layer before the kernel is
-//! asked, and isn't told here.
+//! The kernel's refusals are told, and those of the WASI layer's own, which answers before the kernel is asked.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use virtual_fs::{FileOpener, FileSystem, FsError, OpenOptions, OpenOptionsConfig, VirtualFile};
-use wasix_landlock::{Access, Explanation, Verdict, explain};
+use wasix_landlock::{Access, Explanation, Right, Verdict};
 
+use super::suggestion::Suggestion;
 use crate::WasiEnv;
-use crate::fs::WasiFsRoot;
 
 /// How many different denials an environment keeps and tells. A module that tries more is only counted.
 pub const DENIALS_KEPT: usize = 64;
@@ -24,6 +21,16 @@ pub const DENIALS_KEPT: usize = 64;
 pub enum Operation {
     /// Opens a file.
     Open,
+    /// Asks for metadata. The kernel doesn't refuse that, but what isn't preopened can't be seen.
+    Look,
+    /// Reads where a symbolic link leads.
+    ReadLink,
+    /// Sets times.
+    SetTimes,
+    /// Reads by a descriptor that has no right to it.
+    Read,
+    /// Writes by a descriptor that has no right to it, or sets the size.
+    Write,
     /// Lists a directory.
     List,
     /// Makes a directory.
@@ -43,9 +50,12 @@ pub enum Operation {
 impl Operation {
     /// The access that it takes, and whether to the directory that the path is in: entries are made and
     /// removed there.
-    fn needs(self) -> (Access, bool) {
+    pub(super) fn needs(self) -> (Access, bool) {
         match self {
-            Self::Open | Self::List => (Access::READ, false),
+            Self::Open | Self::Look | Self::ReadLink | Self::Read | Self::List => {
+                (Access::READ, false)
+            }
+            Self::Write | Self::SetTimes => (Access::WRITE, false),
             Self::MakeDirectory | Self::Symlink | Self::Link => (Access::CREATE, true),
             Self::RemoveDirectory | Self::Unlink => (Access::WRITE, true),
             Self::Rename => (Access::WRITE.union(Access::CREATE), true),
@@ -57,6 +67,11 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "opening",
+            Self::Look => "looking at",
+            Self::ReadLink => "reading the link",
+            Self::SetTimes => "setting the times of",
+            Self::Read => "reading",
+            Self::Write => "writing",
             Self::List => "listing",
             Self::MakeDirectory => "making the directory",
             Self::Symlink => "making the symbolic link",
@@ -68,7 +83,50 @@ impl fmt::Display for Operation {
     }
 }
 
-/// An access that the kernel refused.
+/// Why something is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Nothing is preopened there. The module sees that there is nothing.
+    NoPreopen,
+    /// The path leads out of the directory that the module named, or of the preopen, by `..` or by a link.
+    Escape,
+    /// The preopen doesn't allow it: the WASI layer refuses, and the kernel would.
+    Preopen,
+    /// The descriptor has fewer rights than its preopen: the module opened it so, or gave them up.
+    Descriptor,
+    /// The WASI layer would allow it, and the kernel refuses.
+    Kernel,
+    /// A file was granted, and another one was put in its place, which has no rule.
+    Replaced,
+    /// It is granted. The host refuses it by the file's own permissions.
+    Host,
+}
+
+/// A preopen or mount that the module sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NearestPreopen {
+    /// Where it shows inside.
+    pub guest: PathBuf,
+    /// The host path behind it.
+    pub host: PathBuf,
+    /// What it allows.
+    pub access: Access,
+}
+
+impl fmt::Display for NearestPreopen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            guest,
+            host,
+            access,
+        } = self;
+        write!(f, "{guest:?} ({host:?} on the host: {access})")
+    }
+}
+
+/// An access that was refused, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial {
@@ -76,178 +134,145 @@ pub struct Denial {
     pub operation: Operation,
     /// The path inside, absolute.
     pub guest: PathBuf,
-    /// What is missing, and the preopen that comes nearest; its path is the one on the host.
+    /// What it takes, of the path, or of the directory that it is in where entries are made or removed.
+    pub access: Access,
+    /// Why it was refused.
+    pub cause: Cause,
+    /// The preopen that the path is in, or that comes nearest.
+    pub nearest: Option<NearestPreopen>,
+    /// What the kernel's rules say; its path is the one on the host. Where nothing is preopened it is what is called
+    /// the same on the host.
     pub explanation: Explanation,
+    pub(super) suggestion: Option<Suggestion>,
 }
 
 impl Denial {
+    /// The preopen that would allow it, if one can.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&Suggestion> {
+        self.suggestion.as_ref()
+    }
+
     /// The builder's line that would allow it, if a preopen can.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
-        let (what, path, access) = match &self.explanation.verdict {
-            // The file that was put there has no rule; its directory can have one.
-            Verdict::Replaced { was, .. } => {
-                let directory = self.explanation.resolved.parent()?;
-                ("directory", directory, was.access)
-            }
-            Verdict::NotGranted { needs, .. } => {
-                let path = self.explanation.resolved.as_path();
-                let what = if path.is_dir() { "directory" } else { "path" };
-                (what, path, *needs)
-            }
-            _ => return None,
-        };
-        let rights = [
-            (access.read, "read"),
-            (access.write, "write"),
-            (access.create, "create"),
-        ];
-        let rights: String = rights
-            .iter()
-            .filter(|(granted, _)| *granted)
-            .map(|(_, name)| format!(".{name}(true)"))
-            .collect();
-        Some(format!(".preopen(|p| p.{what}({path:?}){rights})"))
+        self.suggestion.as_ref().map(Suggestion::rust)
+    }
+
+    fn missing(&self) -> &[Right] {
+        match &self.explanation.verdict {
+            Verdict::Replaced { missing, .. } | Verdict::NotGranted { missing, .. } => missing,
+            _ => &[],
+        }
     }
 }
 
+/// Control characters and those that change the direction of text are escaped: the path is the module's.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} `{}`: {}",
-            self.operation,
-            self.guest.display(),
-            self.explanation
-        )?;
-        match self.remedy() {
-            Some(remedy) => write!(f, ": `{remedy}`"),
+        let Self {
+            operation,
+            guest,
+            access,
+            ..
+        } = self;
+        write!(f, "{operation} {guest:?} ({access}")?;
+        if self.cause != Cause::NoPreopen {
+            write!(f, "; on the host {:?}", self.explanation.path)?;
+        }
+        f.write_str(match self.cause {
+            Cause::NoPreopen => "): nothing is preopened there",
+            Cause::Escape => "): it leads out of what is preopened",
+            Cause::Preopen => "): the preopen doesn't allow it",
+            Cause::Descriptor => {
+                "): the descriptor lacks the right, which the module didn't ask for or gave up"
+            }
+            Cause::Kernel => "): the kernel refuses it",
+            Cause::Replaced => {
+                "): the file that was granted was replaced after the process had been restricted, and the one that \
+                 is there now has no rule"
+            }
+            Cause::Host => "): it is granted, but the file's own permissions on the host refuse it",
+        })?;
+        for (number, right) in self.missing().iter().enumerate() {
+            let before = if number == 0 { "; missing: " } else { ", " };
+            write!(f, "{before}{}", right.name())?;
+        }
+        match &self.nearest {
+            Some(nearest) => write!(f, "; the nearest preopen is {nearest}")?,
+            None => f.write_str("; there is no preopen")?,
+        }
+        match &self.suggestion {
+            Some(suggestion) => {
+                let (rust, flag) = (suggestion.rust(), suggestion.flag());
+                write!(f, "; `{rust}` would allow it, or `{flag}`")
+            }
             None => Ok(()),
         }
     }
 }
 
-/// What was refused to one environment.
-#[derive(Debug, Default)]
-pub(crate) struct Denials {
-    kept: Mutex<Kept>,
-    count: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    seen: HashSet<(Operation, PathBuf)>,
+/// What was refused to an environment so far: a slice of the different denials, and how many accesses there were. As
+/// text it is a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Denials {
     denials: Vec<Denial>,
+    /// How many accesses were refused, repetitions included.
+    pub refused: u64,
+    /// Whether there were more different ones than [`DENIALS_KEPT`], which are only counted.
+    pub more: bool,
 }
 
 impl Denials {
-    /// Notes that `operation` failed, if it was the kernel that refused it.
-    #[cold]
-    fn note(
-        &self,
-        root: &WasiFsRoot,
-        operation: Operation,
-        guest: &Path,
-        (access, in_directory): (Access, bool),
-    ) {
-        // What a module repeats must cost the host no more than this.
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.seen.len() >= DENIALS_KEPT || !kept.seen.insert((operation, guest.to_owned())) {
-            return;
-        }
-        let Some(host) = host_path(root, guest) else {
-            return;
-        };
-        let needed = match host.parent() {
-            Some(directory) if in_directory => directory,
-            _ => &host,
-        };
-        let explanation = explain(needed, access);
-        if !explanation.is_denied() {
-            return;
-        }
-        let denial = Denial {
-            operation,
-            guest: guest.to_owned(),
-            explanation,
-        };
-        tracing::warn!(
-            target: "wasix_landlock",
-            %operation,
-            guest = %guest.display(),
-            host = %denial.explanation.path.display(),
-            remedy = denial.remedy(),
-            "denied: {denial}"
-        );
-        kept.denials.push(denial);
-        if kept.seen.len() == DENIALS_KEPT {
-            tracing::warn!(target: "wasix_landlock", "further denials are only counted");
+    pub(super) fn new(denials: Vec<Denial>, refused: u64) -> Self {
+        Self {
+            more: denials.len() >= DENIALS_KEPT,
+            denials,
+            refused,
         }
     }
 }
 
-/// What stands behind a path on the host, the innermost mount first.
-fn host_path(root: &WasiFsRoot, guest: &Path) -> Option<PathBuf> {
-    let backings = root.host_backing();
-    let innermost = backings
-        .iter()
-        .filter(|backing| guest.starts_with(&backing.guest))
-        .max_by_key(|backing| backing.guest.components().count())?;
-    Some(innermost.below(guest)?.host)
-}
+impl Deref for Denials {
+    type Target = [Denial];
 
-impl WasiFsRoot {
-    /// Passes on `result`, and notes it where the kernel refused.
-    pub(crate) fn noting<T>(
-        &self,
-        operation: Operation,
-        path: &Path,
-        result: virtual_fs::Result<T>,
-    ) -> virtual_fs::Result<T> {
-        // A refused move to another directory is EXDEV.
-        if let Err(FsError::PermissionDenied | FsError::NoDevice) = &result {
-            self.denials.note(self, operation, path, operation.needs());
-        }
-        result
+    fn deref(&self) -> &[Denial] {
+        &self.denials
     }
 }
 
-/// Opens as the root does, and notes what is refused.
-impl FileOpener for WasiFsRoot {
-    fn open(
-        &self,
-        path: &Path,
-        conf: &OpenOptionsConfig,
-    ) -> virtual_fs::Result<Box<dyn VirtualFile + Send + Sync + 'static>> {
-        let access = Access {
-            read: conf.read,
-            write: conf.write || conf.append || conf.truncate,
-            create: conf.create || conf.create_new,
-        };
-        let opened = self
-            .root()
-            .new_open_options()
-            .options(conf.clone())
-            .open(path);
-        if let Err(FsError::PermissionDenied) = &opened {
-            self.denials
-                .note(self, Operation::Open, path, (access, false));
+impl fmt::Display for Denials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.denials.is_empty() {
+            return writeln!(f, "nothing was refused");
         }
-        opened
+        for denial in &self.denials {
+            writeln!(f, "{denial}")?;
+        }
+        let kinds = self.denials.len();
+        write!(
+            f,
+            "{} accesses were refused, {kinds} of them told",
+            self.refused
+        )?;
+        writeln!(
+            f,
+            "{}",
+            if self.more {
+                "; more are only counted"
+            } else {
+                ""
+            }
+        )
     }
-}
-
-/// For upstream's `new_open_options`.
-pub(crate) fn open_options(root: &WasiFsRoot) -> OpenOptions<'_> {
-    OpenOptions::new(root)
 }
 
 impl WasiEnv {
-    /// What the kernel refuses of what the module asked for so far, each once, at most [`DENIALS_KEPT`].
+    /// What was refused of what the module asked for so far: by the kernel, by the WASI layer, and because nothing is
+    /// preopened there. Each is there once, and at most [`DENIALS_KEPT`] are.
     ///
-    /// A call for which the module's descriptor lacks the right isn't among them: the WASI layer answers it
-    /// by itself.
+    /// The report says what was asked and enforced at `build()`; what is refused later is here.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -265,18 +290,24 @@ impl WasiEnv {
     /// # }
     /// ```
     #[must_use]
-    pub fn landlock_denials(&self) -> Vec<Denial> {
-        let root = &self.state.fs.root_fs;
-        let kept = root.denials.kept.lock();
-        kept.unwrap_or_else(PoisonError::into_inner).denials.clone()
+    pub fn landlock_denials(&self) -> Denials {
+        self.state.fs.root_fs.denials.so_far()
     }
 
-    /// How many accesses were refused so far, repetitions and refusals of the WASI layer's own included.
+    /// How many accesses were refused so far, repetitions included.
     #[must_use]
     pub fn refused_accesses(&self) -> u64 {
-        self.state.fs.root_fs.denials.count.load(Ordering::Relaxed)
+        self.landlock_denials().refused
+    }
+
+    /// What would refuse the module an access to a path inside, absolute; nothing if it is allowed.
+    ///
+    /// Nothing is opened and nothing changes. What the user may not do by the file's own permissions is another
+    /// matter, which it doesn't look at. In the scope *instance*, ask on a thread of the instance: elsewhere the kernel
+    /// refuses nothing.
+    #[must_use]
+    pub fn landlock_explain(&self, guest: impl AsRef<Path>, access: Access) -> Option<Denial> {
+        let root = &self.state.fs.root_fs;
+        super::refusals::explain_guest(root, guest.as_ref(), access)
     }
 }
-
-/// The denials of a root and of all its clones.
-pub(crate) type SharedDenials = Arc<Denials>;

@@ -19,8 +19,8 @@
 //! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, the second
 //!   layer, the network, open descriptors, what else the process needs later;
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
-//! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what the kernel refused, and the line that
-//!   would allow it;
+//! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what was refused, why, and the line
+//!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
 //! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
 //! - [`FORK`], which only the fork has: name it in a program that must never be built without.
 #![deny(missing_docs, unsafe_code)]
@@ -33,35 +33,40 @@ mod denials;
 mod inside;
 #[cfg(feature = "sys-thread")]
 mod instance;
+mod kept;
 mod limit;
 #[cfg(feature = "sys-thread")]
 mod module_cache;
 mod preopen;
 mod record;
+mod refusals;
 mod runtime_paths;
 mod settings;
+mod suggestion;
 #[cfg(feature = "sys-thread")]
 mod tasks;
 #[cfg(feature = "sys-thread")]
 mod watched;
 
 pub use compat::WasiState;
-pub use denials::{DENIALS_KEPT, Denial, Operation};
+pub use denials::{Cause, DENIALS_KEPT, Denial, Denials, NearestPreopen, Operation};
 #[cfg(feature = "sys-thread")]
 pub use inside::Inside;
 #[cfg(feature = "sys-thread")]
 pub use instance::{Ended, Instance, InstanceError, Running};
 pub use preopen::HostPreopenBuilder;
 pub use settings::Landlock;
+pub use suggestion::Suggestion;
 pub use wasix_landlock::{
-    Access, Explanation, GrantedPath, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
+    Access, Explanation, GrantedPath, Inherited, Kind, Layer, Level, MODE_VARIABLE, Mode, Network,
     Protection, Report, Scope, Verdict, current as process_report, explain,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
-pub(crate) use denials::{SharedDenials, open_options};
+pub(crate) use kept::SharedDenials;
 #[cfg(feature = "sys-thread")]
 pub(crate) use module_cache::fill_module_cache;
+pub(crate) use refusals::{Call, no_right, open_options};
 pub(crate) use settings::Settings;
 
 /// Names the fork. Upstream has no such symbol, so that a program with

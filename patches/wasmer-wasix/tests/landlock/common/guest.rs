@@ -6,7 +6,7 @@ use wasmer::{Engine, Instance, Module, Store, Value};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::{
     WasiEnvBuilder, WasiFunctionEnv, WasiRuntimeError,
-    landlock::Denial,
+    landlock::{Denial, Denials},
     runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner},
     wasmer_wasix_types::wasi::{Errno, Rights},
 };
@@ -236,8 +236,12 @@ impl Guest {
         self.env.data(&self.store).landlock_report().unwrap()
     }
 
-    pub fn denials(&self) -> Vec<Denial> {
+    pub fn denials(&self) -> Denials {
         self.env.data(&self.store).landlock_denials()
+    }
+
+    pub fn explain(&self, path: &str, access: wasix_landlock::Access) -> Option<Denial> {
+        self.env.data(&self.store).landlock_explain(path, access)
     }
 
     pub fn refused_accesses(&self) -> u64 {
