@@ -68,6 +68,13 @@ pub(crate) fn explain(path: &std::path::Path, access: crate::Access) -> crate::E
     }
 }
 
+/// Says what would be enforced, see [`Policy::show`].
+pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
+    let mut report = prepare(policy)?.0;
+    report.only_shown = true;
+    Ok(report)
+}
+
 /// Prepares a policy, see [`Policy::prepare`].
 pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;

@@ -305,6 +305,19 @@ impl Policy {
         platform::prepare(self).map(Prepared)
     }
 
+    /// Says what would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
+    /// restricts nothing. [`Report::table`] is a form for people.
+    ///
+    /// A file that would be created is in the report as created; whether this user may create it is
+    /// found out when it is. Threads and open descriptors are looked at when a policy is enforced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::prepare`].
+    pub fn show(self) -> Result<Report, PrepareError> {
+        platform::show(self)
+    }
+
     /// Prepares and enforces.
     ///
     /// # Errors

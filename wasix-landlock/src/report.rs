@@ -1,5 +1,6 @@
 //! What was enforced, for people and for programs.
 
+mod table;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,10 @@ pub struct Report {
     /// Whether the calling thread is restricted. What of it other threads lack is in
     /// [`Report::not_enforced`].
     pub enforced: bool,
+    /// Whether it was only asked what would be enforced ([`Policy::show`](crate::Policy::show)):
+    /// nothing was made, nothing is restricted.
+    #[serde(default)]
+    pub only_shown: bool,
     /// Whether the process was restricted already and this policy lies within that.
     pub joined: bool,
     /// The kernel's Landlock ABI, 0 without Landlock.
@@ -103,7 +108,7 @@ pub struct HostReport {
     pub granted: Vec<Right>,
     /// The access rights it would need and doesn't have.
     pub not_granted: Vec<NotGranted>,
-    /// Whether it was missing and was created.
+    /// Whether it was missing and was created, or would be.
     pub created: bool,
 }
 
@@ -288,6 +293,7 @@ impl Report {
             mode,
             scope: Scope::Process,
             enforced: false,
+            only_shown: false,
             joined: false,
             abi: 0,
             errata: None,
@@ -301,6 +307,11 @@ impl Report {
             not_enforced: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Whether anything is going to be restricted, of what was only shown.
+    fn would_restrict(&self) -> bool {
+        self.only_shown && !self.handled.is_empty()
     }
 
     /// Whether this protection is enforced.

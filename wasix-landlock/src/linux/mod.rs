@@ -24,5 +24,5 @@ mod threads;
 pub(crate) use enforce::Plan;
 pub(crate) use explain::explain;
 pub(crate) use membership::Membership;
-pub(crate) use prepare::prepare;
+pub(crate) use prepare::{prepare, show};
 pub(crate) use process::current;

@@ -20,10 +20,20 @@ use crate::{
 
 /// Prepares a policy, see [`Policy::prepare`].
 pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
+    plan(&policy, false)
+}
+
+/// Says what would be enforced, see [`Policy::show`].
+pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
+    Ok(plan(&policy, true)?.report)
+}
+
+fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let mut report = Report::new(mode);
+    report.only_shown = only_shown;
     report.warnings.clone_from(&policy.warnings);
-    let ground = ground::choose(&policy, mode, &mut report)?;
+    let ground = ground::choose(policy, mode, &mut report)?;
     let mut work = Work {
         lenient: mode != Mode::Enforce,
         ground,
@@ -40,7 +50,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     }
     // Last, so that an error anywhere else has created nothing.
     work.create_missing()?;
-    Ok(work.finish(&policy))
+    Ok(work.finish(policy))
 }
 
 /// A policy being prepared.
@@ -330,6 +340,19 @@ impl Work {
                     runtime: false,
                 },
             )?;
+        }
+        if self.report.only_shown {
+            let handled = match &self.ground {
+                Ground::Nothing => return Ok(()),
+                Ground::Ruleset(_, handled, _) => *handled,
+                Ground::Enforced(enforced) => enforced.handled,
+            };
+            let rights = file.access.rights(Object::File).intersection(handled);
+            host.resolved = Some(file.missing.path().to_string_lossy().into_owned());
+            host.found = Some(Object::File);
+            host.granted = rights.to_vec();
+            host.created = true;
+            return Ok(());
         }
         let (opened, created) =
             self.created

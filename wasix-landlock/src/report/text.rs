@@ -14,6 +14,7 @@ impl fmt::Display for Report {
         let state = match (self.enforced, self.joined) {
             (true, false) => "enforced",
             (true, true) => "enforced, within an earlier policy",
+            (false, _) if self.would_restrict() => "would be enforced",
             (false, _) => "NOT enforced",
         };
         write!(f, "landlock: {state} (mode {}, ", self.mode)?;

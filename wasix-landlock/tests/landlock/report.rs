@@ -150,3 +150,53 @@ fn a_created_file_that_nobody_used_stays_behind() {
         assert_eq!(fs::metadata(&new).unwrap().len(), 0);
     });
 }
+
+#[test]
+fn showing_makes_nothing_and_restricts_nothing() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let (new, outside) = (tree.granted().join("new"), tree.outside().join("file"));
+        let shown = of_everything(&tree).show().unwrap();
+        assert!(shown.only_shown && !shown.enforced);
+        assert!(!new.exists());
+        assert_eq!(ask::open_read(&outside), Ok(()));
+        let table = shown.table();
+        for expected in [
+            "would be enforced",
+            "file, to be made",
+            "in memory",
+            "read_file",
+            "(dns)",
+        ] {
+            assert!(table.contains(expected), "{expected}: {table}");
+        }
+        assert!(!table.contains("tls roots"), "{table}");
+
+        let enforced = of_everything(&tree).enforce().unwrap();
+        assert!(new.exists());
+        assert_eq!(ask::open_read(tree.outside()), crate::common::DENIED);
+        assert_eq!(shown.preopens, enforced.preopens);
+        assert_eq!(shown.runtime_paths, enforced.runtime_paths);
+        assert_eq!(shown.handled, enforced.handled);
+        let columns = |table: String| table.split_once("\n\n").unwrap().1.replace("to be ", "");
+        let words = |table: String| -> Vec<String> {
+            columns(table)
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(words(table), words(enforced.table()));
+    });
+}
+
+#[test]
+fn what_can_not_be_enforced_is_an_error_of_showing_it() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let missing = policy().preopen(directory(tree.root().join("missing"), Access::READ));
+        let error = missing.show().unwrap_err().to_string();
+        assert!(error.contains("missing"), "{error}");
+        let off = policy().mode(wasix_landlock::Mode::Off).show().unwrap();
+        assert!(off.table().starts_with("NOT enforced"), "{}", off.table());
+    });
+}

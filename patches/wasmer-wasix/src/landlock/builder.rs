@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use virtual_fs::FileSystem;
 use wasix_landlock::{Access, Prepared, Report};
+use wasmer_types::ModuleHash;
 
 use super::limit;
 use super::preopen::{HostPreopen, HostPreopenBuilder};
@@ -16,7 +17,7 @@ use super::runtime_paths;
 use super::settings::{Landlock, OnEnforced, Settings};
 use crate::capabilities::Capabilities;
 use crate::fs::WasiFsRoot;
-use crate::runners::wasi::WasiRunner;
+use crate::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use crate::state::PreopenedDir;
 use crate::{Runtime, WasiEnv, WasiEnvBuilder, WasiStateCreationError};
 
@@ -95,6 +96,30 @@ impl WasiEnvBuilder {
     {
         self.configure_landlock(configure);
         self
+    }
+
+    /// Says what `build()` would enforce here, and neither builds nor enforces anything: no file is made.
+    /// [`Report::table`] is a form for people.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = wasmer_wasix::WasiEnv::builder("list")
+    ///     .preopen(|p| p.directory("/srv/data").alias("data").read(true))?;
+    /// print!("{}", builder.landlock_show()?.table());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As `build()`, as far as it comes: what can't be granted or enforced.
+    pub fn landlock_show(mut self) -> Result<Report, WasiStateCreationError> {
+        let shown = Arc::default();
+        self.landlock.shown = Some(Arc::clone(&shown));
+        match (self.build_init(), shown.get()) {
+            (_, Some(report)) => Ok(report.clone()),
+            (Err(error), None) => Err(error),
+            (Ok(_), None) => Err(creation_error(&OnlyShown)),
+        }
     }
 
     /// As [`landlock`](Self::landlock), on a builder that is kept.
@@ -178,6 +203,20 @@ impl WasiRunner {
     }
 }
 
+impl WasiRunner {
+    /// As [`WasiEnvBuilder::landlock_show`], for what `run_wasm` would run on this runtime or engine.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn landlock_show(&self, runtime_or_engine: RuntimeOrEngine) -> anyhow::Result<Report> {
+        let name = "shown";
+        let annotations = webc::metadata::annotations::Wasi::new(name);
+        let hash = PackageOrHash::Hash(ModuleHash::random());
+        let builder = self.prepare_webc_env(name, &annotations, hash, runtime_or_engine, None)?;
+        Ok(builder.landlock_show()?)
+    }
+}
+
 /// What `build_init` knows when it calls [`Settings::prepare`].
 pub(crate) struct Recorded<'a> {
     pub(crate) preopens: &'a [PreopenedDir],
@@ -209,21 +248,36 @@ impl Settings {
             recorded.check_reachable(preopen)?;
             recorder.host_preopen(preopen);
         }
-        let prepared = self
+        let policy = self
             .policy(|| runtime_paths::needed(recorded.runtime, recorded.capabilities))
-            .preopens(recorder.into_preopens())
-            .prepare()
-            .map_err(|error| creation_error(&error))?;
-        limit::recorded_preopens(recorded)?;
-        for preopen in &self.host_preopens {
-            mount(preopen, recorded)?;
+            .preopens(recorder.into_preopens());
+        if let Some(shown) = &self.shown {
+            let report = policy.show().map_err(|error| creation_error(&error))?;
+            self.mount(recorded)?;
+            let _ = shown.set(report);
+            return Err(creation_error(&OnlyShown));
         }
+        let prepared = policy.prepare().map_err(|error| creation_error(&error))?;
+        self.mount(recorded)?;
         Ok(Pending {
             prepared,
             tell: self.landlock.listener(),
         })
     }
+
+    fn mount(&self, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
+        limit::recorded_preopens(recorded)?;
+        for preopen in &self.host_preopens {
+            mount(preopen, recorded)?;
+        }
+        Ok(())
+    }
 }
+
+/// What `build` ends with when it is only asked what would be enforced.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is built: it is only shown what would be enforced")]
+struct OnlyShown;
 
 impl Recorded<'_> {
     /// A file in a directory that was recorded with fewer rights could not be used, and the module would only

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasix_landlock::{Access, Inherited, Level, Network, Policy, Protection, Report, RuntimePath};
@@ -178,6 +178,8 @@ pub(crate) struct Settings {
     pub(super) landlock: Landlock,
     /// The profile that was put into it last.
     pub(crate) applied: Option<crate::profile::Applied>,
+    /// Where the report goes if it is only asked what would be enforced.
+    pub(super) shown: Option<Arc<OnceLock<Report>>>,
 }
 
 impl Settings {

@@ -97,16 +97,15 @@ impl Suggestion {
         format!("{option} {}", quoted(&mapping))
     }
 
-    /// The table of a policy file.
+    /// The table of a policy file. A host path that isn't UTF-8 has no form there: the table is a comment then.
     #[must_use]
     pub fn toml(&self) -> String {
-        let text = |text: &str| toml::Value::from(text).to_string();
-        let mut table = format!(
-            "[[preopen]]\nhost = {}\n",
-            text(&self.host.to_string_lossy())
-        );
+        let Some(host) = self.host.to_str() else {
+            return format!("# not UTF-8: {:?}\n", self.host);
+        };
+        let mut table = format!("[[preopen]]\nhost = {}\n", toml_string(host));
         if self.has_alias() {
-            let _ = writeln!(table, "guest = {}", text(&self.guest));
+            let _ = writeln!(table, "guest = {}", toml_string(&self.guest));
         }
         let kind = if self.is_file() { "file" } else { "directory" };
         let _ = writeln!(table, "kind = \"{kind}\"");

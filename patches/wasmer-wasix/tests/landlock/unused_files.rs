@@ -4,11 +4,15 @@ use std::fs;
 
 use wasix_landlock::Access;
 use wasix_landlock_testing::{ask, isolated};
-use wasmer_wasix::WasiEnvBuilder;
+use wasmer_wasix::{
+    WasiEnvBuilder,
+    runners::wasi::{RuntimeOrEngine, WasiRunner},
+};
 
 use crate::common::{
+    DENIED,
     guest::{CREATE_NEW, Guest},
-    host::{builder, host_builder},
+    host::{builder, host_builder, singlepass},
     tree::{Tree, assert_file},
 };
 
@@ -156,5 +160,52 @@ fn after_a_build_that_failed_another_one_enforces() {
         assert_file(&tree.path("granted/file"), Access::NONE);
         let directory = guest.preopen("/a");
         assert!(guest.can_open(directory, "new", CREATE_NEW).is_err());
+    });
+}
+
+#[test]
+fn what_is_only_shown_makes_nothing_and_restricts_nothing() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let new = tree.path("granted/new");
+        let prepared = || {
+            builder()
+                .preopen(|p| p.path(&new).alias("new").create(true))
+                .unwrap()
+        };
+        let shown = prepared().landlock_show().unwrap();
+        assert!(!new.exists());
+        assert_eq!(ask::open_read(tree.outside()), Ok(()));
+        assert!(
+            shown.table().contains("file, to be made"),
+            "{}",
+            shown.table()
+        );
+        let error = prepared()
+            .preopen(|p| p.directory(tree.path("no")).read(true))
+            .unwrap();
+        let error = error.landlock_show().unwrap_err().to_string();
+        assert!(error.contains("/no"), "{error}");
+
+        let env = prepared().build().unwrap();
+        assert!(new.exists());
+        assert_eq!(ask::open_read(tree.outside()), DENIED);
+        assert_eq!(env.landlock_report().unwrap().preopens, shown.preopens);
+    });
+}
+
+#[test]
+fn a_runner_shows_what_it_would_run_under() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let mut runner = WasiRunner::new();
+        runner
+            .with_preopen(|p| p.directory(tree.granted()).alias("data").read(true))
+            .unwrap();
+        let engine = RuntimeOrEngine::Engine(singlepass());
+        let shown = runner.landlock_show(engine).unwrap();
+        let table = shown.table();
+        assert!(table.contains(tree.granted().to_str().unwrap()), "{table}");
+        assert_eq!(ask::open_read(tree.outside()), Ok(()));
     });
 }
