@@ -14,8 +14,8 @@ use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, UnsupportedVirtualNetworking};
 use webc::metadata::annotations::Wasi;
 
-use crate::guest;
-use crate::plan::{Needs, Operation, PREOPEN, second};
+use super::guest;
+use super::plan::{Needs, Operation, PREOPEN, second};
 
 struct Guest {
     store: Store,

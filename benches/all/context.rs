@@ -1,0 +1,107 @@
+//! What all measurements share: what was asked for, the programs of the other columns, and saying what is going on.
+
+use std::cell::{Cell, OnceCell};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::guests;
+
+/// What all measurements share.
+pub struct Context {
+    /// Samples of each kind.
+    pub samples: usize,
+    /// Only what is done soon.
+    pub short: bool,
+    /// Columns that were asked for; all, if none.
+    pub wanted: Vec<String>,
+    /// Only rows whose names contain this.
+    pub only: String,
+    /// Where the files are that are worked on.
+    pub work: PathBuf,
+    /// The program for Wasmer as published, if it was named or built.
+    pub upstream: OnceCell<PathBuf>,
+    /// When all of it began.
+    pub begun: Instant,
+    /// When something was said last.
+    pub said: Cell<Option<Instant>>,
+}
+
+const COLUMNS: [&str; 5] = ["native", "upstream", "fork", "enforced", "wasmtime"];
+
+impl Context {
+    /// The columns, in their order.
+    pub fn columns(&self) -> Vec<&'static str> {
+        let wanted =
+            |column: &&str| self.wanted.is_empty() || self.wanted.iter().any(|w| w == column);
+        COLUMNS.into_iter().filter(wanted).collect()
+    }
+
+    /// The program for Wasmer as published: of another workspace, and built when it is first asked for.
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn upstream(&self) -> anyhow::Result<&Path> {
+        if self.upstream.get().is_none() {
+            self.say("building Wasmer as published (ten minutes, if it never was)");
+            let _just_set = self.upstream.set(build_upstream()?);
+        }
+        Ok(self.upstream.get().context("it was just built")?)
+    }
+
+    /// The process of wasmtime's column.
+    ///
+    /// # Errors
+    /// If the package can't be had.
+    pub fn wasmtime(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new("python3");
+        command
+            .env("PYTHONPATH", guests::python_packages()?)
+            .arg(guests::own("all/wasmtime_column.py"));
+        Ok(command)
+    }
+
+    /// Says what is going on: in one line of a terminal, else now and then.
+    pub fn say(&self, what: &str) {
+        let seconds = self.begun.elapsed().as_secs();
+        let line = format!("{:>2}:{:02} {what}", seconds / 60, seconds % 60);
+        if std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K{line}");
+            let _no_harm = std::io::stderr().flush();
+        } else if self
+            .said
+            .get()
+            .is_none_or(|said| said.elapsed().as_secs() >= 5)
+        {
+            eprintln!("{line}");
+            self.said.set(Some(Instant::now()));
+        }
+    }
+}
+
+/// Builds the program for Wasmer as published, and returns where it is.
+fn build_upstream() -> anyhow::Result<PathBuf> {
+    let baseline = guests::own("../upstream-tests/baseline");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--bin", "benches"])
+        .args(["--message-format", "json"])
+        .current_dir(&baseline)
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "can't build Wasmer as published: {}",
+        output.status
+    );
+    let messages = String::from_utf8(output.stdout)?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "benches")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .context("cargo named no program")
+}

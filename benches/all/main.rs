@@ -1,0 +1,169 @@
+//! What it costs: single operations, real programs, compilers and scale, beside no module at all, Wasmer as
+//! published and wasmtime, in one run.
+//!
+//! ```text
+//! cargo bench --bench all                 # prints the tables
+//! cargo bench --bench all -- --write      # also writes RESULTS.md, and results/ with the page and the JSON
+//! cargo bench --bench all -- --short      # a minute: whether it works
+//! ```
+//!
+//! Each sample is a process of its own, and the columns are taken in turns, so that whatever else the machine does
+//! falls on all of them. Wasmer as published is a program of another workspace, `upstream-tests/baseline`, which is
+//! built first. What the registries have to give is got when it is first needed, by checksum, and kept in the
+//! target directory: `npm`, and `python3` with `pip`, are needed for it.
+#![forbid(unsafe_code)]
+
+mod context;
+mod guests;
+mod operations;
+mod programs;
+
+use std::cell::{Cell, OnceCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Parser;
+use context::Context;
+use programs::runner::Run;
+use wasix_landlock_benches::{Machine, Results, fastest_file_system, markdown, page};
+
+/// Measures what it costs.
+#[derive(Parser)]
+struct Arguments {
+    /// Writes the results into this project: `benches/RESULTS.md` and `benches/results`.
+    #[arg(long)]
+    write: bool,
+    /// Few samples of few things, to see that it works.
+    #[arg(long)]
+    short: bool,
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',')]
+    parts: Vec<String>,
+    /// Only the rows whose names contain this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Only these columns.
+    #[arg(long, value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Rounds, with one sample of each column in each.
+    #[arg(long)]
+    samples: Option<usize>,
+    /// The program for Wasmer as published, if it is built already.
+    #[arg(long)]
+    upstream: Option<PathBuf>,
+    /// Where the files are that are worked on; in memory by default.
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Measures nothing, and writes what is in `benches/results/results.json` anew.
+    #[arg(long)]
+    render: bool,
+    /// Takes one sample, in a process that was started for it.
+    #[arg(long, hide = true, num_args = 2.., value_names = ["KIND", "ARGUMENT"])]
+    sample: Option<Vec<String>>,
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+type Part = (
+    &'static str,
+    fn(&Context) -> anyhow::Result<Vec<wasix_landlock_benches::Table>>,
+);
+
+const PARTS: [Part; 2] = [
+    ("operations", operations::measure),
+    ("programs", programs::measure),
+];
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(sample) = &arguments.sample {
+        return take_sample(sample);
+    }
+    if arguments.render {
+        let path = guests::own("results/results.json");
+        return write(&serde_json::from_str(&fs::read_to_string(path)?)?);
+    }
+    for part in &arguments.parts {
+        ensure!(
+            PARTS.iter().any(|(name, _)| name == part),
+            "no part is called {part}"
+        );
+    }
+    let parent = arguments
+        .directory
+        .clone()
+        .unwrap_or_else(fastest_file_system);
+    let work = tempfile::tempdir_in(parent)?;
+    let context = Context {
+        samples: arguments
+            .samples
+            .unwrap_or(if arguments.short { 1 } else { 7 }),
+        short: arguments.short,
+        wanted: arguments.columns,
+        only: arguments.only,
+        work: work.path().to_owned(),
+        upstream: arguments
+            .upstream
+            .map_or_else(OnceCell::new, OnceCell::from),
+        begun: Instant::now(),
+        said: Cell::new(None),
+    };
+    if context.columns().contains(&"upstream") {
+        context.upstream()?;
+    }
+    let versions = ["Wasmer 7.4.2", "wasmtime 50.0.1 (its Python package)"].map(str::to_owned);
+    let mut results = Results {
+        machine: Machine::here(work.path(), versions.to_vec(), context.short),
+        tables: Vec::new(),
+    };
+    for (name, measure) in PARTS {
+        if arguments.parts.is_empty() || arguments.parts.iter().any(|part| part == name) {
+            results
+                .tables
+                .extend(measure(&context).with_context(|| name)?);
+        }
+    }
+    results.machine.took = context.begun.elapsed().as_secs_f64();
+    eprintln!();
+    print!("{}", markdown::document(&results));
+    if arguments.write {
+        write(&results)?;
+    }
+    Ok(())
+}
+
+/// Writes the results in the three forms in which they are kept.
+fn write(results: &Results) -> anyhow::Result<()> {
+    let folder = guests::own("results");
+    fs::create_dir_all(&folder)?;
+    let files = [
+        (guests::own("RESULTS.md"), markdown::document(results)),
+        (
+            folder.join("results.json"),
+            serde_json::to_string(results)? + "\n",
+        ),
+        (folder.join("index.html"), page::page(results)?),
+    ];
+    for (path, text) in files {
+        fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn take_sample(sample: &[String]) -> anyhow::Result<()> {
+    let words: Vec<&str> = sample.iter().map(String::as_str).collect();
+    match words[..] {
+        ["native", plan, directory] => {
+            operations::take_sample(true, plan.as_ref(), directory.as_ref())
+        }
+        ["operations", plan, directory] => {
+            operations::take_sample(false, plan.as_ref(), directory.as_ref())
+        }
+        ["compile", run] => Run::load(Path::new(run))?.compile(),
+        ["run", run] => Run::load(Path::new(run))?.run(|_, _| Ok(())),
+        _ => bail!("no such sample: {words:?}"),
+    }
+}

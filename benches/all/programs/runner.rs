@@ -1,0 +1,202 @@
+//! One run of a program through Wasmer, whichever of the two this is built with: the fork, or as published.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
+use wasmer::{Engine, Module};
+use wasmer_types::ModuleHash;
+use wasmer_wasix::runners::MappedDirectory;
+use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
+use wasmer_wasix::runtime::module_cache::{FileSystemCache, ModuleCache as _};
+use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
+use wasmer_wasix::{PluggableRuntime, UnsupportedVirtualNetworking, WasiError, WasiRuntimeError};
+
+/// What compiles a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compiler {
+    /// Cranelift.
+    Cranelift,
+    /// Singlepass.
+    Singlepass,
+}
+
+impl Compiler {
+    /// An engine with it.
+    pub fn engine(self) -> Engine {
+        match self {
+            Self::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
+            Self::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
+        }
+        .into()
+    }
+}
+
+/// One run of a program, in a process of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// Its file.
+    pub module: PathBuf,
+    /// The first is the program's name.
+    pub arguments: Vec<String>,
+    /// Directories of the host, and what they are called inside.
+    pub directories: Vec<(PathBuf, String)>,
+    /// A single file of the host, for the fork only.
+    pub file: Option<(PathBuf, String)>,
+    /// What compiles it.
+    pub compiler: Compiler,
+    /// Where compiled modules are kept.
+    pub cache: PathBuf,
+    /// Where it is written what was measured.
+    pub output: PathBuf,
+}
+
+/// What was measured in the process.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Measured {
+    /// Making the engine and loading the compiled module, in milliseconds.
+    pub load: f64,
+    /// Making the environment, and the program's run, in milliseconds.
+    pub run: f64,
+    /// The most memory that the process had, in MiB.
+    pub peak: f64,
+    /// Compiling, in milliseconds; 0 where that was not asked for.
+    pub compile: f64,
+    /// The compiled module, in MiB; 0 likewise.
+    pub size: f64,
+}
+
+impl Run {
+    /// Reads what `Run` a file describes.
+    ///
+    /// # Errors
+    /// What the file lacks.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+    }
+
+    /// By the path: the file of a pinned program doesn't change, and to hash it is no part of a start.
+    fn key(&self) -> ModuleHash {
+        ModuleHash::new(self.module.display().to_string())
+    }
+
+    /// Compiles the module and keeps it.
+    ///
+    /// # Errors
+    /// What the compiler says.
+    pub fn compile(&self) -> anyhow::Result<()> {
+        let tokio = tokio::runtime::Runtime::new()?;
+        let bytes = std::fs::read(&self.module)?;
+        let begun = Instant::now();
+        let engine = self.compiler.engine();
+        let module = Module::new(&engine, bytes)?;
+        let compile = milliseconds(begun);
+        let peak = peak(&mut File::open("/proc/self/status")?)?;
+        let size = module.serialize()?.len() as f64 / f64::from(1 << 20);
+        let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
+        tokio.block_on(FileSystemCache::new(&self.cache, tasks).save(
+            self.key(),
+            &engine,
+            &module,
+        ))?;
+        let measured = Measured {
+            load: 0.0,
+            run: 0.0,
+            peak,
+            compile,
+            size,
+        };
+        File::create(&self.output)?.write_all(serde_json::to_string(&measured)?.as_bytes())?;
+        Ok(())
+    }
+
+    /// Runs it. `more` has the last word on what the runner grants.
+    ///
+    /// # Errors
+    /// Another exit code than 0, and whatever went wrong before.
+    pub fn run(
+        &self,
+        more: impl FnOnce(&mut WasiRunner, &Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        // What is open stays usable when nothing else can be opened.
+        let mut output = File::create(&self.output)?;
+        let mut status = File::open("/proc/self/status")?;
+        let tokio = tokio::runtime::Runtime::new()?;
+        let _entered = tokio.enter();
+        let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
+
+        let begun = Instant::now();
+        let engine = self.compiler.engine();
+        let cache = FileSystemCache::new(&self.cache, Arc::clone(&tasks));
+        let module = tokio
+            .block_on(cache.load(self.key(), &engine))
+            .context("it was not compiled before")?;
+        let load = milliseconds(begun);
+
+        let begun = Instant::now();
+        let mut runtime = PluggableRuntime::new(tasks);
+        runtime
+            .set_engine(engine)
+            .set_networking_implementation(UnsupportedVirtualNetworking::default());
+        let mut runner = WasiRunner::new();
+        let (name, arguments) = self
+            .arguments
+            .split_first()
+            .context("a program has a name")?;
+        runner.with_args(arguments);
+        let mapped = |(host, guest): &(PathBuf, String)| MappedDirectory {
+            host: host.clone(),
+            guest: guest.clone(),
+        };
+        runner.with_mapped_directories(self.directories.iter().map(mapped));
+        more(&mut runner, self)?;
+        let runtime = RuntimeOrEngine::Runtime(Arc::new(runtime));
+        if let Err(error) = runner.run_wasm(runtime, name, module, self.key())
+            && !ended_well(&error)
+        {
+            return Err(error);
+        }
+        let measured = Measured {
+            load,
+            run: milliseconds(begun),
+            peak: peak(&mut status)?,
+            compile: 0.0,
+            size: 0.0,
+        };
+        output.write_all(serde_json::to_string(&measured)?.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// Whether this is only how a program says that it is done.
+fn ended_well(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let code = match cause.downcast_ref::<WasiRuntimeError>() {
+            Some(error) => error.as_exit_code(),
+            None => match cause.downcast_ref::<WasiError>() {
+                Some(WasiError::Exit(code)) => Some(*code),
+                _ => None,
+            },
+        };
+        code.is_some_and(|code| code.raw() == 0)
+    })
+}
+
+fn milliseconds(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e3
+}
+
+/// The most memory that this process had, in MiB.
+fn peak(status: &mut File) -> anyhow::Result<f64> {
+    let mut text = String::new();
+    status.read_to_string(&mut text)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next());
+    let kilobytes: f64 = kilobytes.context("no VmHWM")?.parse()?;
+    Ok(kilobytes / 1024.0)
+}
