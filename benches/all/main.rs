@@ -13,14 +13,17 @@
 //! target directory: `npm`, and `python3` with `pip`, are needed for it.
 #![forbid(unsafe_code)]
 
+mod compilers;
 mod context;
 mod guests;
 mod operations;
 mod programs;
+mod scale;
 
 use std::cell::{Cell, OnceCell};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
@@ -72,12 +75,29 @@ type Part = (
     fn(&Context) -> anyhow::Result<Vec<wasix_landlock_benches::Table>>,
 );
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 5] = [
     ("operations", operations::measure),
     ("programs", programs::measure),
+    ("hostile", programs::hostile::measure),
+    ("compilers", compilers::measure),
+    ("scale", scale::measure),
 ];
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    // Started by this program itself.
+    if std::env::args().nth(1).as_deref() == Some("worker") {
+        return wasix_landlock_worker::serve();
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nall: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(sample) = &arguments.sample {
         return take_sample(sample);
@@ -163,7 +183,26 @@ fn take_sample(sample: &[String]) -> anyhow::Result<()> {
             operations::take_sample(false, plan.as_ref(), directory.as_ref())
         }
         ["compile", run] => Run::load(Path::new(run))?.compile(),
-        ["run", run] => Run::load(Path::new(run))?.run(|_, _| Ok(())),
+        ["run", run] => {
+            if std::env::var_os("RUST_LOG").is_some() {
+                tracing_subscriber::fmt()
+                    .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                    .with_writer(std::io::stderr)
+                    .init();
+            }
+            Run::load(Path::new(run))?.run(|runner, run| {
+                if let Some((host, guest)) = &run.file {
+                    runner.with_preopen(|p| p.path(host).alias(guest).read(true))?;
+                }
+                Ok(())
+            })
+        }
+        ["preopens", preopens, threads, work] => {
+            scale::take_preopens_sample(preopens.parse()?, threads.parse()?, work.as_ref())
+        }
+        ["instances", scope, count, work] => {
+            scale::take_instances_sample(scope, count.parse()?, work.as_ref())
+        }
         _ => bail!("no such sample: {words:?}"),
     }
 }

@@ -64,7 +64,10 @@ def kept(run):
 
 def compile(run):
     with open(run["module"], "rb") as file:
-        module = wasmtime.Module(wasmtime.Engine(), file.read())
+        text = file.read()
+    if not text.startswith(b"\0asm"):
+        text = wasmtime.wat2wasm(text)
+    module = wasmtime.Module(wasmtime.Engine(), text)
     os.makedirs(run["cache"], exist_ok=True)
     with open(kept(run), "wb") as file:
         file.write(module.serialize())

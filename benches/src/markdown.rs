@@ -37,7 +37,7 @@ pub fn table(table: &Table) -> String {
             format!("{}, {}", column.name, column.unit)
         });
     }
-    let ratios = table.ratios.iter();
+    let ratios = table.shown_ratios();
     heads.extend(ratios.map(|ratio| format!("{} / {}", ratio.above, ratio.below)));
     let mut text = format!("| {} |\n|---|", heads.join(" | "));
     for number in 1..heads.len() {
@@ -51,7 +51,7 @@ pub fn table(table: &Table) -> String {
     for row in &table.rows {
         let mut cells = vec![row.name.clone()];
         cells.extend(row.cells.iter().map(cell));
-        for ratio in &table.ratios {
+        for ratio in table.shown_ratios() {
             let ratio = table.ratio(row, &ratio.above, &ratio.below);
             cells.push(ratio.map_or_else(|| "–".to_owned(), short));
         }

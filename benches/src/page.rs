@@ -76,7 +76,7 @@ fn figures(table: &Table) -> String {
             text += &format!("<small>{}</small>", prose(&column.unit));
         }
     }
-    for ratio in &table.ratios {
+    for ratio in table.shown_ratios() {
         text += &format!(
             "<th>{}<small>/ {}</small>",
             prose(&ratio.above),
@@ -98,7 +98,7 @@ fn figures(table: &Table) -> String {
                 other => format!("<td>{}", markdown::cell(other)),
             };
         }
-        for ratio in &table.ratios {
+        for ratio in table.shown_ratios() {
             let ratio = table.ratio(row, &ratio.above, &ratio.below);
             text += &format!(
                 "<td class=ratio>{}",

@@ -159,6 +159,14 @@ impl Table {
         Some(self.median(row, above)? / self.median(row, below)?)
     }
 
+    /// The ratios whose columns are both there.
+    pub fn shown_ratios(&self) -> impl Iterator<Item = &Ratio> {
+        let there = |ratio: &&Ratio| {
+            self.position(&ratio.above).is_some() && self.position(&ratio.below).is_some()
+        };
+        self.ratios.iter().filter(there)
+    }
+
     /// Why cells are empty: each reason once, with the places that have it.
     pub fn reasons(&self) -> Vec<(String, Vec<String>)> {
         let mut reasons: Vec<(String, Vec<String>)> = Vec::new();

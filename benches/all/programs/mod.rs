@@ -1,5 +1,6 @@
 //! Whole programs, one process each: compiled by others, or by a compiler for C, for WASI.
 
+pub mod hostile;
 pub mod list;
 mod once;
 pub mod runner;
@@ -22,6 +23,7 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     let columns = context.columns();
     let (mut whole, mut inside) = (Samples::default(), Samples::default());
     for program in &programs {
+        let mut compiled = false;
         for column in &columns {
             let reason = match *column {
                 "native" => program.native.as_ref().err().copied(),
@@ -32,7 +34,9 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
                 for samples in [&mut whole, &mut inside] {
                     samples.leave_out(program.name, column, reason);
                 }
-            } else {
+            } else if *column == "wasmtime" || (*column != "native" && !compiled) {
+                // Wasmer's columns share what one of them has compiled.
+                compiled |= *column != "wasmtime";
                 context.say(&format!("programs: {}, {column}: compiling", program.name));
                 prepare(context, column, program, Compiler::Cranelift)?;
             }

@@ -1,0 +1,130 @@
+//! What `build()` costs with more and more preopens, and in processes with more and more threads.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use wasix_landlock_benches::{Column, Samples, Table};
+use wasix_landlock_examples::offline_runtime;
+use wasmer_wasix::WasiEnv;
+
+use super::{Memory, sample, table};
+use crate::context::Context;
+use crate::programs::runner::Compiler;
+
+const PREOPENS: [usize; 5] = [1, 10, 100, 1000, 10_000];
+/// Threads of the process, with the one that builds.
+const THREADS: [usize; 4] = [1, 8, 64, 200];
+
+/// Takes all samples.
+///
+/// # Errors
+/// A sample that fails.
+pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
+    let most = if context.short { 100 } else { 10_000 };
+    let preopens: Vec<usize> = PREOPENS
+        .into_iter()
+        .filter(|count| *count <= most)
+        .collect();
+    let files = context.work.join("preopens");
+    for number in 0..most {
+        std::fs::create_dir_all(directory(&files, number))?;
+    }
+    let (mut by_preopens, mut by_threads) = (Samples::default(), Samples::default());
+    for round in 0..context.samples {
+        let rows = preopens.iter().map(|count| (*count, 1, true));
+        let rows = rows.chain(THREADS.iter().map(|count| (10, *count, false)));
+        for (preopens, threads, is_preopens) in rows {
+            context.say(&format!(
+                "scale: round {} of {}: {preopens} preopens, {threads} threads",
+                round + 1,
+                context.samples
+            ));
+            let arguments = [preopens.to_string(), threads.to_string()];
+            let (samples, row) = if is_preopens {
+                (&mut by_preopens, &arguments[0])
+            } else {
+                (&mut by_threads, &arguments[1])
+            };
+            for (time, memory, enforced) in [
+                ("fork", "fork: memory", false),
+                ("enforced", "enforced: memory", true),
+            ] {
+                let (took, mebibytes) = self::sample(context, "preopens", enforced, &arguments)?;
+                samples.add(row, time, took);
+                samples.add(row, memory, mebibytes);
+            }
+        }
+    }
+    let columns = [
+        Column::new("fork", "ms"),
+        Column::new("enforced", "ms"),
+        Column::new("fork: memory", "MiB"),
+        Column::new("enforced: memory", "MiB"),
+    ];
+    Ok(vec![
+        table(
+            "preopens",
+            "Preopens",
+            "`build()` with so many preopened directories, in a process of one thread; and the process's memory after it.",
+            "preopens",
+            &preopens,
+            &columns,
+            (
+                "Time of `build()` by preopens (both logarithmic)",
+                &["fork", "enforced"],
+            ),
+            &by_preopens,
+        ),
+        table(
+            "threads",
+            "Threads",
+            "`build()` with ten preopens in a process with so many threads: each is visited, restricts itself and \
+             proves it (before Linux 7.0).",
+            "threads",
+            &THREADS,
+            &columns,
+            (
+                "Time of `build()` by threads (both logarithmic)",
+                &["fork", "enforced"],
+            ),
+            &by_threads,
+        ),
+    ])
+}
+
+/// Builds once.
+///
+/// # Errors
+/// What `build()` says.
+pub fn take_sample(preopens: usize, threads: usize, work: &Path) -> anyhow::Result<()> {
+    // No thread but those that are asked for.
+    let tokio = tokio::runtime::Builder::new_current_thread().build()?;
+    let _entered = tokio.enter();
+    let memory = Memory::of("self")?;
+    let engine = Compiler::Singlepass.engine();
+    let mut builder =
+        WasiEnv::builder("sample").runtime(offline_runtime(&engine, tokio.handle().clone()));
+    for number in 0..preopens {
+        let host = directory(&work.join("preopens"), number);
+        builder.add_preopen(|p| p.directory(host).alias(&format!("d{number}")).read(true))?;
+    }
+    // Making the engine has left threads of its own behind.
+    let already = std::fs::read_dir("/proc/self/task")?.count();
+    for _ in already..threads {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+    }
+    let begun = Instant::now();
+    let env = builder.build()?;
+    let took = begun.elapsed().as_secs_f64() * 1e3;
+    println!("[{took}, {}]", memory.read()?);
+    drop(env);
+    Ok(())
+}
+
+fn directory(files: &Path, number: usize) -> PathBuf {
+    files.join(format!("d{number}"))
+}
