@@ -145,18 +145,11 @@ pub fn build(source: &Source, target: Target) -> anyhow::Result<PathBuf> {
         Target::Wasi => format!("{}.wasm", source.name),
         Target::Native => source.name.to_owned(),
     });
-    let recipe = format!(
-        "{:?} {:?} {} {:?} {}",
-        source.package,
-        source.flags,
-        fs::read_to_string(own("requirements.txt"))?,
-        source.files,
-        source
-            .own
-            .iter()
-            .map(|name| fs::read_to_string(own("guests").join(name)))
-            .collect::<Result<String, _>>()?
-    );
+    let mut recipe = format!("{:?} {:?} {:?}", source.package, source.files, source.flags);
+    recipe += &fs::read_to_string(own("requirements.txt"))?;
+    for name in source.own.iter().chain(&["wasi.h"]) {
+        recipe += &fs::read_to_string(own("guests").join(name))?;
+    }
     let marker = program.with_extension(if target == Target::Wasi {
         "of-wasi"
     } else {

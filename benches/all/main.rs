@@ -30,12 +30,13 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use context::Context;
 use programs::runner::Run;
-use wasix_landlock_benches::{Machine, Results, fastest_file_system, markdown, page};
+use wasix_landlock_benches::{Machine, Results, fastest_file_system, markdown, page, paragraph};
 
 /// Measures what it costs.
 #[derive(Parser)]
 struct Arguments {
-    /// Writes the results into this project: `benches/RESULTS.md` and `benches/results`.
+    /// Writes the results into this project: `benches/RESULTS.md`, `benches/results`, and the paragraph in
+    /// `README.md`.
     #[arg(long)]
     write: bool,
     /// Few samples of few things, to see that it works.
@@ -170,8 +171,27 @@ fn write(results: &Results) -> anyhow::Result<()> {
     for (path, text) in files {
         fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
     }
-    Ok(())
+    let Some(paragraph) = paragraph(results) else {
+        eprintln!("README.md stays as it is: a column is missing");
+        return Ok(());
+    };
+    let path = guests::own("../README.md");
+    let readme = fs::read_to_string(&path)?;
+    let (before, rest) = readme
+        .split_once(BEGIN)
+        .context("README.md lacks the mark")?;
+    let (_, after) = rest
+        .split_once(END)
+        .context("README.md lacks the mark's end")?;
+    Ok(fs::write(
+        path,
+        format!("{before}{BEGIN}\n{paragraph}\n{END}{after}"),
+    )?)
 }
+
+/// What the paragraph in `README.md` is between.
+const BEGIN: &str = "<!-- costs: made by the benchmarks -->";
+const END: &str = "<!-- end of costs -->";
 
 fn take_sample(sample: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = sample.iter().map(String::as_str).collect();

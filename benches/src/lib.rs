@@ -13,5 +13,5 @@ mod table;
 pub use machine::{Machine, fastest_file_system};
 pub use samples::Samples;
 pub use spread::{Spread, short};
-pub use summary::summary;
+pub use summary::{paragraph, summary};
 pub use table::{Cell, Column, Plot, Ratio, Results, Row, Table};

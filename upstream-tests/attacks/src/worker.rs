@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use virtual_fs::{FileSystem, MountFileSystem, TmpFileSystem, host_fs};
-use wasmer::sys::{EngineBuilder, Singlepass};
+use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
 use wasmer::{Engine, Module, Store};
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
@@ -98,11 +98,19 @@ pub fn worker(fork: &Fork) -> Option<ExitCode> {
     Some(ExitCode::from(code))
 }
 
+/// Names another compiler than Singlepass, to see whether it makes a difference: `cranelift`.
+const COMPILER_VARIABLE: &str = "WASIX_LANDLOCK_ATTACKS_COMPILER";
+
 fn run(request: &str, fork: &Fork) -> anyhow::Result<u8> {
     let request: Request = serde_json::from_str(request)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
-    let engine: Engine = EngineBuilder::new(Singlepass::default()).engine().into();
+    let engine: Engine = match std::env::var(COMPILER_VARIABLE).as_deref() {
+        Ok("cranelift") => EngineBuilder::new(Cranelift::default()).engine(),
+        Ok(other) => anyhow::bail!("{COMPILER_VARIABLE}: {other} is no compiler here"),
+        Err(_) => EngineBuilder::new(Singlepass::default()).engine(),
+    }
+    .into();
     let module = Module::new(&engine, guest::text())?;
     let mut store = Store::new(engine.clone());
     let mut runtime =
