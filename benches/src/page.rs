@@ -119,7 +119,7 @@ fn prose(text: &str) -> String {
     for (mark, tag) in [("**", "b"), ("`", "code"), ("*", "i")] {
         let parts: Vec<&str> = html.split(mark).collect();
         // An odd mark is no mark.
-        if parts.len() % 2 == 0 {
+        if parts.len().is_multiple_of(2) {
             continue;
         }
         let inside = |(number, part): (usize, &&str)| match number % 2 {

@@ -25,6 +25,7 @@
 //! Some limits have to be built into the module when it is compiled; see [`Limits`].
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
+#![allow(clippy::result_large_err, reason = "the error is upstream's")]
 
 mod apply;
 mod compiled;

@@ -183,7 +183,7 @@ fn characters(wide: &[u8], shown: &mut Vec<u8>) {
     for chunk in wide.utf8_chunks() {
         let mut valid = chunk.valid();
         while let Some((at, character)) = valid.char_indices().find(|(_, c)| deceives(*c)) {
-            shown.extend_from_slice(valid[..at].as_bytes());
+            shown.extend_from_slice(&valid.as_bytes()[..at]);
             push(REPLACEMENT_CHARACTER, shown);
             valid = &valid[at + character.len_utf8()..];
         }
