@@ -117,7 +117,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                         first.push(sample.0.as_secs_f64() * 1e6);
                         end.push(sample.1.as_secs_f64() * 1e6);
                     }
-                    let spread = |samples| Spread::of(samples).context("no samples were taken");
+                    let spread =
+                        |samples: Vec<f64>| Spread::of(&samples).context("no samples were taken");
                     let row = Row {
                         module: name,
                         compiler: compiler.to_string(),

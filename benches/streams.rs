@@ -85,17 +85,19 @@ fn measure(
     mut write: impl FnMut(&[u8], &mut Vec<u8>),
 ) -> String {
     let mut shown = Vec::new();
-    let samples = (0..arguments.samples).map(|_| {
-        let begun = Instant::now();
-        for written in output.chunks(arguments.write.max(1)) {
-            shown.clear();
-            write(black_box(written), &mut shown);
-            black_box(&shown);
-        }
-        begun.elapsed().as_secs_f64() * 1e6
-    });
+    let samples: Vec<f64> = (0..arguments.samples)
+        .map(|_| {
+            let begun = Instant::now();
+            for written in output.chunks(arguments.write.max(1)) {
+                shown.clear();
+                write(black_box(written), &mut shown);
+                black_box(&shown);
+            }
+            begun.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
     let rate = |micros: f64| OUTPUT as f64 / micros;
-    Spread::of(samples.collect()).map_or_else(
+    Spread::of(&samples).map_or_else(
         || "no samples".to_owned(),
         |time| {
             format!(
