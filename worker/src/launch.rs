@@ -18,6 +18,16 @@ use crate::{
 };
 
 /// Starts workers.
+///
+/// ```no_run
+/// use wasix_landlock_worker::{Launcher, Request, Streams};
+///
+/// // A program that calls `wasix_landlock_worker::serve()` when it is started with this argument.
+/// let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
+/// let worker = launcher.spawn(&Request::module_file("guest.wasm"), Streams::none())?;
+/// # drop(worker);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Launcher {
     program: PathBuf,
@@ -25,6 +35,13 @@ pub struct Launcher {
 }
 
 /// The standard streams of a module.
+///
+/// ```
+/// use wasix_landlock_worker::{Input, Streams};
+///
+/// let streams = Streams { input: Input::Bytes(b"one line\n".to_vec()), ..Streams::piped() };
+/// # drop(streams);
+/// ```
 #[derive(Debug)]
 pub struct Streams {
     /// What it reads.

@@ -36,6 +36,18 @@ use crate::{
 ///
 /// A program that calls this first thing can be its own worker. It must not have started a thread or opened a
 /// file before.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     if std::env::args().nth(1).as_deref() == Some("worker") {
+///         return wasix_landlock_worker::serve();
+///     }
+///     // … the program itself, which starts workers …
+///     ExitCode::SUCCESS
+/// }
+/// ```
 #[must_use]
 pub fn serve() -> ExitCode {
     match answer() {

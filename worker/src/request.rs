@@ -58,6 +58,19 @@ pub(crate) enum Source {
 }
 
 /// One module, run once. What isn't named isn't there: no argument, no variable, no file, no network.
+///
+/// ```
+/// use wasix_landlock_worker::{Access, Compiler, Request};
+///
+/// let request = Request::module_file("/srv/modules/convert.wasm")
+///     .compiler(Compiler::Singlepass)
+///     .argument("--quality=80")
+///     .variable("LANG", "C")
+///     .directory("/srv/a/in", "/in", Access::READ)
+///     .file("/srv/a/out.png", "/out.png", Access::CREATE.union(Access::WRITE))
+///     .memory(64 << 20);
+/// # drop(request);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a launcher runs it"]
 pub struct Request {

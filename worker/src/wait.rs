@@ -15,6 +15,20 @@ use wasix_landlock::Report;
 use crate::frame::{self, kind};
 
 /// A worker. Dropping it kills it.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use wasix_landlock_worker::{End, Launcher, Request, Streams};
+///
+/// let launcher = Launcher::new("/usr/libexec/wasix-landlock-worker");
+/// let mut worker = launcher.spawn(&Request::module_file("guest.wasm"), Streams::inherit())?;
+/// match worker.wait(Some(Duration::from_secs(10)))?.end {
+///     End::Exited(code) => println!("exit code {code}"),
+///     End::Overdue => println!("it took too long, and was killed"),
+///     other => println!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Worker {
     child: Child,

@@ -112,6 +112,31 @@ pub const CASES: &[Case] = &[
         )
     },
     case(
+        "`--volume`: a directory by a link to it",
+        &[
+            "run --volume links/out:/data genrsa.wasm -- probe read /data/file -- create /data/new -- list /data",
+        ],
+    ),
+    Case {
+        kernel: Kernel::NeverSeesIt,
+        ..case(
+            "`--volume`: a single file",
+            &["run --volume file:/single genrsa.wasm -- probe read /single -- write /single"],
+        )
+    },
+    case(
+        "`--volume`: twice the same place",
+        &[
+            "run --volume data:/data --volume other:/data genrsa.wasm -- probe read /data/file -- list /data",
+        ],
+    ),
+    case(
+        "`--volume`: two that are one directory",
+        &[
+            "run --volume data:/a --volume data:/b genrsa.wasm -- probe create /a/new -- rename /a/new /b/newer",
+        ],
+    ),
+    case(
         "`--mapdir`",
         &[
             "run --mapdir /data:data genrsa.wasm -- probe read /data/file -- create /data/new -- read /other/file",
@@ -133,6 +158,17 @@ pub const CASES: &[Case] = &[
             &["run --dir . genrsa.wasm -- probe read file"],
         )
     },
+    case(
+        "`--cwd`",
+        &["run --volume data:/data --cwd /data genrsa.wasm -- probe read /data/file -- read file"],
+    ),
+    case(
+        "devices and streams",
+        &[
+            "run genrsa.wasm -- probe read /dev/urandom -- read /dev/zero -- write /dev/null -- read /dev/stdin -- list /dev",
+        ],
+    ),
+    case("a thread of the module", &["run thread.wat"]),
     Case {
         check: Check::AnyOrder,
         ..case("`--env`", &["run --env A=b --env C=d=e environment.wat"])
@@ -233,6 +269,14 @@ pub const CASES: &[Case] = &[
         &[
             "package build --out built.webc package",
             "run --offline built.webc -- probe read /data/file -- create /data/new -- read /etc/hostname",
+        ],
+    ),
+    case(
+        "`--use` of a package file",
+        &[
+            "package build --out built.webc package",
+            "run --offline --use ./built.webc genrsa.wasm -- probe read /data/file \
+             -- list /bin -- read /etc/hostname",
         ],
     ),
     case(

@@ -46,7 +46,14 @@ pub fn compare(
     }
     let escapes = case.check == Check::Escape;
     if published.left != forked.left && !escapes {
-        wrong.push("the files that are left are not the same".to_owned());
+        let (one, other) = (&published.left, &forked.left);
+        let paths: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+        for path in paths
+            .into_iter()
+            .filter(|path| one.get(*path) != other.get(*path))
+        {
+            wrong.push(format!("{} is not left the same", path.display()));
+        }
     }
     if [published.held, forked.held] != [!escapes, true] {
         wrong.push("what nobody granted was changed by the wrong one of both".to_owned());

@@ -52,7 +52,7 @@ fn what_differs_is_seen() {
         assert_wrong(&output, "with the forks: Outcome");
     }
     let output = compare("without WASI", "echo done", "echo done; echo more > file");
-    assert_wrong(&output, "the files that are left");
+    assert_wrong(&output, "/work/file is not left the same");
 }
 
 #[test]

@@ -1,0 +1,16 @@
+;; Starts a thread, which prints a line, and waits for it.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "env" "memory" (memory 1 16 shared))
+  (export "memory" (memory 0))
+  (data (i32.const 64) "from a thread\n")
+  (data (i32.const 16) "\40\00\00\00\0e\00\00\00")
+  (func (export "wasi_thread_start") (param i32 i32)
+    (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (i32.atomic.store (i32.const 128) (i32.const 1))
+    (drop (memory.atomic.notify (i32.const 128) (i32.const 1))))
+  (func (export "_start")
+    (if (i32.lt_s (call $spawn (i32.const 2048)) (i32.const 0)) (then unreachable))
+    (if (i32.eq (memory.atomic.wait32 (i32.const 128) (i32.const 0) (i64.const 60000000000)) (i32.const 2))
+      (then unreachable))))
