@@ -50,6 +50,7 @@ const BZIP2: Source = Source {
     flags: &[],
 };
 
+// On WASI its temporary files would call `fchmod`, which it leaves out there: they are in memory.
 const SQLITE: Source = Source {
     name: "sqlite",
     package: (
@@ -60,7 +61,11 @@ const SQLITE: Source = Source {
     below: "sqlite3",
     files: &["sqlite3.c"],
     own: &["sqlite.c"],
-    flags: &["-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION"],
+    flags: &[
+        "-DSQLITE_THREADSAFE=0",
+        "-DSQLITE_OMIT_LOAD_EXTENSION",
+        "-DSQLITE_TEMP_STORE=3",
+    ],
 };
 
 /// Prime numbers are found by chance: the median of several keys says more than one.
