@@ -68,7 +68,7 @@ struct Bars<'a> {
 const LEFT: i32 = 260;
 const RIGHT: i32 = 70;
 const TOP: i32 = 44;
-const BAR: i32 = 10;
+const BAR: i32 = 11;
 const BETWEEN: i32 = 8;
 
 impl<'a> Bars<'a> {
@@ -120,8 +120,10 @@ impl<'a> Bars<'a> {
             let decades = (low.log10().round() as i32)..=(high.log10().round() as i32);
             decades.map(|power| 10_f64.powi(power)).collect()
         } else {
-            let step = if high <= 2.0 { 0.25 } else { high / 8.0 };
-            (0..=(high / step).round() as i32)
+            let steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0];
+            let step = steps.into_iter().find(|step| high / step <= 8.0);
+            let step = step.unwrap_or(high / 8.0);
+            (0..=(high / step).floor() as i32)
                 .map(|number| f64::from(number) * step)
                 .collect()
         }
@@ -179,7 +181,7 @@ impl<'a> Bars<'a> {
                     &area,
                     &label,
                     (right + 4, y + BAR / 2),
-                    9,
+                    10,
                     HPos::Left,
                     VPos::Center,
                 )?;

@@ -13,7 +13,7 @@ use wasmer::{Module, Store};
 use wasmer_wasix::WasiEnv;
 use wasmer_wasix::landlock::Instance;
 
-use super::{Memory, sample, table};
+use super::{About, Memory, sample, table};
 use crate::context::Context;
 use crate::programs::runner::Compiler;
 
@@ -67,36 +67,34 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         }
     }
     let names = SCOPES.map(|(column, _, _)| column);
-    let made = |id: &str, title: &str, text: &str, unit: &str, drawn: &str, samples: &Samples| {
-        let columns = names.map(|name| Column::new(name, unit));
-        table(
-            id,
-            title,
-            text,
-            "instances",
-            &rows,
-            &columns,
-            (drawn, &names),
-            samples,
-        )
+    let time_about = About {
+        id: "instances",
+        title: "Instances: time",
+        text: "Until so many instances of a small module are there at once, compiled before, each with a preopened \
+               directory. *process*: `build()` again and again within what is enforced; *fork* the same without \
+               enforcement; *instance*: threads of its own for each; *worker*: a process for each, until its module \
+               prints.",
+        head: "instances",
+        drawn: ("Time by instances (both logarithmic)", &names),
+    };
+    let memory_about = About {
+        id: "instances-memory",
+        title: "Instances: memory",
+        text: "What all of it takes then, the host's process and those of the workers (proportional set size).",
+        head: "instances",
+        drawn: ("Memory by instances (both logarithmic)", &names),
     };
     Ok(vec![
-        made(
-            "instances",
-            "Instances: time",
-            "Until so many instances of a small module are there at once, compiled before, each with a preopened directory. \
-             *process*: `build()` again and again within what is enforced; *fork* the same without enforcement; \
-             *instance*: threads of its own for each; *worker*: a process for each, until its module prints.",
-            "ms",
-            "Time by instances (both logarithmic)",
+        table(
+            &time_about,
+            &rows,
+            &names.map(|name| Column::new(name, "ms")),
             &time,
         ),
-        made(
-            "instances-memory",
-            "Instances: memory",
-            "What all of it takes then, the host's process and those of the workers (proportional set size).",
-            "MiB",
-            "Memory by instances (both logarithmic)",
+        table(
+            &memory_about,
+            &rows,
+            &names.map(|name| Column::new(name, "MiB")),
             &memory,
         ),
     ])

@@ -26,22 +26,23 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// The first process whose columns have these names and units, and a picture of those in `drawn`.
-fn table(
-    id: &str,
-    title: &str,
-    text: &str,
-    head: &str,
-    rows: &[usize],
-    columns: &[Column],
-    drawn: (&str, &[&str]),
-    samples: &Samples,
-) -> Table {
+/// What a table is about.
+struct About<'a> {
+    id: &'a str,
+    title: &'a str,
+    text: &'a str,
+    head: &'a str,
+    /// What the picture shows, and the columns in it.
+    drawn: (&'a str, &'a [&'a str]),
+}
+
+fn table(about: &About<'_>, rows: &[usize], columns: &[Column], samples: &Samples) -> Table {
+    let (title, drawn) = about.drawn;
     Table {
-        id: id.to_owned(),
-        title: title.to_owned(),
-        text: text.to_owned(),
-        head: head.to_owned(),
+        id: about.id.to_owned(),
+        title: about.title.to_owned(),
+        text: about.text.to_owned(),
+        head: about.head.to_owned(),
         columns: columns.to_vec(),
         ratios: Vec::new(),
         rows: rows
@@ -49,8 +50,8 @@ fn table(
             .map(|row| samples.row(&row.to_string(), columns))
             .collect(),
         plots: vec![Plot::Lines {
-            title: drawn.0.to_owned(),
-            columns: drawn.1.iter().map(|column| (*column).to_owned()).collect(),
+            title: title.to_owned(),
+            columns: drawn.iter().map(|column| (*column).to_owned()).collect(),
         }],
     }
 }

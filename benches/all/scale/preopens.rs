@@ -7,7 +7,7 @@ use wasix_landlock_benches::{Column, Samples, Table};
 use wasix_landlock_examples::offline_runtime;
 use wasmer_wasix::WasiEnv;
 
-use super::{Memory, sample, table};
+use super::{About, Memory, sample, table};
 use crate::context::Context;
 use crate::programs::runner::Compiler;
 
@@ -61,34 +61,26 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         Column::new("fork: memory", "MiB"),
         Column::new("enforced: memory", "MiB"),
     ];
+    let drawn: &[&str] = &["fork", "enforced"];
+    let preopens_about = About {
+        id: "preopens",
+        title: "Preopens",
+        text: "`build()` with so many preopened directories, in a process of one thread; and the process's memory \
+               after it.",
+        head: "preopens",
+        drawn: ("Time of `build()` by preopens (both logarithmic)", drawn),
+    };
+    let threads_about = About {
+        id: "threads",
+        title: "Threads",
+        text: "`build()` with ten preopens in a process with so many threads: each is visited, restricts itself and \
+               proves it (before Linux 7.0).",
+        head: "threads",
+        drawn: ("Time of `build()` by threads (both logarithmic)", drawn),
+    };
     Ok(vec![
-        table(
-            "preopens",
-            "Preopens",
-            "`build()` with so many preopened directories, in a process of one thread; and the process's memory after it.",
-            "preopens",
-            &preopens,
-            &columns,
-            (
-                "Time of `build()` by preopens (both logarithmic)",
-                &["fork", "enforced"],
-            ),
-            &by_preopens,
-        ),
-        table(
-            "threads",
-            "Threads",
-            "`build()` with ten preopens in a process with so many threads: each is visited, restricts itself and \
-             proves it (before Linux 7.0).",
-            "threads",
-            &THREADS,
-            &columns,
-            (
-                "Time of `build()` by threads (both logarithmic)",
-                &["fork", "enforced"],
-            ),
-            &by_threads,
-        ),
+        table(&preopens_about, &preopens, &columns, &by_preopens),
+        table(&threads_about, &THREADS, &columns, &by_threads),
     ])
 }
 
