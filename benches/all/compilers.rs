@@ -23,13 +23,30 @@ const ONCE_FROM: f64 = 4e3;
 /// # Errors
 /// A program that can't be had, or fails.
 pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
-    let programs = list::programs(context.short)?;
+    let mut programs = list::programs(context.short)?;
+    programs.retain(|program| program.name.contains(&context.only));
     let samples_each = context.samples.div_ceil(2);
+    let columns = [
+        ("compile", "ms"),
+        ("code", "MiB"),
+        ("peak", "MiB"),
+        ("cached start", "ms"),
+        ("fork", "ms"),
+        ("enforced", "ms"),
+    ]
+    .map(|(name, unit)| Column::new(name, unit));
     let mut samples = Samples::default();
     for round in 0..samples_each {
         for program in &programs {
             for (compiler, name) in COMPILERS {
                 let row = row_name(program, name);
+                if let (Compiler::Singlepass, Some(reason)) = (compiler, program.not_in_singlepass)
+                {
+                    for column in &columns {
+                        samples.leave_out(&row, &column.name, reason);
+                    }
+                    continue;
+                }
                 let say = |what| {
                     context.say(&format!(
                         "compilers: round {} of {samples_each}: {row}, {what}",
@@ -59,15 +76,6 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
             }
         }
     }
-    let columns = [
-        ("compile", "ms"),
-        ("code", "MiB"),
-        ("peak", "MiB"),
-        ("cached start", "ms"),
-        ("fork", "ms"),
-        ("enforced", "ms"),
-    ]
-    .map(|(name, unit)| Column::new(name, unit));
     let names = programs
         .iter()
         .flat_map(|p| COMPILERS.map(|(_, name)| row_name(p, name)));
@@ -125,7 +133,7 @@ fn compared(programs: &[Program], figures: &Table) -> Table {
         let cells = columns.iter().map(|column| match ratio(column) {
             _ if column.name == CRANELIFT => Cell::measured(vec![1.0]),
             Some(ratio) => Cell::measured(vec![ratio]),
-            None => Cell::Absent("not measured with both".to_owned()),
+            None => Cell::Absent("not compiled by both".to_owned()),
         });
         Row {
             name: program.name.to_owned(),

