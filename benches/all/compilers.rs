@@ -181,8 +181,10 @@ fn isolation() -> anyhow::Result<Table> {
             .context("no such column")?;
         let (mut passed, mut all) = (0, 0);
         for row in rows.skip(1) {
-            all += 1;
-            passed += usize::from(row.get(place).is_some_and(|cell| cell == "passes"));
+            let cell = row.get(place).context("a short row")?;
+            // The last row is the sums.
+            all += usize::from(cell.parse::<usize>().is_err());
+            passed += usize::from(cell == "passes");
         }
         Ok(format!("{passed} of {all} modules pass"))
     };
@@ -248,7 +250,7 @@ fn isolation() -> anyhow::Result<Table> {
                and [attack](../upstream-tests/attacks/RESULTS.md) suites: the latter is made with Singlepass, and `WASIX_LANDLOCK_ATTACKS_COMPILER=cranelift \
                cargo run --release -p wasix-landlock-attacks -- --check` finds the same with Cranelift. Landlock holds either way: it doesn't depend on the compiler."
             .to_owned(),
-        head: "".to_owned(),
+        head: "what".to_owned(),
         columns: COMPILERS.map(|(_, name)| Column::new(name, "")).to_vec(),
         ratios: Vec::new(),
         rows: rows

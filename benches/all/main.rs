@@ -153,7 +153,7 @@ fn run() -> anyhow::Result<()> {
             }
         }
     }
-    results.machine.took = context.begun.elapsed().as_secs_f64();
+    results.machine.took = Some(context.begun.elapsed().as_secs_f64());
     eprintln!();
     print!("{}", markdown::document(&results));
     if arguments.write {

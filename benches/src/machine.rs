@@ -23,12 +23,13 @@ pub struct Machine {
     pub file_system: String,
     /// Programs and their versions.
     pub versions: Vec<String>,
-    /// How long all of it took, in seconds.
-    pub took: f64,
+    /// How long all of it took, in seconds, if that is known.
+    pub took: Option<f64>,
     /// Few samples of few things: to see that it works, not what it gives.
     pub short: bool,
-    /// Processes that were ready to run when it began, beside it: others' work.
-    pub load: f64,
+    /// Processes that were ready to run when it began, beside it: others' work. Missing in figures from before
+    /// it was looked at.
+    pub load: Option<f64>,
 }
 
 impl Machine {
@@ -51,21 +52,16 @@ impl Machine {
             memory: kilobytes.unwrap_or_default() / f64::from(1 << 20),
             file_system: file_system(directory),
             versions,
-            took: 0.0,
+            took: None,
             short,
-            load: load
-                .split(' ')
-                .next()
-                .and_then(|load| load.parse().ok())
-                .unwrap_or_default(),
+            load: load.split(' ').next().and_then(|load| load.parse().ok()),
         }
     }
 
-    /// In one sentence.
+    /// In words.
     pub fn describe(&self) -> String {
-        format!(
-            "Taken on {} with Linux {}, {} processors of an {}, {:.0} GiB, files on {}; {}. It took {:.0} minutes; \
-             the load was {:.1} when it began.{}",
+        let mut text = format!(
+            "Taken on {} with Linux {}, {} processors of an {}, {:.0} GiB, files on {}; {}.",
             self.taken,
             self.kernel,
             self.processors,
@@ -73,14 +69,17 @@ impl Machine {
             self.memory,
             self.file_system,
             self.versions.join(", "),
-            self.took / 60.0,
-            self.load,
-            if self.short {
-                " **A short run, with few samples: its figures say little.**"
-            } else {
-                ""
-            }
-        )
+        );
+        if let Some(took) = self.took {
+            text += &format!(" It took {:.0} minutes.", took / 60.0);
+        }
+        if let Some(load) = self.load {
+            text += &format!(" The load was {load:.1} when it began.");
+        }
+        if self.short {
+            text += " **A short run, with few samples: its figures say little.**";
+        }
+        text
     }
 }
 
