@@ -209,6 +209,7 @@ pub const CASES: &[Case] = &[
             &["run --net=ipv4:allow=127.0.0.2:{port}/out connect.wat"],
         )
     },
+    case("`--net`: a name is resolved", &["run --net resolve.wat"]),
     case("a module in text form", &["run trap.wat"]),
     Case {
         kernel: Kernel::NeverSeesIt,

@@ -126,6 +126,7 @@ impl World {
             "environment.wat",
             "plain.wat",
             "read.wat",
+            "resolve.wat",
             "thread.wat",
             "trap.wat",
         ] {

@@ -65,7 +65,12 @@ pub(super) fn needed(
 fn networking(runtime: Option<&(dyn Runtime + Send + Sync)>) -> bool {
     match runtime {
         None => cfg!(feature = "host-vnet"),
-        // The trait has no better way to tell than by the name of what implements it.
-        Some(runtime) => !format!("{:?}", runtime.networking()).contains("Unsupported"),
+        // The trait has no better way to tell than by the name of what implements it: of that itself, since one
+        // that asks the user first, as `wasmer` has it, holds one that supports nothing beside one that does.
+        Some(runtime) => {
+            let implementation = format!("{:?}", runtime.networking());
+            let end = implementation.find(|c: char| !c.is_alphanumeric());
+            implementation[..end.unwrap_or(implementation.len())] != *"UnsupportedVirtualNetworking"
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use virtual_net::{UnsupportedVirtualNetworking, VirtualNetworking, host::LocalNetworking};
 use wasix_landlock::{Access, Report, RuntimePathReport, RuntimePathStatus};
 use wasix_landlock_testing::{ask, isolated};
 use wasmer_wasix::{
@@ -61,6 +62,34 @@ fn the_files_of_name_resolution_are_not_granted_without_network() {
         let report = report(builder().runtime(any_offline(&singlepass())));
         assert!(report.runtime_paths.is_empty(), "{report}");
         assert_eq!(ask::open_read(HOSTS), DENIED);
+    });
+}
+
+/// As `wasmer` has one: it asks the user, and then takes one or the other.
+#[derive(Debug)]
+struct Asking {
+    _yes: LocalNetworking,
+    _no: UnsupportedVirtualNetworking,
+}
+
+impl VirtualNetworking for Asking {}
+
+#[test]
+fn the_files_of_name_resolution_are_granted_with_a_network_that_may_be_allowed_later() {
+    isolated!(|| {
+        if ask::open_read(HOSTS).is_err() {
+            wasix_landlock_testing::skip!("there is no {HOSTS}");
+        }
+        let _tokio = tokio().enter();
+        let mut runtime = offline(&singlepass());
+        runtime.set_networking_implementation(Asking {
+            _yes: LocalNetworking::default(),
+            _no: UnsupportedVirtualNetworking::default(),
+        });
+        let report = report(builder().runtime(Arc::new(runtime)));
+        assert!(!listed(&report, "dns").is_empty());
+        assert_eq!(ask::open_read(HOSTS), Ok(()));
+        assert_eq!(ask::open_read("/etc/passwd"), DENIED);
     });
 }
 
