@@ -91,12 +91,19 @@ pub(super) fn check(module: &Module, limits: &Limits) -> Result<(), String> {
         if !exports(REMAINING) || !exports(EXHAUSTED) {
             return missing(Limit::Instructions);
         }
-        if crate::state::is_dynamically_linked(module) {
-            return Err(
-                "instructions can't be limited in a dynamically linked module: each part of it would count by itself"
-                    .to_owned(),
-            );
-        }
+    }
+    let is_limited = [
+        limits.memory_pages.is_some(),
+        limits.table_elements.is_some(),
+        limits.instructions.is_some(),
+    ]
+    .contains(&true);
+    if is_limited && crate::state::is_dynamically_linked(module) {
+        return Err(
+            "memory, tables and instructions can't be limited in a dynamically linked module: each part of it would \
+             count by itself"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -103,12 +103,16 @@ impl fmt::Display for Limit {
 /// groups of threads and processes are off unless they are allowed.
 ///
 /// What is reached ends the module: the call that asked for more does nothing or fails, and the module ends there, or
-/// with its next call of WASI. So does, where the limit is of time, a module that waits. A module that computes and
-/// calls nothing is ended by `instructions` and by nothing else here; a process around it, as the crate
-/// `wasix-landlock-worker` makes one, can be ended at any time.
+/// with its next call of WASI. So does, where the limit is of time, a module that waits. A runner returns at once.
+///
+/// A thread that computes and calls nothing is ended by `instructions` and by nothing else here: a runner that has
+/// returned at the deadline leaves it behind, computing, as it does one that waits in a call of the host's, such as a
+/// read of a fifo. A process around it, as the crate `wasix-landlock-worker` makes one, can be ended at any time, and
+/// the example `run` ends its own.
 ///
 /// `memory_pages`, `table_elements` and `instructions` are built into the module when it is compiled, by
-/// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused.
+/// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused, and so is one
+/// that is dynamically linked. What a module reaches while it is instantiated is an error of its instantiation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -120,7 +124,7 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_elements: Option<u32>,
     /// Instructions of WebAssembly, each of them one, whatever it does. A thread that is started gets half of what its
-    /// starter has left. It can't go together with child processes and dynamic linking.
+    /// starter has left. It can't go together with child processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<u64>,
     /// Milliseconds from `build()` on.

@@ -22,7 +22,21 @@
 //! # }
 //! ```
 //!
-//! Some limits have to be built into the module when it is compiled; see [`Limits`].
+//! What is checked, and where:
+//!
+//! | | |
+//! |---|---|
+//! | preopens, ports, [enforcement](Enforcement) | by the kernel, for the whole process, and by the WASI layer |
+//! | [streams](Streams), arguments, environment | by what is given to the module |
+//! | [limits](Limits) | where the WASI layer gives out what is limited; memory, tables and instructions by the module's own code, for which it has to be compiled so |
+//! | [groups](Group) | where the module's imports are made |
+//!
+//! A limit that is reached ends the module with an exit code of its own ([`Limit`]), is a `tracing` event at level
+//! `warn`, and is told by [`Profile::on_limit`] and [`WasiEnv::limit_reached`](crate::WasiEnv::limit_reached). Native
+//! code in the place of the runtime is held by what the kernel enforces, and by nothing else of this.
+//!
+//! Functions that the program itself offers to the module aren't WASI's: no group has them, and what they do is done
+//! by the program. The kernel's restriction holds for them as for the rest of the process.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 #![allow(clippy::result_large_err, reason = "the error is upstream's")]

@@ -165,7 +165,7 @@ impl Profile {
     /// The same as text. A stream in memory becomes `null`, as it has no form there.
     ///
     /// # Errors
-    /// [`ProfileError::Write`] for a host path that isn't UTF-8.
+    /// [`ProfileError::Write`] for a host path that isn't UTF-8, and a number beyond the 63 bits of TOML's.
     pub fn to_toml(&self) -> Result<String, ProfileError> {
         let mut written = self.clone();
         for stream in [
@@ -284,7 +284,8 @@ impl Profile {
         self
     }
 
-    /// Calls `tell` with the first limit that the module reaches, once for each environment that is built.
+    /// Calls `tell` with the first limit that the module reaches, once for each environment that is built. It is called
+    /// where the limit is reached, on the module's thread or a timer's, and must not wait for the module.
     #[must_use]
     pub fn on_limit(mut self, tell: impl Fn(Limit) + Send + Sync + 'static) -> Self {
         self.on_limit = OnLimit(Some(Arc::new(tell)));

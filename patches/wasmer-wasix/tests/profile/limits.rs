@@ -113,6 +113,15 @@ for_both_compilers! {
 }
 
 for_both_compilers! {
+    fn a_dynamically_linked_module_is_refused(compiler) {
+        let module = repeat(1, "", "").replacen("(module", r#"(module (@custom "dylink.0" (before first) "")"#, 1);
+        let profile = Profile::new().limits(|l| l.memory_pages(10));
+        let error = format!("{:#}", run(compiler, profile, &module).unwrap_err());
+        assert!(error.contains("dynamically linked"), "{error}");
+    }
+}
+
+for_both_compilers! {
     fn a_compiler_with_limits_compiles_one_module(compiler) {
         for profile in [
             Profile::new().limits(|l| l.memory_pages(10)),
