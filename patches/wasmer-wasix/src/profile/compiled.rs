@@ -6,7 +6,7 @@ mod growth;
 mod metering;
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use wasmer::{AsStoreMut, ExportIndex, Instance, Module, Value};
@@ -49,19 +49,25 @@ impl super::Profile {
     }
 }
 
-/// What threads are given of the instructions when they start.
+/// A thread gets one part in so many, where the number of threads isn't limited.
+const PARTS: u64 = 16;
+
+/// What threads are given of the instructions when they start, and give back when they end.
 #[derive(Debug, Default)]
-pub(super) struct Shares(Mutex<HashMap<u32, u64>>);
+pub(super) struct Shares {
+    given: Mutex<HashMap<u32, u64>>,
+    back: AtomicU64,
+}
 
 impl Shares {
     fn give(&self, thread: WasiThreadId, instructions: u64) {
-        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shares.insert(thread.raw(), instructions);
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.insert(thread.raw(), instructions);
     }
 
     fn take(&self, thread: WasiThreadId) -> u64 {
-        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shares.remove(&thread.raw()).unwrap_or(0)
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.remove(&thread.raw()).unwrap_or(0)
     }
 }
 
@@ -143,17 +149,35 @@ pub(super) fn give_instructions(
     set_remaining(store, instance, given.saturating_sub(used));
 }
 
-/// Half of what the starter has left.
+/// A part of what the starter has left, and of what other threads have left behind.
 pub(super) fn share_instructions(
     store: &mut impl AsStoreMut,
     instance: &Instance,
     meter: &Meter,
     thread: WasiThreadId,
 ) {
+    if meter.limits().instructions.is_none() {
+        return;
+    }
+    let back = meter.shares.back.swap(0, Ordering::AcqRel);
+    let left = remaining(store, instance).saturating_add(back);
+    let parts = match meter.limits().threads {
+        Some(threads) => u64::from(threads).saturating_add(1),
+        None => PARTS,
+    };
+    let part = left / parts;
+    if part > 0 {
+        meter.shares.give(thread, part);
+    }
+    set_remaining(store, instance, left - part);
+}
+
+/// A thread has ended: what it has left is there for the next one that is started.
+pub(super) fn give_back(store: &mut impl AsStoreMut, instance: &Instance, meter: &Meter) {
     if meter.limits().instructions.is_some() {
         let left = remaining(store, instance);
-        meter.shares.give(thread, left / 2);
-        set_remaining(store, instance, left - left / 2);
+        meter.shares.back.fetch_add(left, Ordering::AcqRel);
+        set_remaining(store, instance, 0);
     }
 }
 

@@ -123,8 +123,9 @@ pub struct Limits {
     /// Elements that each table may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_elements: Option<u32>,
-    /// Instructions of WebAssembly, each of them one, whatever it does. A thread that is started gets half of what its
-    /// starter has left. It can't go together with child processes.
+    /// Instructions of WebAssembly, each of them one, whatever it does. A thread that is started gets a part of what its
+    /// starter has left, one in `threads` + 1, or in 16; what it leaves behind is there for the next one that is
+    /// started. It can't go together with child processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<u64>,
     /// Milliseconds from `build()` on.

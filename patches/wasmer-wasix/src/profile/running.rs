@@ -1,8 +1,8 @@
 //! Where upstream calls while a module runs.
 
 use wasmer::{
-    AsStoreMut, ExportError, Function, FunctionEnvMut, Instance, MemorySize, MemoryView,
-    RuntimeError, Store, Value,
+    AsStoreMut, AsStoreRef, ExportError, Function, FunctionEnvMut, Instance, MemorySize,
+    MemoryView, RuntimeError, Store, Value,
 };
 
 use super::compiled;
@@ -42,7 +42,14 @@ fn ended(env: &WasiFunctionEnv, store: &mut Store, outcome: Outcome) -> Outcome 
     {
         return outcome;
     }
-    match env.limit_reached(store) {
+    let limit = env.limit_reached(store);
+    if !env.data(store).thread.is_main() {
+        let (meter, instance) = env.meter_and_instance(store);
+        if let Some(instance) = instance {
+            compiled::give_back(store, &instance, &meter);
+        }
+    }
+    match limit {
         Some(limit) => Err(RuntimeError::user(Box::new(WasiError::Exit(
             limit.exit_code(),
         )))),
@@ -68,19 +75,21 @@ impl WasiFunctionEnv {
     /// The limit that the module has reached, for a program that calls the module's functions by itself: it sees a
     /// trap where memory, a table or the instructions were at their end, and asks here what it was.
     pub fn limit_reached(&self, store: &mut impl AsStoreMut) -> Option<super::Limit> {
-        let (meter, instance) = {
-            let env = self.data(store);
-            let instance = env
-                .try_inner()
-                .map(|inner| inner.main_module_instance_handles().instance.clone());
-            (env.state.fs.meter.clone(), instance)
-        };
+        let (meter, instance) = self.meter_and_instance(store);
         if meter.reached().is_none()
             && let Some(limit) = instance.and_then(|instance| compiled::ended_by(store, &instance))
         {
             meter.reach(limit);
         }
         meter.reached()
+    }
+
+    fn meter_and_instance(&self, store: &impl AsStoreRef) -> (Arc<Meter>, Option<Instance>) {
+        let env = self.data(store);
+        let instance = env
+            .try_inner()
+            .map(|inner| inner.main_module_instance_handles().instance.clone());
+        (env.state.fs.meter.clone(), instance)
     }
 }
 

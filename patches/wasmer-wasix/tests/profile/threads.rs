@@ -56,19 +56,40 @@ for_both_compilers! {
 for_both_compilers! {
     fn instructions_are_those_of_all_threads(compiler) {
         let profile = |most| threaded().limits(|l| l.instructions(most));
-        // Each of some 70,000 instructions; the first thread has half, the second a quarter, and so on.
+        // Of some 70,000 instructions.
         let count = "(local $n i32) (loop $again
             (local.set $n (i32.add (local.get $n) (i32.const 1)))
             (br_if $again (i32.lt_u (local.get $n) (i32.const 10000))))";
-        let wait = "(local $n i32) (loop $again (drop (call $yield))
-            (local.set $n (i32.add (local.get $n) (i32.const 1)))
-            (br_if $again (i32.lt_u (local.get $n) (i32.const 2000))))";
-        let starting = |threads| starting(threads, count, "").replace(
-            r#"(func (export "_start")"#,
-            &format!(r#"(func $wait {wait}) (func (export "_start")"#),
-        ).replace("(drop (call $yield))\n                        (global.set", "(call $wait) (global.set");
-        assert_eq!(run(compiler, profile(10_000_000), &starting(3)).unwrap(), WELL);
-        assert_eq!(run(compiler, profile(200_000), &starting(3)).unwrap(), at(Limit::Instructions));
+        assert_eq!(run(compiler, profile(10_000_000), &starting(3, count, "")).unwrap(), WELL);
+        // The first thread waits, until another one comes to the end of its part.
+        let ended = run(compiler, profile(200_000), &starting(3, count, WAITING)).unwrap();
+        assert_eq!(ended, at(Limit::Instructions));
+    }
+}
+
+/// Starts threads one after the other: each says that it has come to its end before the next is started.
+const ONE_AFTER_THE_OTHER: &str = r#"(module
+    (import "env" "memory" (memory 1 16 shared))
+    (export "memory" (memory 0))
+    (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+    (global $left (mut i32) (i32.const 300))
+    (func (export "wasi_thread_start") (param i32 i32)
+        (i32.atomic.store (i32.const 512) (i32.const 1))
+        (drop (memory.atomic.notify (i32.const 512) (i32.const 1))))
+    (func (export "_start")
+        (loop $again
+            (i32.atomic.store (i32.const 512) (i32.const 0))
+            (if (i32.le_s (call $spawn (i32.const 0)) (i32.const 0)) (then unreachable))
+            (drop (memory.atomic.wait32 (i32.const 512) (i32.const 0) (i64.const -1)))
+            (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+            (br_if $again (global.get $left)))))"#;
+
+for_both_compilers! {
+    fn what_a_thread_leaves_of_the_instructions_is_there_for_the_next(compiler) {
+        // Of the 300 threads and the one that starts them, none needs more than 10,000; one part in 16, 300 times,
+        // would leave nothing.
+        let profile = threaded().limits(|l| l.instructions(1_000_000));
+        assert_eq!(run(compiler, profile, ONE_AFTER_THE_OTHER).unwrap(), WELL);
     }
 }
 
