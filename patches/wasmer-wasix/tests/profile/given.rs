@@ -217,3 +217,41 @@ for_both_compilers! {
         assert_ne!(run(compiler, allowed, BINDING).unwrap().code, 0);
     }
 }
+
+/// `sock_open` for IPv4 and TCP, and `sock_connect` to a port of 127.0.0.1; the error number of the last call.
+fn connecting(port: u16) -> String {
+    let [low, high] = port.to_ne_bytes();
+    format!(
+        r#"(module
+            (import "wasix_32v1" "sock_open" (func $open (param i32 i32 i32 i32) (result i32)))
+            (import "wasix_32v1" "sock_connect" (func $connect (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "\01\00\{low:02x}\{high:02x}\7f\00\00\01")
+            (func (export "_start") (local $error i32)
+                (local.set $error (call $open (i32.const 1) (i32.const 1) (i32.const 6) (i32.const 0)))
+                (if (local.get $error) (then (call $exit (local.get $error))))
+                (call $exit (call $connect (i32.load (i32.const 0)) (i32.const 16)))))"#
+    )
+}
+
+for_both_compilers! {
+    fn a_module_connects_where_its_port_is_named(compiler) {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connected = run(compiler, Profile::new().connect(port), &connecting(port)).unwrap();
+        assert_eq!(connected, WELL);
+        drop(listener.accept().unwrap());
+    }
+}
+
+for_both_compilers! {
+    fn a_module_connects_to_no_other_port(compiler) {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let another = Profile::new().connect(port ^ 1);
+        assert_ne!(run(compiler, another, &connecting(port)).unwrap().code, 0);
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+}
