@@ -176,10 +176,17 @@ fn run_sample(
         taken.len() == operations.len(),
         "a sample of {column} is not whole"
     );
-    fs::remove_dir_all(directory.join("sample")).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
+    for entry in fs::read_dir(&directory)? {
+        let entry = entry?;
+        if entry.file_name() == plan::LISTS {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
     Ok(taken)
 }
 

@@ -42,7 +42,12 @@ pub enum Needs {
 
 const FILE: usize = 4 << 20;
 
-/// Everything that is measured, in a folder `sample` of the preopened directory; listings are in `lists`. The
+/// How many names there are in a path below the preopened directory.
+const DEPTHS: [usize; 3] = [1, 5, 30];
+/// The folder for listings, which stays.
+pub const LISTS: &str = "lists";
+
+/// Everything that is measured, in the preopened directory. The
 /// counts are divided by `fewer`.
 pub fn operations(lists: &[u32], fewer: u32) -> Vec<Operation> {
     let mut all = vec![operation(
@@ -52,8 +57,8 @@ pub fn operations(lists: &[u32], fewer: u32) -> Vec<Operation> {
         "-",
         Needs::Nothing,
     )];
-    for depth in [1, 30] {
-        let folder = format!("sample/{depth}{}", "/d".repeat(depth - 1));
+    for depth in DEPTHS {
+        let folder = format!("depth{depth}/").repeat(depth - 1);
         let mut add = |name: &str, call: &str, count, needs| {
             let name = if depth == 1 {
                 name.to_owned()
@@ -64,7 +69,7 @@ pub fn operations(lists: &[u32], fewer: u32) -> Vec<Operation> {
                 &name,
                 call,
                 count,
-                &format!("{folder}/{call}"),
+                &format!("{folder}{call}"),
                 needs,
             ));
         };
@@ -88,7 +93,7 @@ pub fn operations(lists: &[u32], fewer: u32) -> Vec<Operation> {
     }
     for &entries in lists {
         let (name, count) = (format!("list {entries}"), (20_000 / entries).clamp(1, 500));
-        let path = format!("lists/{entries}");
+        let path = format!("{LISTS}/{entries}");
         all.push(operation(
             &name,
             "list",
