@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use wasix_landlock_examples::{Compiler, Given, exit_code, runtime_for, watch};
+use tracing_subscriber::EnvFilter;
+use wasix_landlock_examples::{Compiler, Given, Instead, exit_code, runtime_for, watch};
 use wasmer::Module;
 use wasmer_types::ModuleHash;
 use wasmer_wasix::profile::ImportTable;
@@ -30,6 +31,8 @@ struct Arguments {
     /// Prints what the module imports, by group, and what it could do without, instead of running it.
     #[arg(long)]
     imports: bool,
+    #[command(flatten)]
+    instead: Instead,
     /// The module, in binary or text form.
     module: PathBuf,
     /// What the module gets as its arguments.
@@ -39,7 +42,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(
+            // What is refused is for whoever runs it, unless they say otherwise.
+            EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| EnvFilter::new("error,wasix_landlock=warn")),
+        )
         .with_writer(std::io::stderr)
         .init();
     match run(&Arguments::parse()) {
@@ -76,15 +83,27 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         runner.with_landlock(|l| l.on_enforced(|report| eprintln!("{report}")));
     }
 
+    let narrow = !profile.preopens.is_empty();
+    let learning = arguments.instead.learn(&mut runner, narrow)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let runtime = runtime_for(&profile, &engine, tokio.handle().clone());
+    if arguments
+        .instead
+        .shown(&runner, RuntimeOrEngine::Runtime(runtime.clone()))?
+    {
+        return Ok(());
+    }
     watch(&profile)?;
     let name = arguments.module.file_stem().unwrap_or_default();
-    runner.run_wasm(
+    let ended = runner.run_wasm(
         RuntimeOrEngine::Runtime(runtime),
         &name.to_string_lossy(),
         module,
         ModuleHash::new(&bytes),
-    )
+    );
+    if let Some(learning) = learning {
+        eprint!("{}", learning.learned());
+    }
+    ended
 }

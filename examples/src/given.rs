@@ -14,11 +14,12 @@ pub struct Given {
     /// A file with what the module is given; the other flags add to it. Without, the streams are the program's own.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// A host directory, what it is called inside, and `ro` if it is only read.
-    #[arg(long, value_name = "HOST[::GUEST][:ro]")]
+    /// A host directory, what it is called inside, and `ro` if it is only read, `rw` if nothing is made in it.
+    #[arg(long, value_name = "HOST[::GUEST][:ro|:rw]")]
     pub dir: Vec<String>,
-    /// A single host file; `ro` (the default) reads, `rw` also writes, `create` only writes and may make it.
-    #[arg(long, value_name = "HOST[::GUEST][:ro|:rw|:create]")]
+    /// A single host file; `ro` (the default) reads, `rw` also writes, `rwc` may also make it, `create` only writes and
+    /// may make it.
+    #[arg(long, value_name = "HOST[::GUEST][:ro|:rw|:rwc|:create]")]
     pub file: Vec<String>,
     /// An environment variable. None of the host's are passed on.
     #[arg(long, value_name = "K=V")]
@@ -143,13 +144,13 @@ impl Given {
             profile = profile.environment_from_host(name);
         }
         for text in &self.dir {
-            let mapping = Mapping::parse(text, &["ro"]);
+            let mapping = Mapping::parse(text, &["ro", "rw"]);
             profile = profile
                 .preopen(|p| mapping.directory(p))
                 .with_context(|| format!("--dir {text}"))?;
         }
         for text in &self.file {
-            let mapping = Mapping::parse(text, &["ro", "rw", "create"]);
+            let mapping = Mapping::parse(text, &["ro", "rw", "rwc", "create"]);
             profile = profile
                 .preopen(|p| mapping.file(p))
                 .with_context(|| format!("--file {text}"))?;
@@ -208,13 +209,14 @@ impl<'a> Mapping<'a> {
             .alias(self.guest)
             .read(true)
             .write(writable)
-            .create(writable)
+            .create(writable && self.mode != Some("rw"))
     }
 
     fn file<'b>(&self, preopen: &'b mut HostPreopenBuilder) -> &'b mut HostPreopenBuilder {
         let preopen = preopen.path(self.host).alias(self.guest);
         match self.mode {
             Some("create") => preopen.create(true),
+            Some("rwc") => preopen.read(true).create(true),
             Some("rw") => preopen.read(true).write(true),
             _ => preopen.read(true),
         }

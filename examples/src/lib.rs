@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod given;
+mod learn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 pub use given::{Given, Leads};
 
 use clap::ValueEnum;
+pub use learn::Instead;
 use wasmer::Engine;
 use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
 use wasmer_wasix::profile::{Limit, Profile};

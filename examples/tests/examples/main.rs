@@ -4,9 +4,12 @@
 
 mod custom_fs;
 mod genrsa;
+mod learn;
 mod multi_tenant;
 mod openssl;
+mod package;
 mod plugin_host;
+mod python;
 mod run;
 mod server;
 

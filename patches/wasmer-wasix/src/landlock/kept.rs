@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use virtual_fs::{FileSystem, HostBacking};
 
 use super::denials::{Cause, DENIALS_KEPT, Denial, Denials, Operation};
+use super::learning::Learning;
 use super::refusals::{Refusal, absolute_path, examine, innermost};
 use crate::fs::WasiFsRoot;
 
@@ -25,6 +26,8 @@ pub(crate) struct KeptDenials {
     examined: AtomicU64,
     /// What the tree showed of the host when it was first asked for.
     backings: OnceLock<Vec<HostBacking>>,
+    /// Who wants to know of what succeeds.
+    pub(super) learning: OnceLock<Learning>,
 }
 
 /// The denials of a root and of all its clones.

@@ -21,12 +21,15 @@
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
 //! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what was refused, why, and the line
 //!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
+//! - [`WasiEnvBuilder::landlock_show`](crate::WasiEnvBuilder::landlock_show): what would be enforced;
+//!   [`Learning`]: what a program needs;
 //! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
 //! - [`FORK`], which only the fork has: name it in a program that must never be built without.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
 mod builder;
+mod calls;
 mod compat;
 mod denials;
 #[cfg(feature = "sys-thread")]
@@ -34,6 +37,8 @@ mod inside;
 #[cfg(feature = "sys-thread")]
 mod instance;
 mod kept;
+mod learned;
+mod learning;
 mod limit;
 #[cfg(feature = "sys-thread")]
 mod module_cache;
@@ -41,6 +46,7 @@ mod preopen;
 mod record;
 mod refusals;
 mod runtime_paths;
+mod sensitive;
 mod settings;
 mod suggestion;
 #[cfg(feature = "sys-thread")]
@@ -54,7 +60,10 @@ pub use denials::{Cause, DENIALS_KEPT, Denial, Denials, NearestPreopen, Operatio
 pub use inside::Inside;
 #[cfg(feature = "sys-thread")]
 pub use instance::{Ended, Instance, InstanceError, Running};
+pub use learned::Learned;
+pub use learning::Learning;
 pub use preopen::HostPreopenBuilder;
+pub use sensitive::Sensitive;
 pub use settings::Landlock;
 pub use suggestion::Suggestion;
 pub use wasix_landlock::{
@@ -63,10 +72,10 @@ pub use wasix_landlock::{
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
+pub(crate) use calls::{Call, no_right, open_options};
 pub(crate) use kept::SharedDenials;
 #[cfg(feature = "sys-thread")]
 pub(crate) use module_cache::fill_module_cache;
-pub(crate) use refusals::{Call, no_right, open_options};
 pub(crate) use settings::Settings;
 
 /// Names the fork. Upstream has no such symbol, so that a program with

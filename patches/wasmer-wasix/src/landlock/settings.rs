@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use wasix_landlock::{Access, Inherited, Level, Network, Policy, Protection, Report, RuntimePath};
+use wasix_landlock::{
+    Access, Inherited, Level, Mode, Network, Policy, Protection, Report, RuntimePath,
+};
 
+use super::learning::Learning;
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use crate::WasiStateCreationError;
 
@@ -42,6 +45,7 @@ pub struct Landlock {
     runtime_paths: bool,
     host_paths: Vec<RuntimePath>,
     on_enforced: Option<OnEnforced>,
+    learning: Option<Learning>,
 }
 
 /// Who wants the report.
@@ -72,6 +76,7 @@ impl Default for Landlock {
             runtime_paths: true,
             host_paths: Vec::new(),
             on_enforced: None,
+            learning: None,
         }
     }
 }
@@ -161,6 +166,18 @@ impl Landlock {
         self
     }
 
+    /// Enforces nothing, and records what a **trusted** program uses of what it is preopened, for
+    /// [`Learning::learned`]. The preopens have to be wide enough for the program to do all that it does. What they
+    /// don't allow is refused by the WASI layer as ever.
+    pub fn learn(&mut self, learning: &Learning) -> &mut Self {
+        self.learning = Some(learning.clone());
+        self
+    }
+
+    pub(super) fn learning(&self) -> Option<&Learning> {
+        self.learning.as_ref()
+    }
+
     #[cfg(feature = "sys-thread")]
     pub(super) fn tell_nobody(&mut self) {
         self.on_enforced = None;
@@ -207,6 +224,7 @@ impl Settings {
             runtime_paths,
             host_paths,
             on_enforced: _,
+            learning,
         } = &self.landlock;
         let mut policy = Policy::default().inherited(inherited.clone());
         for (protection, level) in levels {
@@ -220,6 +238,11 @@ impl Settings {
         }
         if let Some(deadline) = deadline {
             policy = policy.deadline(*deadline);
+        }
+        if learning.is_some() {
+            policy = policy
+                .mode(Mode::Off)
+                .warning("what the module uses is learned: nothing is restricted");
         }
         if cfg!(feature = "landlock-kernel-alone") {
             policy = policy.warning(

@@ -25,6 +25,8 @@ impl Suggestion {
         let mut access = access;
         // As the builder has it.
         access.write |= access.create;
+        // Without it the module can't rename there, nor ask what is there.
+        access.read |= kind == Kind::Directory;
         Self {
             host: host.to_owned(),
             guest: guest.to_string_lossy().into_owned(),

@@ -15,6 +15,7 @@ mod file_io;
 mod file_names;
 mod files;
 mod instances;
+mod learning;
 mod links;
 mod listings;
 mod mode;
