@@ -108,7 +108,7 @@ impl Learning {
     #[must_use]
     pub fn learned(&self) -> Learned {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Learned::from(&*seen)
+        Learned::from(&seen)
     }
 
     /// Learns what is preopened in this root, and gets ready to watch what is done by way of it.

@@ -93,10 +93,8 @@ pub(super) fn check(module: &Module, limits: &Limits) -> Result<(), String> {
             return missing(Limit::Table);
         }
     }
-    if limits.instructions.is_some() {
-        if !exports(REMAINING) || !exports(EXHAUSTED) {
-            return missing(Limit::Instructions);
-        }
+    if limits.instructions.is_some() && !(exports(REMAINING) && exports(EXHAUSTED)) {
+        return missing(Limit::Instructions);
     }
     let is_limited = [
         limits.memory_pages.is_some(),
