@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::os::task::control_plane::WasiControlPlaneHandle;
 use crate::types::Signal;
 use crate::types::wasi::{Errno, ExitCode};
-use crate::{WasiEnv, WasiError, WasiProcess};
+use crate::{WasiEnv, WasiProcess};
 
 use super::compiled::{self, Shares};
 use super::{Groups, Limit, Limits};
@@ -149,14 +149,8 @@ impl Meter {
         plane.map_or_else(Vec::new, |plane| plane.processes())
     }
 
-    fn reach_with<T>(&self, limit: Limit) -> Result<T, WasiError> {
-        self.reach(limit);
-        let reached = self.reached().unwrap_or(limit);
-        Err(WasiError::Exit(reached.exit_code()))
-    }
-
     /// Before so many bytes are written.
-    pub(crate) fn write(&self, bytes: u64, is_stream: bool) -> Result<(), WasiError> {
+    pub(super) fn write(&self, bytes: u64, is_stream: bool) -> Result<(), Limit> {
         let (limit, used) = match is_stream {
             true => (Limit::StreamBytes, &self.stream_bytes),
             false => (Limit::DiskBytes, &self.disk_bytes),
@@ -167,7 +161,10 @@ impl Meter {
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= most);
         match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
             Ok(_) => Ok(()),
-            Err(_) => self.reach_with(limit),
+            Err(_) => {
+                self.reach(limit);
+                Err(self.reached().unwrap_or(limit))
+            }
         }
     }
 

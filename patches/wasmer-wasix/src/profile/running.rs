@@ -102,6 +102,7 @@ pub(crate) fn share(env: &mut FunctionEnvMut<'_, WasiEnv>, thread: WasiThreadId)
 }
 
 /// Before data is written to a file or a stream.
+#[allow(clippy::result_large_err, reason = "the error is upstream's")]
 pub(crate) fn before_write<M: MemorySize>(
     meter: &Meter,
     data: &FdWriteSource<'_, M>,
@@ -123,7 +124,10 @@ pub(crate) fn before_write<M: MemorySize>(
             .map_err(mem_error_to_wasi),
     };
     match length {
-        Ok(length) => meter.write(length, is_stream).map(Ok),
+        Ok(length) => match meter.write(length, is_stream) {
+            Ok(()) => Ok(Ok(())),
+            Err(limit) => Err(WasiError::Exit(limit.exit_code())),
+        },
         Err(error) => Ok(Err(error)),
     }
 }
