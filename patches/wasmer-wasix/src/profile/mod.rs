@@ -39,7 +39,6 @@
 //! by the program. The kernel's restriction holds for them as for the rest of the process.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
-#![allow(clippy::result_large_err, reason = "the error is upstream's")]
 
 mod apply;
 mod compiled;
