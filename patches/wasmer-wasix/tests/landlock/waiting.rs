@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use wasmer::{Module, Store};
 use wasmer_wasix::os::task::process::WasiProcess;
-use wasmer_wasix::wasmer_wasix_types::wasi::Signal;
+use wasmer_wasix::wasmer_wasix_types::wasi::{Errno, Rights, Signal};
 use wasmer_wasix::{WasiEnvBuilder, WasiError};
 
 use crate::common::{
-    guest::{Guest, READ},
+    guest::Guest,
     host::{builder, cranelift, tokio},
     tree::Tree,
 };
@@ -124,8 +124,8 @@ fn with_directory(tree: &Tree) -> WasiEnvBuilder {
 }
 
 const KILL: fn(&WasiProcess) = |process| process.signal_process(Signal::Sigkill);
-/// The exit code of a module that a signal has ended.
-const KILLED: i32 = 128 + Signal::Sigkill as i32;
+/// The exit code of a module that a signal has ended. It doesn't end with it by itself.
+const KILLED: i32 = Errno::Intr as i32;
 
 for_both_users! {
     fn a_module_that_keeps_reading_a_file_can_be_ended() {
@@ -174,7 +174,8 @@ for_both_users! {
         let _tokio = tokio().enter();
         let mut guest = Guest::new(with_directory(&tree));
         let directory = guest.preopen("data");
-        let fd = guest.open(directory, "file", READ).unwrap();
+        let rights = Rights::FD_READ | Rights::FD_FDSTAT_SET_FLAGS;
+        let fd = guest.open_with(directory, "file", rights).unwrap();
         assert_eq!(guest.call("fd_fdstat_set_flags", &[fd.into(), 4.into()]), Ok(()));
         assert_eq!(guest.read_some(fd, None, 3).unwrap(), b"con");
         assert_eq!(guest.read_some(fd, None, 9).unwrap(), b"tent");
