@@ -280,7 +280,7 @@ impl WasiEnv {
     ///
     /// let env = WasiState::new("guest").build()?;
     /// // … run the module …
-    /// for denial in env.landlock_denials() {
+    /// for denial in env.landlock_denials().iter() {
     ///     println!("{denial}");
     ///     if let Some(line) = denial.remedy() {
     ///         println!("to allow it: {line}");
