@@ -1,5 +1,6 @@
 //! What one environment has used of its limits: counted for all its threads and child processes together.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,9 @@ type Tell = Arc<dyn Fn(Limit) + Send + Sync>;
 pub(crate) struct Meter {
     limits: Limits,
     groups: Groups,
-    tell: Option<Tell>,
+    /// It is called when all else is done, so that a panic in it leaves nothing half done here. Upstream's types that
+    /// hold a meter were unwind safe.
+    tell: AssertUnwindSafe<Option<Tell>>,
     reached: OnceLock<Limit>,
     processes: AtomicU64,
     disk_bytes: AtomicU64,
@@ -57,7 +60,7 @@ impl Meter {
         Self {
             limits,
             groups,
-            tell,
+            tell: AssertUnwindSafe(tell),
             reached: OnceLock::new(),
             processes: AtomicU64::new(0),
             disk_bytes: AtomicU64::new(0),
@@ -135,7 +138,7 @@ impl Meter {
             exit_code = limit.code(),
             "the module has reached a limit and is ended"
         );
-        if let Some(tell) = &self.tell {
+        if let Some(tell) = &*self.tell {
             tell(limit);
         }
         for process in self.processes() {
