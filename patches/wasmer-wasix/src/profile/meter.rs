@@ -1,6 +1,6 @@
 //! What one environment has used of its limits: counted for all its threads and child processes together.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,8 +19,7 @@ type Tell = Arc<dyn Fn(Limit) + Send + Sync>;
 pub(crate) struct Meter {
     limits: Limits,
     groups: Groups,
-    /// It is called when all else is done, so that a panic in it leaves nothing half done here. Upstream's types that
-    /// hold a meter were unwind safe.
+    /// A panic in it leaves nothing half done here. Upstream's types that hold a meter are unwind safe.
     tell: AssertUnwindSafe<Option<Tell>>,
     reached: OnceLock<Limit>,
     processes: AtomicU64,
@@ -138,12 +137,17 @@ impl Meter {
             exit_code = limit.code(),
             "the module has reached a limit and is ended"
         );
-        if let Some(tell) = &*self.tell {
-            tell(limit);
-        }
+        // The module ends also if the program's own function panics.
+        let told = catch_unwind(AssertUnwindSafe(|| match &*self.tell {
+            Some(tell) => tell(limit),
+            None => {}
+        }));
         for process in self.processes() {
             process.terminate(limit.exit_code());
             process.signal_process(Signal::Sigkill);
+        }
+        if let Err(panic) = told {
+            resume_unwind(panic);
         }
     }
 
