@@ -138,9 +138,10 @@ impl Meter {
             "the module has reached a limit and is ended"
         );
         // The module ends also if the program's own function panics.
-        let told = catch_unwind(AssertUnwindSafe(|| match &*self.tell {
-            Some(tell) => tell(limit),
-            None => {}
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(tell) = &*self.tell {
+                tell(limit);
+            }
         }));
         for process in self.processes() {
             process.terminate(limit.exit_code());
