@@ -47,18 +47,22 @@ fn paths(attempts: &[(String, String)]) -> Vec<&str> {
     paths.map(|(_, result)| result.as_str()).collect()
 }
 
+fn assert_all_refused(attempts: &[(String, String)]) {
+    assert!(
+        attempts
+            .iter()
+            .all(|(_, result)| result.starts_with("refused: ")),
+        "{attempts:?}"
+    );
+}
+
 #[test]
 fn it_reaches_nothing_through_a_careful_function() {
     for compiler in COMPILERS {
         for mode in ["enforce", "off"] {
             let attempts = attempts(mode, &["--compiler", compiler]);
             assert_eq!(paths(&attempts), ["refused: NoSuchAsset"; 4]);
-            assert!(
-                attempts
-                    .iter()
-                    .all(|(_, result)| result.starts_with("refused: ")),
-                "{attempts:?}"
-            );
+            assert_all_refused(&attempts);
         }
     }
 }
@@ -67,12 +71,7 @@ fn it_reaches_nothing_through_a_careful_function() {
 fn the_kernel_holds_what_a_naive_function_opens() {
     let attempts = attempts("enforce", &["--naive"]);
     assert_eq!(paths(&attempts), ["refused: Kernel"; 4]);
-    assert!(
-        attempts
-            .iter()
-            .all(|(_, result)| result.starts_with("refused: ")),
-        "{attempts:?}"
-    );
+    assert_all_refused(&attempts);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 use crate::common::{
     DENIED,
     guest::{CREATE, Guest, Outcome, READ, WRITE},
-    host::builder,
+    host::{as_suggested, builder},
     tree::Tree,
 };
 
@@ -117,21 +117,7 @@ fn allowed_by_suggestion(tree: &Tree, attempt: impl Fn(&mut Guest, bool) -> Outc
         suggestion = only(&guest).suggestion().cloned();
     });
     let suggestion = suggestion.unwrap();
-    let allowed = reading(tree).preopen(|p| {
-        let p = match suggestion.kind {
-            Kind::File => p.path(&suggestion.host),
-            _ => p.directory(&suggestion.host),
-        };
-        let Access {
-            read,
-            write,
-            create,
-        } = suggestion.access;
-        p.alias(&suggestion.guest)
-            .read(read)
-            .write(write)
-            .create(create)
-    });
+    let allowed = reading(tree).preopen(|p| as_suggested(p, &suggestion));
     let mut guest = Guest::new(allowed.unwrap());
     attempt(&mut guest, true).unwrap();
     assert_eq!(ask::open_read(tree.outside()), DENIED);

@@ -9,7 +9,7 @@ use wasmer_wasix::landlock::{Kind, Learned, Learning, Sensitive, Suggestion};
 use crate::common::{
     DENIED,
     guest::{CREATE, CREATE_NEW, Guest, READ, WRITE},
-    host::builder,
+    host::{as_suggested, builder},
     tree::Tree,
 };
 
@@ -39,21 +39,7 @@ fn learn(tree: &Tree, act: impl Fn(&mut Guest)) -> Learned {
 /// A module with just these preopens.
 fn with(preopens: &[Suggestion]) -> Guest {
     let given = preopens.iter().fold(builder(), |builder, preopen| {
-        let given = builder.preopen(|p| {
-            let p = match preopen.kind {
-                Kind::File => p.path(&preopen.host),
-                _ => p.directory(&preopen.host),
-            };
-            let Access {
-                read,
-                write,
-                create,
-            } = preopen.access;
-            p.alias(&preopen.guest)
-                .read(read)
-                .write(write)
-                .create(create)
-        });
+        let given = builder.preopen(|p| as_suggested(p, preopen));
         given.unwrap()
     });
     Guest::new(given)

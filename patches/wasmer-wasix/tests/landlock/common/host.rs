@@ -7,11 +7,13 @@ use std::{
 
 use tokio::runtime::{Handle, Runtime as Tokio};
 use virtual_fs::{FileSystem, host_fs};
+use wasix_landlock::Access;
 use wasmer::{
     Engine,
     sys::{Cranelift, EngineBuilder},
 };
 use wasmer_compiler_singlepass::Singlepass;
+use wasmer_wasix::landlock::{HostPreopenBuilder, Kind, Suggestion};
 use wasmer_wasix::{
     PluggableRuntime, Runtime, UnsupportedVirtualNetworking, WasiEnv, WasiEnvBuilder,
     runtime::task_manager::tokio::TokioTaskManager,
@@ -54,6 +56,27 @@ pub fn builder() -> WasiEnvBuilder {
 /// A builder whose file system is the host's, as a whole: its preopens are host paths.
 pub fn host_builder() -> WasiEnvBuilder {
     builder().fs(any_host_fs(Path::new("/")))
+}
+
+/// Preopens what was suggested, and no more.
+pub fn as_suggested<'a>(
+    preopen: &'a mut HostPreopenBuilder,
+    suggestion: &Suggestion,
+) -> &'a mut HostPreopenBuilder {
+    let preopen = match suggestion.kind {
+        Kind::File => preopen.path(&suggestion.host),
+        _ => preopen.directory(&suggestion.host),
+    };
+    let Access {
+        read,
+        write,
+        create,
+    } = suggestion.access;
+    preopen
+        .alias(&suggestion.guest)
+        .read(read)
+        .write(write)
+        .create(create)
 }
 
 /// A runtime without network.
