@@ -96,9 +96,9 @@ pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePat
 pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
 pub use report::{
-    DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, NotGranted, PreopenReport,
-    ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status,
-    SweepMethod, ThreadsReport,
+    DenialReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, NotGranted,
+    PreopenReport, ProtectionReport, ProtectionStatus, RefusedReport, Report, RuntimePathReport,
+    RuntimePathStatus, Status, SweepMethod, ThreadsReport,
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;

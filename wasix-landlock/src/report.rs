@@ -1,7 +1,10 @@
-//! What was enforced, for people and for programs.
+//! What was enforced, and what was refused, for people and for programs.
 
+mod refused;
 mod table;
 mod text;
+
+pub use refused::{DenialReport, RefusedReport};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +58,9 @@ pub struct Report {
     pub not_enforced: Vec<String>,
     /// What is enforced and may surprise, in words.
     pub warnings: Vec<String>,
+    /// What was refused until the report was asked for, where the runtime tells.
+    #[serde(default)]
+    pub refused: RefusedReport,
 }
 
 /// A preopen in a [`Report`].
@@ -306,6 +312,7 @@ impl Report {
             threads: None,
             not_enforced: Vec::new(),
             warnings: Vec::new(),
+            refused: RefusedReport::default(),
         }
     }
 

@@ -144,7 +144,7 @@ impl WasiEnvBuilder {
 }
 
 impl WasiEnv {
-    /// What was asked, granted and enforced when this environment was built.
+    /// What was asked, granted and enforced when this environment was built, and what was refused to the module since.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -158,7 +158,12 @@ impl WasiEnv {
     /// # }
     /// ```
     pub fn landlock_report(&self) -> Option<Arc<Report>> {
-        self.state.landlock.get().cloned()
+        let mut report = self.state.landlock.get().cloned()?;
+        let denials = self.landlock_denials();
+        if denials.refused > 0 {
+            Arc::make_mut(&mut report).refused = (&denials).into();
+        }
+        Some(report)
     }
 }
 

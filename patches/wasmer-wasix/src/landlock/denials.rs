@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::{Access, Explanation, Right, Verdict};
+use wasix_landlock::{Access, DenialReport, Explanation, RefusedReport, Verdict};
 
 use super::suggestion::Suggestion;
 use crate::WasiEnv;
@@ -103,6 +103,25 @@ pub enum Cause {
     Host,
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoPreopen => "nothing is preopened there",
+            Self::Escape => "it leads out of what is preopened",
+            Self::Preopen => "the preopen doesn't allow it",
+            Self::Descriptor => {
+                "the descriptor lacks the right, which the module didn't ask for or gave up"
+            }
+            Self::Kernel => "the kernel refuses it",
+            Self::Replaced => {
+                "the file that was granted was replaced after the process had been restricted, and the one that is \
+                 there now has no rule"
+            }
+            Self::Host => "it is granted, but the file's own permissions on the host refuse it",
+        })
+    }
+}
+
 /// A preopen or mount that the module sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -158,57 +177,36 @@ impl Denial {
     pub fn remedy(&self) -> Option<String> {
         self.suggestion.as_ref().map(Suggestion::rust)
     }
+}
 
-    fn missing(&self) -> &[Right] {
-        match &self.explanation.verdict {
-            Verdict::Replaced { missing, .. } | Verdict::NotGranted { missing, .. } => missing,
-            _ => &[],
+impl From<&Denial> for DenialReport {
+    fn from(denial: &Denial) -> Self {
+        let guest = denial.guest.to_string_lossy();
+        let mut report = Self::new(
+            denial.operation.to_string(),
+            guest,
+            denial.access,
+            denial.cause.to_string(),
+        );
+        if denial.cause != Cause::NoPreopen {
+            report.host = Some(denial.explanation.path.to_string_lossy().into_owned());
         }
+        if let Verdict::Replaced { missing, .. } | Verdict::NotGranted { missing, .. } =
+            &denial.explanation.verdict
+        {
+            report.missing.clone_from(missing);
+        }
+        report.nearest = denial.nearest.as_ref().map(NearestPreopen::to_string);
+        report.line = denial.remedy();
+        report.flag = denial.suggestion.as_ref().map(Suggestion::flag);
+        report
     }
 }
 
-/// Control characters and those that change the direction of text are escaped: the path is the module's.
+/// As it is in the report.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            operation,
-            guest,
-            access,
-            ..
-        } = self;
-        write!(f, "{operation} {guest:?} ({access}")?;
-        if self.cause != Cause::NoPreopen {
-            write!(f, "; on the host {:?}", self.explanation.path)?;
-        }
-        f.write_str(match self.cause {
-            Cause::NoPreopen => "): nothing is preopened there",
-            Cause::Escape => "): it leads out of what is preopened",
-            Cause::Preopen => "): the preopen doesn't allow it",
-            Cause::Descriptor => {
-                "): the descriptor lacks the right, which the module didn't ask for or gave up"
-            }
-            Cause::Kernel => "): the kernel refuses it",
-            Cause::Replaced => {
-                "): the file that was granted was replaced after the process had been restricted, and the one that \
-                 is there now has no rule"
-            }
-            Cause::Host => "): it is granted, but the file's own permissions on the host refuse it",
-        })?;
-        for (number, right) in self.missing().iter().enumerate() {
-            let before = if number == 0 { "; missing: " } else { ", " };
-            write!(f, "{before}{}", right.name())?;
-        }
-        match &self.nearest {
-            Some(nearest) => write!(f, "; the nearest preopen is {nearest}")?,
-            None => f.write_str("; there is no preopen")?,
-        }
-        match &self.suggestion {
-            Some(suggestion) => {
-                let (rust, flag) = (suggestion.rust(), suggestion.flag());
-                write!(f, "; `{rust}` would allow it, or `{flag}`")
-            }
-            None => Ok(()),
-        }
+        DenialReport::from(self).fmt(f)
     }
 }
 
@@ -242,29 +240,19 @@ impl Deref for Denials {
     }
 }
 
+impl From<&Denials> for RefusedReport {
+    fn from(denials: &Denials) -> Self {
+        let mut report = Self::default();
+        report.denials = denials.iter().map(DenialReport::from).collect();
+        report.accesses = denials.refused;
+        report.more = denials.more;
+        report
+    }
+}
+
 impl fmt::Display for Denials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.denials.is_empty() {
-            return writeln!(f, "nothing was refused");
-        }
-        for denial in &self.denials {
-            writeln!(f, "{denial}")?;
-        }
-        let kinds = self.denials.len();
-        write!(
-            f,
-            "{} accesses were refused, {kinds} of them told",
-            self.refused
-        )?;
-        writeln!(
-            f,
-            "{}",
-            if self.more {
-                "; more are only counted"
-            } else {
-                ""
-            }
-        )
+        RefusedReport::from(self).fmt(f)
     }
 }
 
@@ -272,7 +260,7 @@ impl WasiEnv {
     /// What was refused of what the module asked for so far: by the kernel, by the WASI layer, and because nothing is
     /// preopened there. Each is there once, and at most [`DENIALS_KEPT`] are.
     ///
-    /// The report says what was asked and enforced at `build()`; what is refused later is here.
+    /// [`landlock_report`](Self::landlock_report) has the same as text, for a log or a file.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

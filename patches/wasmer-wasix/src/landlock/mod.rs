@@ -18,7 +18,7 @@
 //!   one host directory, each with its rights;
 //! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, the second
 //!   layer, the network, open descriptors, what else the process needs later;
-//! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted and enforced;
+//! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted, enforced, and refused since;
 //! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what was refused, why, and the line
 //!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
 //! - [`WasiEnvBuilder::landlock_show`](crate::WasiEnvBuilder::landlock_show): what would be enforced;
@@ -67,8 +67,9 @@ pub use sensitive::Sensitive;
 pub use settings::Landlock;
 pub use suggestion::Suggestion;
 pub use wasix_landlock::{
-    Access, Explanation, GrantedPath, Inherited, Kind, Layer, Level, MODE_VARIABLE, Mode, Network,
-    Protection, Report, Scope, Verdict, current as process_report, explain,
+    Access, DenialReport, Explanation, GrantedPath, Inherited, Kind, Layer, Level, MODE_VARIABLE,
+    Mode, Network, Protection, RefusedReport, Report, Scope, Verdict, current as process_report,
+    explain,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

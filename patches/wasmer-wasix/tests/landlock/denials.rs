@@ -57,6 +57,40 @@ fn what_is_granted_is_no_denial() {
 }
 
 #[test]
+fn the_report_has_what_was_refused_until_it_is_asked_for() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let mut guest = reader(&tree);
+        let directory = guest.preopen("data");
+        let before = guest.report();
+        assert_eq!(before.refused.accesses, 0);
+        for _ in 0..3 {
+            guest.can_open(directory, "file", WRITE).unwrap_err();
+        }
+        let after = guest.report();
+        // The one that was asked for earlier stays as it was.
+        assert_eq!(before.refused.accesses, 0);
+        assert_eq!((after.refused.accesses, after.refused.more), (3, false));
+        let denial = only(&guest);
+        let [told] = &after.refused.denials[..] else {
+            panic!("{after}")
+        };
+        assert_eq!(told.guest, "/data/file");
+        assert_eq!(told.host.as_deref(), tree.path("granted/file").to_str());
+        assert_eq!(told.access, Access::WRITE);
+        assert_eq!(told.line, denial.remedy());
+        assert_eq!(told.flag, Some(denial.suggestion().unwrap().flag()));
+        assert_eq!(told.to_string(), denial.to_string());
+        assert!(
+            after
+                .to_string()
+                .contains(&format!("  refused: {denial}\n"))
+        );
+        assert_eq!(after.enforced, before.enforced);
+    });
+}
+
+#[test]
 fn what_is_opened_for_more_than_was_asked_first_is_no_denial() {
     isolated!(|| {
         let tree = Tree::new();
