@@ -87,6 +87,13 @@ impl Landlock {
         self.levels.push((protection, level));
     }
 
+    /// As [`Landlock::level`], but what the program said of it goes before.
+    pub(crate) fn level_unless_named(&mut self, protection: Protection, level: Level) {
+        if !self.levels.iter().any(|(named, _)| *named == protection) {
+            self.level(protection, level);
+        }
+    }
+
     /// Goes on without `protection` where the kernel lacks it. The report says whether it is enforced.
     pub fn optional(&mut self, protection: Protection) -> &mut Self {
         self.level(protection, Level::Degradable);

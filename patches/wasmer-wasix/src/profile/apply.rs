@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use virtual_fs::VirtualFile;
+use wasix_landlock::{Level, Protection};
 
 use super::meter::Meter;
 use super::{Profile, ProfileError, Streams};
@@ -55,6 +56,10 @@ impl Profile {
             }
             for (protection, level) in levels {
                 landlock.level(protection, level);
+            }
+            // As with the network: what isn't said isn't given.
+            for scope in [Protection::SignalScope, Protection::AbstractSocketScope] {
+                landlock.level_unless_named(scope, Level::Strict);
             }
             landlock
         });

@@ -26,7 +26,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | preopens, ports, [enforcement](Enforcement) | by the kernel, for the whole process, and by the WASI layer |
+//! | preopens, ports, signals and abstract sockets of others, [enforcement](Enforcement) | by the kernel, for the whole process, and by the WASI layer |
 //! | [streams](Streams), arguments, environment | by what is given to the module |
 //! | [limits](Limits) | where the WASI layer gives out what is limited; memory, tables and instructions by the module's own code, for which it has to be compiled so |
 //! | [groups](Group) | where the module's imports are made |

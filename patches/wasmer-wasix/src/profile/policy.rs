@@ -45,7 +45,8 @@ pub struct Profile {
 }
 
 /// How a profile is enforced, for the whole process: what [`Landlock`](crate::landlock::Landlock) has, by the names
-/// of the protections.
+/// of the protections. Beside those that are on in any process a profile requires `signal-scope` and
+/// `abstract-socket-scope` (Linux 6.12).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]

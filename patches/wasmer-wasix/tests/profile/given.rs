@@ -1,5 +1,9 @@
 //! Arguments, environment, streams and network: what is said, and nothing else.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::process;
+
 use wasix_landlock::Protection;
 use wasix_landlock_testing::ask;
 use wasmer_wasix::WasiEnv;
@@ -7,6 +11,9 @@ use wasmer_wasix::profile::{Captured, Group, Profile, ProfileError, Stream};
 use wasmer_wasix::runners::wasi::WasiRunner;
 
 use crate::common::{Compiler, WELL, run, tokio};
+
+/// How a scope refuses.
+const REFUSED: ask::Answer = Err(libc::EPERM);
 
 /// Writes what `sizes` and `get` give to standard output: how many entries, and their bytes.
 fn printing(kind: &str) -> String {
@@ -168,6 +175,49 @@ for_both_users! {
         let env = env.build().unwrap();
         assert!(env.landlock_report().unwrap().protects(Protection::Tcp));
         assert_ne!(ask::bind_tcp(0), Ok(()));
+    }
+}
+
+/// Whether a process that was there before can be signalled, and an abstract socket be connected to, under a profile.
+fn reaches_others(profile: &Profile) -> (ask::Answer, ask::Answer) {
+    let name = format!("before-{}", process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    // It ends with this process, which may not signal it any more.
+    let other = process::Command::new("cat")
+        .stdin(process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let reached = || (ask::signal(other.id()), ask::connect_abstract(&name));
+    assert_eq!(reached(), (Ok(()), Ok(())));
+    let _entered = tokio().enter();
+    let engine = Compiler::Singlepass.engine(profile);
+    let env = WasiEnv::builder("module")
+        .engine(engine)
+        .profile(profile)
+        .unwrap();
+    let env = env.build().unwrap();
+    let report = env.landlock_report().unwrap();
+    let (signals, sockets) = reached();
+    assert_eq!(report.protects(Protection::SignalScope), signals.is_err());
+    assert_eq!(
+        report.protects(Protection::AbstractSocketScope),
+        sockets.is_err()
+    );
+    (signals, sockets)
+}
+
+for_both_users! {
+    fn signals_and_abstract_sockets_end_at_the_process() {
+        assert_eq!(reaches_others(&Profile::new()), (REFUSED, REFUSED));
+    }
+}
+
+for_both_users! {
+    fn signals_that_a_program_needs_are_left_to_it() {
+        let without = r#"enforcement.without = ["signal-scope"]"#;
+        let profile = Profile::from_toml(without).unwrap();
+        assert_eq!(reaches_others(&profile), (Ok(()), REFUSED));
     }
 }
 
