@@ -167,6 +167,7 @@ fn sample(context: &Context, column: &str, case: &Case, times: u32) -> anyhow::R
         module,
         arguments: vec!["hostile".to_owned()],
         directories: vec![(work, WORK.to_owned())],
+        same_chance: false,
         file: case
             .replaced
             .then(|| (single.join(FILE), format!("/{FILE}"))),

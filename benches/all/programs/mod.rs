@@ -90,8 +90,8 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         "Real programs",
         "From the process's start to its end, with the module compiled before (Cranelift) and loaded from a file. \
          wasmtime runs from Python, whose own start and end are not counted, so its column lacks what a process costs. \
-         `openssl genrsa` makes four keys, by chance: its spread is the search's for primes. Native is the machine's own \
-         program for OpenSSL (newer, with assembly) and Python, and the same source and compiler for bzip2 and SQLite.",
+         `openssl genrsa` searches for primes: in the module chance and time are the same in each run, so that each finds \
+         the same ones; the native one's spread is chance. Native is the machine's own program for OpenSSL (newer, with assembly) and Python, and the same source and compiler for bzip2 and SQLite.",
         &whole,
         &columns,
     );
@@ -135,6 +135,7 @@ fn described(context: &Context, program: &Program, step: &[String], compiler: Co
         module: program.module.clone(),
         arguments: step.to_vec(),
         directories,
+        same_chance: program.by_chance,
         file: None,
         compiler,
         cache: context.work.join("cache"),

@@ -9,13 +9,21 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
-use wasmer::{Engine, Module};
+use wasmer::{Engine, Instance, Module, Store};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::module_cache::{FileSystemCache, ModuleCache as _};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
-use wasmer_wasix::{PluggableRuntime, UnsupportedVirtualNetworking, WasiError, WasiRuntimeError};
+use wasmer_wasix::virtual_fs::{FileSystem, host_fs};
+use wasmer_wasix::{
+    PluggableRuntime, Runtime, UnsupportedVirtualNetworking, WasiEnv, WasiError, WasiRuntimeError,
+};
+
+// By name, as another crate has this file under another module's name.
+#[path = "same_chance.rs"]
+mod same_chance;
+use same_chance::Chance;
 
 /// What compiles a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +54,8 @@ pub struct Run {
     pub arguments: Vec<String>,
     /// Directories of the host, and what they are called inside.
     pub directories: Vec<(PathBuf, String)>,
+    /// Whether chance and time are the same in each run. Then it has one directory, and no file.
+    pub same_chance: bool,
     /// A single file of the host, for the fork only.
     pub file: Option<(PathBuf, String)>,
     /// What compiles it.
@@ -141,22 +151,25 @@ impl Run {
         let begun = Instant::now();
         let mut runtime = PluggableRuntime::new(tasks);
         runtime
-            .set_engine(engine)
+            .set_engine(engine.clone())
             .set_networking_implementation(UnsupportedVirtualNetworking::default());
-        let mut runner = WasiRunner::new();
-        let (name, arguments) = self
-            .arguments
-            .split_first()
-            .context("a program has a name")?;
-        runner.with_args(arguments);
-        let mapped = |(host, guest): &(PathBuf, String)| MappedDirectory {
-            host: host.clone(),
-            guest: guest.clone(),
+        let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(runtime);
+        let ended = if self.same_chance {
+            self.run_with_the_same_chance(engine, runtime, &module)
+        } else {
+            let mut runner = WasiRunner::new();
+            let (name, arguments) = self.name_and_arguments()?;
+            runner.with_args(arguments);
+            let mapped = |(host, guest): &(PathBuf, String)| MappedDirectory {
+                host: host.clone(),
+                guest: guest.clone(),
+            };
+            runner.with_mapped_directories(self.directories.iter().map(mapped));
+            more(&mut runner, self)?;
+            let runtime = RuntimeOrEngine::Runtime(runtime);
+            runner.run_wasm(runtime, name, module, self.key())
         };
-        runner.with_mapped_directories(self.directories.iter().map(mapped));
-        more(&mut runner, self)?;
-        let runtime = RuntimeOrEngine::Runtime(Arc::new(runtime));
-        if let Err(error) = runner.run_wasm(runtime, name, module, self.key())
+        if let Err(error) = ended
             && !ended_well(&error)
         {
             return Err(error);
@@ -170,6 +183,47 @@ impl Run {
         };
         output.write_all(serde_json::to_string(&measured)?.as_bytes())?;
         Ok(())
+    }
+
+    fn name_and_arguments(&self) -> anyhow::Result<(&str, &[String])> {
+        let (name, arguments) = self
+            .arguments
+            .split_first()
+            .context("a program has a name")?;
+        Ok((name, arguments))
+    }
+
+    /// Without the runner, which takes no functions of others.
+    fn run_with_the_same_chance(
+        &self,
+        engine: Engine,
+        runtime: Arc<dyn Runtime + Send + Sync>,
+        module: &Module,
+    ) -> anyhow::Result<()> {
+        let mut store = Store::new(engine);
+        let (name, arguments) = self.name_and_arguments()?;
+        let [(host, guest)] = &self.directories[..] else {
+            anyhow::bail!("it has one directory");
+        };
+        let files = host_fs::FileSystem::new(tokio::runtime::Handle::current(), host)?;
+        let files: Arc<dyn FileSystem + Send + Sync> = Arc::new(files);
+        let builder = WasiEnv::builder(name).args(arguments).runtime(runtime);
+        let builder = builder.fs(files).map_dir(guest, "/")?;
+        let mut env = builder.finalize(&mut store)?;
+        let mut imports = env.import_object_for_all_wasi_versions(&mut store, module)?;
+        let chance = Chance::put_into(&mut imports, &mut store, module);
+        let instance = Instance::new(&mut store, module, &imports)?;
+        let memory = instance.exports.get_memory("memory")?.clone();
+        chance.as_mut(&mut store).writes_to(memory);
+        env.initialize(&mut store, instance.clone())?;
+        let start = instance.exports.get_function("_start")?;
+        let ended = start.call(&mut store, &[]);
+        env.on_exit(&mut store, None);
+        match ended.map_err(wasmer::RuntimeError::downcast::<WasiError>) {
+            Err(Ok(ended)) => Err(ended.into()),
+            Err(Err(error)) => Err(error.into()),
+            Ok(_) => Ok(()),
+        }
     }
 }
 
