@@ -91,3 +91,23 @@ fn a_read_only_directory_stays_as_it_is() {
     assert_succeeds(&allowed);
     assert!(work.path().join("key.pem").exists());
 }
+
+/// Its C library leaves `argv` without an end from the fifth preopen on, and a runner has three of its own.
+#[test]
+fn counts_its_arguments_whatever_is_granted() {
+    let work = tempfile::tempdir().unwrap();
+    let mut grants = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        std::fs::create_dir(work.path().join(name)).unwrap();
+        grants.extend(["--dir", name]);
+        let out = format!("{name}/random");
+        let arguments = ["rand", "-hex", "-out", &out, "4"];
+        for arguments in [&arguments[..], &["rand", "-hex", "4"]] {
+            let Some(output) = openssl(work.path(), &grants, arguments) else {
+                return;
+            };
+            assert_succeeds(&output);
+        }
+        assert_eq!(std::fs::read(work.path().join(out)).unwrap().len(), 9);
+    }
+}

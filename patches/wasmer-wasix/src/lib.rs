@@ -8,6 +8,7 @@
 #![doc(html_logo_url = "https://github.com/wasmerio.png?size=200")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod early_wasi;
 pub mod landlock;
 mod listing;
 mod positional_io;

@@ -10,6 +10,7 @@ mod common;
 
 mod denials;
 mod directories;
+mod early_wasi;
 mod entry_points;
 mod file_io;
 mod file_names;

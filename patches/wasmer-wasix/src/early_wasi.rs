@@ -1,0 +1,76 @@
+//! Modules that were made with the first C libraries for WASI, which call it `wasi_unstable`.
+//!
+//! Between May and the end of 2019 `crt1` put the null pointer that ends `argv` in place of the first argument, which
+//! then overwrote it. What follows the last argument is whatever the heap holds there: zero while it is fresh, so that
+//! nobody noticed. The table of preopens in the same library has room for four; the fifth moves it, and `argv` gets
+//! the memory that it leaves. OpenSSL 1.1.1d counts its arguments up to the null pointer, and finds more than there
+//! are. No runtime can write the pointer in its place: older libraries have no room for it.
+#![deny(missing_docs, unsafe_code)]
+#![warn(clippy::all)]
+
+use std::path::PathBuf;
+
+use wasmer::Module;
+
+use crate::fs::{Fd, Kind, WasiFs};
+use crate::{WasiVersion, get_wasi_version};
+
+/// How many preopens the library has room for at first.
+const ROOM: usize = 4;
+
+/// Closes the preopens that lie in another one and have no rights that it lacks, if there are too many for an early
+/// module: a runner preopens `/` and `.`, and what it preopens besides is reached through these, as `wasmer`'s volumes
+/// are. A module of preview 1 keeps all of them, for it may look for one by its name.
+pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
+    if get_wasi_version(module, false) != Some(WasiVersion::Snapshot0) {
+        return;
+    }
+    let mut fd_map = fs.fd_map.write().unwrap();
+    let mut preopen_fds = fs.preopen_fds.write().unwrap();
+    if preopen_fds.len() <= ROOM {
+        return;
+    }
+    let all: Vec<&Fd> = preopen_fds
+        .iter()
+        .filter_map(|fd| fd_map.get(*fd))
+        .collect();
+    let spared: Vec<_> = preopen_fds
+        .iter()
+        .copied()
+        .filter(|fd| {
+            let preopen = fd_map.get(*fd);
+            preopen.is_some_and(|preopen| all.iter().any(|other| lies_in(preopen, other)))
+        })
+        .collect();
+    for fd in &spared {
+        fd_map.remove(*fd);
+    }
+    preopen_fds.retain(|fd| !spared.contains(fd));
+}
+
+/// Does a path by the name of `preopen` reach the same directory, with the same rights, through `other`?
+fn lies_in(preopen: &Fd, other: &Fd) -> bool {
+    let (Some((name, place)), Some((around, base))) = (shown(preopen), shown(other)) else {
+        return false;
+    };
+    let below = match around.to_str() {
+        Some("/") => name.strip_prefix("/").ok(),
+        Some(".") if name.is_relative() && name != around => Some(&*name),
+        _ => None,
+    };
+    below.is_some_and(|below| !below.as_os_str().is_empty() && base.join(below) == place)
+        && other.inner.rights.contains(preopen.inner.rights)
+        && other
+            .inner
+            .rights_inheriting
+            .contains(preopen.inner.rights_inheriting)
+}
+
+/// What a preopen is called, and where it is in the virtual tree.
+fn shown(preopen: &Fd) -> Option<(PathBuf, PathBuf)> {
+    let name = PathBuf::from(&**preopen.inode.name.read().unwrap());
+    match &*preopen.inode.read() {
+        Kind::Dir { path, .. } => Some((name, path.clone())),
+        _ => None,
+    }
+}

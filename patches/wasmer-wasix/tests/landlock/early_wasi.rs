@@ -1,0 +1,132 @@
+//! A module of `wasi_unstable` isn't shown more preopens than its C library can bear, and reaches them all the same.
+
+use wasix_landlock_testing::isolated;
+use wasmer::{Module, Store};
+use wasmer_types::ModuleHash;
+use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
+use wasmer_wasix::{WasiEnvBuilder, WasiRuntimeError};
+use webc::metadata::annotations::Wasi;
+
+use crate::common::{
+    host::{any_offline, builder, singlepass, tokio},
+    tree::Tree,
+};
+
+const EARLY: &str = "wasi_unstable";
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+
+/// A module that ends with the number of its preopens, or with 100 if it can't read `path` through the second one,
+/// which a runner calls `.`.
+fn module(namespace: &str, path: &str) -> String {
+    let length = path.len();
+    format!(
+        r#"(module
+  (import "{namespace}" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "{namespace}" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "{namespace}" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "{path}")
+  (func (export "_start") (local $fd i32)
+    (local.set $fd (i32.const 3))
+    (loop $next
+      (if (i32.eqz (call $prestat (local.get $fd) (i32.const 0))) (then
+        (local.set $fd (i32.add (local.get $fd) (i32.const 1)))
+        (br $next))))
+    (if (call $open (i32.const 4) (i32.const 0) (i32.const 16) (i32.const {length}) (i32.const 0)
+          (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8))
+      (then (call $exit (i32.const 100))))
+    (call $exit (i32.sub (local.get $fd) (i32.const 3)))))"#
+    )
+}
+
+/// How the module ends.
+fn run(builder: WasiEnvBuilder, module: &str) -> i32 {
+    let engine = singlepass();
+    let mut store = Store::new(engine.clone());
+    let module = Module::new(&engine, module).unwrap();
+    let (instance, _env) = builder
+        .engine(engine)
+        .instantiate(module, &mut store)
+        .unwrap();
+    let start = instance.exports.get_function("_start").unwrap();
+    let ended = start.call(&mut store, &[]).unwrap_err();
+    WasiRuntimeError::from(ended).as_exit_code().unwrap().raw()
+}
+
+/// How it ends in a runner, with these preopens.
+fn in_a_runner(names: &[&str], module: &str) -> i32 {
+    let tree = Tree::new();
+    let _tokio = tokio().enter();
+    let mut runner = WasiRunner::new();
+    for name in names {
+        let preopen = runner.with_preopen(|p| p.directory(tree.granted()).alias(name).read(true));
+        preopen.unwrap();
+    }
+    let builder = runner.prepare_webc_env(
+        "guest",
+        &Wasi::new("guest"),
+        PackageOrHash::Hash(ModuleHash::random()),
+        RuntimeOrEngine::Runtime(any_offline(&singlepass())),
+        None,
+    );
+    run(builder.unwrap(), module)
+}
+
+#[test]
+fn it_has_only_the_runners_own_where_there_are_too_many() {
+    isolated!(|| assert_eq!(in_a_runner(&["a", "/b", "c"], &module(EARLY, "c/file")), 3));
+}
+
+#[test]
+fn it_is_refused_what_none_of_them_shows() {
+    isolated!(|| assert_eq!(
+        in_a_runner(&["a", "/b", "c"], &module(EARLY, "d/file")),
+        100
+    ));
+}
+
+#[test]
+fn it_has_all_where_there_are_few() {
+    isolated!(|| assert_eq!(in_a_runner(&["a"], &module(EARLY, "a/file")), 4));
+}
+
+#[test]
+fn a_module_of_preview_1_has_all() {
+    isolated!(|| assert_eq!(
+        in_a_runner(&["a", "/b", "c"], &module(PREVIEW_1, "c/file")),
+        6
+    ));
+}
+
+/// In a builder with `.` of the program's own. What has an absolute name lies in the virtual root, which has all rights.
+fn among(write: bool) -> i32 {
+    let tree = Tree::new();
+    let mut builder = builder();
+    builder.add_preopen_dir("/").unwrap();
+    let current = builder.add_preopen_build(|p| {
+        let current = p.directory("/").alias(".").read(true);
+        current.write(write).create(write)
+    });
+    current.unwrap();
+    for name in ["a", "b", "c"] {
+        let preopen = builder.preopen(|p| {
+            p.directory(tree.granted())
+                .alias(name)
+                .read(true)
+                .write(true)
+        });
+        builder = preopen.unwrap();
+    }
+    run(builder, &module(EARLY, "c/file"))
+}
+
+#[test]
+fn it_keeps_those_with_rights_of_their_own() {
+    isolated!(|| assert_eq!(among(false), 6));
+}
+
+#[test]
+fn it_does_without_those_with_no_other_rights() {
+    isolated!(|| assert_eq!(among(true), 3));
+}
