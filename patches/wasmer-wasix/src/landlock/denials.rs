@@ -95,7 +95,8 @@ pub enum Cause {
     Preopen,
     /// The descriptor has fewer rights than its preopen: the module opened it so, or gave them up.
     Descriptor,
-    /// The WASI layer would allow it, and the kernel refuses.
+    /// The WASI layer would allow it, and the kernel refuses: nothing granted it when the process was restricted. The
+    /// application mounted it later; or another environment was built before, and this one in best effort.
     Kernel,
     /// A file was granted, and another one was put in its place, which has no rule.
     Replaced,
@@ -112,7 +113,10 @@ impl fmt::Display for Cause {
             Self::Descriptor => {
                 "the descriptor lacks the right, which the module didn't ask for or gave up"
             }
-            Self::Kernel => "the kernel refuses it",
+            Self::Kernel => {
+                "the kernel refuses it, since nothing granted it when the process was restricted, which is when it has to \
+                 be asked for"
+            }
             Self::Replaced => {
                 "the file that was granted was replaced after the process had been restricted, and the one that is \
                  there now has no rule"

@@ -210,8 +210,11 @@ fn suggest(
             } else {
                 Kind::File
             };
-            // It takes the place of the one around it.
-            let access = holder.map_or(access, |holder| access_of(holder).union(access));
+            // It takes the place of the one around it, if that is granted.
+            let access = match holder {
+                Some(holder) if cause != Cause::Kernel => access_of(holder).union(access),
+                _ => access,
+            };
             Some(Suggestion::new(host, guest, kind, access))
         }
     }

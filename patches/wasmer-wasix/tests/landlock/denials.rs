@@ -20,7 +20,7 @@ use crate::common::{
 };
 
 /// What a module needs that may read `granted` as `/data`.
-fn reading(tree: &Tree) -> WasiEnvBuilder {
+pub fn reading(tree: &Tree) -> WasiEnvBuilder {
     let builder = builder().preopen(|p| p.directory(tree.granted()).alias("data").read(true));
     builder.unwrap()
 }
@@ -32,7 +32,7 @@ fn reader(tree: &Tree) -> Guest {
 
 /// The one thing that was refused.
 #[track_caller]
-fn only(guest: &Guest) -> Denial {
+pub fn only(guest: &Guest) -> Denial {
     let denials = guest.denials();
     let [denial] = &denials[..] else {
         panic!("{denials}")

@@ -16,6 +16,7 @@ mod file_io;
 mod file_names;
 mod files;
 mod instances;
+mod kernel_denials;
 mod learning;
 mod links;
 mod listings;
