@@ -17,6 +17,7 @@ mod file_names;
 mod files;
 mod instances;
 mod kernel_denials;
+mod learned_profile;
 mod learning;
 mod links;
 mod listings;
