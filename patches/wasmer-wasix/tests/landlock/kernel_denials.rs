@@ -31,7 +31,7 @@ fn only_the_kernel(denial: &Denial, tree: &Tree) {
         (suggestion.kind, suggestion.access),
         (Kind::File, Access::READ)
     );
-    for part in ["the kernel refuses it", "restricts the process"] {
+    for part in ["the kernel refuses it", "when the process was restricted"] {
         assert!(denial.to_string().contains(part), "{denial}");
     }
 }
