@@ -301,10 +301,6 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         )));
         if name == "wasmer-wasix" {
             dependencies.extend(own("wasix-landlock = { path = \"../../wasix-landlock\" }"));
-            // For the feature `compiled-limits`, which is off unless a program asks for it.
-            dependencies.extend(own(
-                "wasmer-middlewares = { version = \"=7.4.2\", optional = true }",
-            ));
         }
         let mut build = subtable(&upstream, "build-dependencies");
         build.extend(own("wasix-landlock-fork = { path = \"../helper\" }"));
@@ -332,6 +328,10 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
                 .and_then(|it| it.get_mut("dependencies"));
             let of_upstream = of_upstream.and_then(|it| it.as_table_mut()).unwrap();
             of_upstream.extend(own("rayon = { version = \"1.7.0\" }"));
+            // For the feature `compiled-limits`, which is off unless a program asks for it.
+            of_upstream.extend(own(
+                "wasmer-middlewares = { version = \"=7.4.2\", optional = true }",
+            ));
         }
         assert_eq!(for_users(&ours), users, "{name}");
         // What the fork's own tests need on top reaches nobody.

@@ -1,9 +1,15 @@
 //! The limits that are built into a module when it is compiled: its code looks after itself.
 
-#[cfg(feature = "compiled-limits")]
+#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
 mod growth;
-#[cfg(feature = "compiled-limits")]
+#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
 mod metering;
+
+#[cfg(all(feature = "compiled-limits", target_arch = "wasm32"))]
+compile_error!(
+    "the feature `compiled-limits` needs a compiler of Wasmer's own, and in a browser there is none: build without it; \
+     modules are then refused if their profile limits memory, tables or instructions"
+);
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +27,7 @@ const EXHAUSTED: &str = "wasmer_metering_points_exhausted";
 /// Whether growing was refused: the code of the limit.
 const REFUSED: &str = "wasix_landlock_growth_refused";
 
-#[cfg(feature = "compiled-limits")]
+#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
 impl super::Profile {
     /// Builds the limits of memory, tables and instructions into what this compiler compiles: one module, since the
     /// middlewares of Wasmer keep what they know of it. A second one is an error when it is compiled.

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::os::task::control_plane::WasiControlPlaneHandle;
+use crate::syscalls::platform_clock_time_get;
 use crate::types::Signal;
-use crate::types::wasi::{Errno, ExitCode};
+use crate::types::wasi::{Errno, ExitCode, Snapshot0Clockid};
 use crate::{WasiEnv, WasiProcess};
 
 use super::compiled::{self, Shares};
@@ -35,7 +36,8 @@ pub(crate) struct Meter {
 /// What is known when the environment is there.
 struct Started {
     plane: WasiControlPlaneHandle,
-    deadline: Option<Instant>,
+    /// By [`now`].
+    deadline: Option<Duration>,
 }
 
 impl std::fmt::Debug for Meter {
@@ -45,6 +47,14 @@ impl std::fmt::Debug for Meter {
             .field("reached", &self.reached)
             .finish_non_exhaustive()
     }
+}
+
+/// How late it is, by upstream's own clock: the standard library has none in a browser. One that can't be read is past
+/// every deadline.
+fn now() -> Duration {
+    let time = platform_clock_time_get(Snapshot0Clockid::Monotonic, 1_000_000);
+    let time = time.ok().and_then(|time| u64::try_from(time).ok());
+    time.map_or(Duration::MAX, Duration::from_nanos)
 }
 
 /// Without a profile: nothing is limited or withheld.
@@ -91,7 +101,7 @@ impl Meter {
     /// Asked at each call of WASI: the exit code, if the module has to end.
     pub(crate) fn exit_code(&self) -> Option<ExitCode> {
         let deadline = self.started.get().and_then(|started| started.deadline);
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if deadline.is_some_and(|deadline| now() >= deadline) {
             self.reach(Limit::WallClock);
         }
         self.reached().map(Limit::exit_code)
@@ -100,8 +110,7 @@ impl Meter {
     /// Starts the clock, with all that was built.
     pub(crate) fn start(self: &Arc<Self>, env: &WasiEnv) {
         let time = self.limits.wall_clock_ms.map(Duration::from_millis);
-        // One that lies beyond what can be told is none.
-        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let deadline = time.map(|time| now().saturating_add(time));
         let started = Started {
             plane: env.control_plane.handle(),
             deadline,
@@ -109,7 +118,7 @@ impl Meter {
         if self.started.set(started).is_err() {
             return;
         }
-        if let Some(time) = time.filter(|_| deadline.is_some()) {
+        if let Some(time) = time {
             // Wakes what waits; what doesn't notices by itself.
             let meter = Arc::downgrade(self);
             let sleep = env.tasks().sleep_now(time);

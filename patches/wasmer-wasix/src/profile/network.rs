@@ -9,6 +9,16 @@ use virtual_net::DynVirtualNetworking;
 use crate::landlock::Network;
 
 /// Ports of the host that may be used. None of them is, unless it is named.
+///
+/// ```
+/// use wasmer_wasix::profile::Profile;
+///
+/// let mut profile = Profile::new();
+/// assert!(profile.network.is_empty());
+/// profile = profile.bind(8080).connect(443);
+/// profile.network.send_udp.insert(53);
+/// assert!(!profile.network.is_empty());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -40,8 +50,9 @@ impl Ports {
         network
     }
 
-    /// The same as Wasmer's own rules. They ask whether a peer may be connected to, also where it is the peer that
+    /// The same as Wasmer's own rules, for the host's network. They ask whether a peer may be connected to, also where it is the peer that
     /// connects, from any port: with a port to bind to they let everything out, and only the kernel's rules hold.
+    #[cfg(feature = "host-vnet")]
     pub(super) fn rules(&self) -> String {
         let list = |ports: &mut dyn Iterator<Item = &u16>| {
             let ports: Vec<String> = ports.map(u16::to_string).collect();

@@ -7,7 +7,9 @@
 
 mod inert;
 
-use std::io::{self, IsTerminal};
+use std::io;
+#[cfg(feature = "host-fs")]
+use std::io::IsTerminal;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -46,6 +48,16 @@ pub fn filtered(stream: Stream, colours: bool) -> Stream {
 
 /// The program's standard output, [`filtered`] if it is a terminal.
 ///
+/// ```
+/// use wasmer_wasix::{WasiEnv, profile::terminal};
+///
+/// # let tokio = tokio::runtime::Runtime::new().unwrap();
+/// # let _entered = tokio.enter();
+/// let builder = WasiEnv::builder("program")
+///     .stdout(terminal::stdout(true))
+///     .stderr(terminal::stderr(false));
+/// ```
+///
 /// # Panics
 ///
 /// Outside of a tokio runtime, as the stream itself does.
@@ -60,7 +72,7 @@ pub fn stdout(colours: bool) -> Stream {
     }
 }
 
-/// The program's standard error, [`filtered`] if it is a terminal.
+/// The program's standard error, [`filtered`] if it is a terminal. [Example](stdout).
 ///
 /// # Panics
 ///
