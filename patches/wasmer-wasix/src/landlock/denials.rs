@@ -150,6 +150,28 @@ impl fmt::Display for NearestPreopen {
 }
 
 /// An access that was refused, or would be.
+///
+/// # Example
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmer_wasix::landlock::{Access, Cause, WasiState};
+///
+/// let env = WasiState::new("reader")
+///     .preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
+///     .build()?;
+/// assert_eq!(env.landlock_explain("/data/file", Access::READ), None);
+/// if let Some(denial) = env.landlock_explain("/data/file", Access::WRITE) {
+///     println!("{denial}");
+///     assert_eq!(denial.cause, Cause::Preopen);
+///     // `.preopen(|p| p.path("/srv/data/file").alias("/data/file").read(true).write(true))?`
+///     println!("{}", denial.remedy().expect("a preopen would allow it"));
+///     println!("{}", denial.suggestion().expect("the same in other forms").flag());
+/// }
+/// assert_eq!(env.refused_accesses(), 0); // nothing was tried
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial {
@@ -171,12 +193,16 @@ pub struct Denial {
 
 impl Denial {
     /// The preopen that would allow it, if one can.
+    ///
+    /// [Example](Denial#example).
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
         self.suggestion.as_ref()
     }
 
     /// The builder's line that would allow it, if a preopen can.
+    ///
+    /// [Example](Denial#example).
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         self.suggestion.as_ref().map(Suggestion::rust)
@@ -287,6 +313,8 @@ impl WasiEnv {
     }
 
     /// How many accesses were refused so far, repetitions included.
+    ///
+    /// [Example](Denial#example).
     #[must_use]
     pub fn refused_accesses(&self) -> u64 {
         self.landlock_denials().refused
@@ -297,6 +325,8 @@ impl WasiEnv {
     /// Nothing is opened and nothing changes. What the user may not do by the file's own permissions is another
     /// matter, which it doesn't look at. In the scope *instance*, ask on a thread of the instance: elsewhere the kernel
     /// refuses nothing.
+    ///
+    /// [Example](Denial#example).
     #[must_use]
     pub fn landlock_explain(&self, guest: impl AsRef<Path>, access: Access) -> Option<Denial> {
         let root = &self.state.fs.root_fs;

@@ -24,6 +24,8 @@ const WORKERS: usize = 1;
 /// Make the module and the environment with it. In an instance, `build()` joins the instance's policy, and fails
 /// for a task manager, a runtime or a file system that would do the module's work on a foreign thread.
 ///
+/// # Example
+///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use wasmer_wasix::landlock::Instance;
@@ -32,8 +34,11 @@ const WORKERS: usize = 1;
 /// let tenant = Instance::new("tenant")
 ///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true))?
 ///     .spawn(move |inside| -> Result<i32, Box<dyn std::error::Error + Send + Sync>> {
+///         println!("{}", inside.report());
+///         inside.tokio().spawn(async { /* also restricted */ });
 ///         let module = inside.compile(&engine, &bytes)?;
 ///         let mut store = wasmer::Store::new(engine.clone());
+///         // With `inside.runtime(&engine)`, which has `inside.task_manager()`.
 ///         let builder = inside.builder("guest", &engine).arg("serve");
 ///         let (instance, _env) = builder.instantiate(module, &mut store)?;
 ///         let serve = instance.exports.get_typed_function::<(), i32>(&store, "serve")?;
@@ -76,21 +81,29 @@ impl Inside {
     }
 
     /// What is enforced.
+    ///
+    /// [Example](Inside#example).
     pub fn report(&self) -> &Arc<Report> {
         &self.report
     }
 
     /// The instance's tokio runtime.
+    ///
+    /// [Example](Inside#example).
     pub fn tokio(&self) -> &Handle {
         self.tokio.handle()
     }
 
     /// The instance's task manager.
+    ///
+    /// [Example](Inside#example).
     pub fn task_manager(&self) -> Arc<dyn VirtualTaskManager> {
         Arc::clone(&self.tasks) as _
     }
 
     /// A runtime with the instance's task manager, and without network.
+    ///
+    /// [Example](Inside#example).
     pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
         let _tokio = self.tokio.enter();
         let mut runtime = PluggableRuntime::new(self.task_manager());
@@ -101,6 +114,8 @@ impl Inside {
     }
 
     /// A builder with the instance's preopens and [`runtime`](Self::runtime).
+    ///
+    /// [Example](Inside#example).
     #[must_use]
     pub fn builder(&self, program_name: &str, engine: &Engine) -> WasiEnvBuilder {
         let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(self.runtime(engine));
@@ -121,6 +136,8 @@ impl Inside {
     /// `Module::new` does so too, but for a part of the analysis, which runs on the pool that rayon keeps for the
     /// whole process: outside of the restriction, though no code of the module's is run there.
     ///
+    /// [Example](Inside#example).
+    ///
     /// # Errors
     /// As `Module::new`.
     pub fn compile(
@@ -140,6 +157,8 @@ impl Inside {
 
     /// Runs a module to its end and returns its exit code. `configure` gets the runner with the instance's
     /// preopens.
+    ///
+    /// [Example](super::Instance#example).
     ///
     /// # Errors
     /// As [`WasiRunner::run_wasm`], but for the module's own exit code; [`WasiRuntimeError::Runtime`] is in it

@@ -29,6 +29,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// trust each other, give each a process (the crate `wasix-landlock-worker`). A guest that doesn't end can't be
 /// ended from outside either.
 ///
+/// # Example
+///
 /// ```no_run
 /// use wasmer_wasix::landlock::Instance;
 ///
@@ -36,12 +38,15 @@ const GRACE: Duration = Duration::from_secs(1);
 /// # let (engine, bytes) = (wasmer::Engine::default(), Vec::<u8>::new());
 /// let tenant = Instance::new("tenant a")
 ///     .preopen(|p| p.directory("/srv/a").alias("/data").read(true).write(true))?
+///     .landlock(|l| l.harden())
 ///     .spawn(move |inside| {
 ///         let module = inside.compile(&engine, &bytes)?;
 ///         inside.run("guest", module, &engine, |_runner| {})
 ///     })?;
-/// println!("{}", tenant.report());
-/// let exit_code = tenant.join()?.value?;
+/// println!("{}, done: {}", tenant.report(), tenant.is_finished());
+/// let ended = tenant.join()?;
+/// let exit_code = ended.value?;
+/// assert_eq!(ended.threads_left, 0);
 /// # Ok(())
 /// # }
 /// ```
@@ -54,6 +59,8 @@ pub struct Instance {
 
 impl Instance {
     /// One that may use nothing. `name` is for the thread, of which the kernel keeps 15 bytes.
+    ///
+    /// [Example](Instance#example).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -62,6 +69,8 @@ impl Instance {
     }
 
     /// Preopens a host file or directory, as [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen) does.
+    ///
+    /// [Example](Instance#example).
     ///
     /// # Errors
     /// As there.
@@ -75,6 +84,8 @@ impl Instance {
 
     /// Says how it is enforced, as [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock) does. What the
     /// runtime reads by itself is not granted unless named here.
+    ///
+    /// [Example](Instance#example).
     pub fn landlock<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(&mut Landlock) -> &mut Landlock,
@@ -103,6 +114,8 @@ impl Instance {
     }
 
     /// Runs `run` on a thread of its own that is restricted before, and returns when it is.
+    ///
+    /// [Example](Instance#example).
     ///
     /// # Errors
     /// [`InstanceError::Policy`] when it can't be restricted, such as in a process that is restricted already;
@@ -183,16 +196,22 @@ impl<T> fmt::Debug for Running<T> {
 
 impl<T> Running<T> {
     /// What is enforced on it.
+    ///
+    /// [Example](Instance#example).
     pub fn report(&self) -> &Arc<Report> {
         &self.report
     }
 
     /// Whether its own work is done.
+    ///
+    /// [Example](Instance#example).
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
     /// Waits for its end.
+    ///
+    /// [Example](Instance#example).
     ///
     /// # Errors
     /// [`InstanceError::Panicked`].

@@ -21,6 +21,26 @@ use super::suggestion::Suggestion;
 ///   only looked at isn't ([`Learned::looked_at`]): there is no preopen of a directory without what is in it.
 ///
 /// It is what *this* run needed. A run with other arguments, other input or another day may need more.
+///
+/// # Example
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmer_wasix::landlock::Learning;
+/// use wasmer_wasix::profile::Profile;
+///
+/// let learning = Learning::new();
+/// // … run a program with `landlock(|l| l.learn(&learning))` …
+/// let learned = learning.learned();
+/// println!("{}{}", learned.rust(), learned.flags());
+/// for (suggestion, why) in &learned.sensitive {
+///     eprintln!("{}: {why}", suggestion.flag());
+/// }
+/// let profile = Profile::from_toml(&learned.toml())?;
+/// assert_eq!(profile.preopens.len(), learned.preopens.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Learned {
@@ -84,18 +104,24 @@ impl Learned {
     }
 
     /// The builder's lines.
+    ///
+    /// [Example](Learned#example).
     #[must_use]
     pub fn rust(&self) -> String {
         self.text("//", |suggestion| suggestion.rust() + "\n")
     }
 
     /// Options for the example `run`, one a line: what is sensitive isn't among them.
+    ///
+    /// [Example](Learned#example).
     #[must_use]
     pub fn flags(&self) -> String {
         self.text("#", |suggestion| suggestion.flag() + "\n")
     }
 
     /// The tables of a policy file.
+    ///
+    /// [Example](Learned#example).
     #[must_use]
     pub fn toml(&self) -> String {
         self.text("#", Suggestion::toml)

@@ -16,6 +16,8 @@ use crate::fs::WasiFsRoot;
 /// Records what a trusted program uses, so that it can be given just that: see
 /// [`Landlock::learn`](super::Landlock::learn).
 ///
+/// # Example
+///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use wasmer_wasix::landlock::Learning;
@@ -99,12 +101,16 @@ pub(super) struct Used<'a> {
 
 impl Learning {
     /// Nothing is learned yet.
+    ///
+    /// [Example](Learning#example).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The smallest set of preopens for what was seen so far.
+    ///
+    /// [Example](Learning#example).
     #[must_use]
     pub fn learned(&self) -> Learned {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,6 +14,8 @@ use crate::state::PreopenedDir;
 /// Nothing is allowed until it is said: set at least one of [`read`](Self::read), [`write`](Self::write) and
 /// [`create`](Self::create).
 ///
+/// # Example
+///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use wasmer_wasix::landlock::WasiState;
@@ -21,6 +23,7 @@ use crate::state::PreopenedDir;
 /// let env = WasiState::new("report")
 ///     .preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
 ///     .preopen(|p| p.path("/srv/out/report.txt").alias("/report.txt").create(true))?
+///     .preopen(|p| p.path("/srv/out/state").alias("/state").read(true).write(true))?
 ///     .build()?;
 /// # Ok(())
 /// # }
@@ -36,12 +39,16 @@ impl HostPreopenBuilder {
     /// A single host file. With [`create`](Self::create) it need not exist: it is made, empty, at `build()`,
     /// since the kernel's rule is on the file itself. A module can't remove or replace it, and if it is
     /// never written, it stays behind, empty.
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn path(&mut self, file: impl AsRef<Path>) -> &mut Self {
         self.host = Some((file.as_ref().to_owned(), Kind::File));
         self
     }
 
     /// A host directory, with all below it.
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn directory(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         self.host = Some((directory.as_ref().to_owned(), Kind::Directory));
         self
@@ -49,24 +56,32 @@ impl HostPreopenBuilder {
 
     /// What it is called inside; without it, the host path. A relative path counts from the module's current
     /// directory.
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn alias(&mut self, alias: &str) -> &mut Self {
         self.alias = Some(alias.to_owned());
         self
     }
 
     /// May files be read, and directories listed?
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn read(&mut self, toggle: bool) -> &mut Self {
         self.access.read = toggle;
         self
     }
 
     /// May files be changed, and a directory's entries be removed?
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn write(&mut self, toggle: bool) -> &mut Self {
         self.access.write = toggle;
         self
     }
 
     /// May the file, or entries of the directory, be made? Implies `write`, as upstream's builder has it.
+    ///
+    /// [Example](HostPreopenBuilder#example).
     pub fn create(&mut self, toggle: bool) -> &mut Self {
         self.access.create = toggle;
         if toggle {

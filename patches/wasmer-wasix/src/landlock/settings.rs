@@ -15,16 +15,20 @@ use crate::WasiStateCreationError;
 
 /// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
 ///
+/// # Example
+///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use wasmer_wasix::landlock::{Access, Inherited, Protection, WasiState};
+/// use wasmer_wasix::landlock::{Access, Inherited, Network, Protection, WasiState};
 ///
 /// let env = WasiState::new("service")
 ///     .landlock(|l| {
 ///         l.harden()
 ///             .without(Protection::UnixSockets) // the program logs to one
 ///             .require(Protection::ResolveUnix) // needs Linux 7.1
+///             .optional(Protection::Truncate) // an older kernel will do
+///             .network(Network::none().connect(443))
 ///             .inherited(Inherited::Refuse { allowed: [].into() })
 ///             .deadline(Duration::from_secs(1))
 ///             .runtime_paths(false) // no names are resolved
@@ -95,18 +99,24 @@ impl Landlock {
     }
 
     /// Goes on without `protection` where the kernel lacks it. The report says whether it is enforced.
+    ///
+    /// [Example](Landlock#example).
     pub fn optional(&mut self, protection: Protection) -> &mut Self {
         self.level(protection, Level::Degradable);
         self
     }
 
     /// Fails where the kernel lacks `protection`, also if it is optional by default.
+    ///
+    /// [Example](Landlock#example).
     pub fn require(&mut self, protection: Protection) -> &mut Self {
         self.level(protection, Level::Strict);
         self
     }
 
     /// Does without `protection`, which the program around the module can't live with.
+    ///
+    /// [Example](Landlock#example).
     pub fn without(&mut self, protection: Protection) -> &mut Self {
         self.level(protection, Level::Off);
         self
@@ -114,6 +124,8 @@ impl Landlock {
 
     /// Restricts the network to these ports, for the whole process, besides Wasmer's own rules for the module.
     /// Without this or [`Landlock::harden`] it stays as it is.
+    ///
+    /// [Example](Landlock#example).
     pub fn network(&mut self, network: Network) -> &mut Self {
         self.network = Some(network);
         self
@@ -122,6 +134,8 @@ impl Landlock {
     /// Requires every protection that a WASI runtime can live with, for the whole process: no network unless
     /// [`Landlock::network`] grants some, no executing, no changes of modes and owners, and so on. What the program
     /// around the module needs of that is given back with [`Landlock::without`].
+    ///
+    /// [Example](Landlock#example).
     pub fn harden(&mut self) -> &mut Self {
         self.harden = true;
         self
@@ -129,12 +143,16 @@ impl Landlock {
 
     /// What becomes of the descriptors that are open at `build()`, which no restriction touches. By default the
     /// report lists them.
+    ///
+    /// [Example](Landlock#example).
     pub fn inherited(&mut self, inherited: Inherited) -> &mut Self {
         self.inherited = inherited;
         self
     }
 
     /// How long `build()` may take to reach every thread.
+    ///
+    /// [Example](Landlock#example).
     pub fn deadline(&mut self, deadline: Duration) -> &mut Self {
         self.deadline = Some(deadline);
         self
@@ -142,6 +160,8 @@ impl Landlock {
 
     /// May the runtime read what it needs by itself later: the DNS files when networking is on, the TLS roots
     /// when HTTP is allowed, the directory of a module cache? On by default; each is in the report.
+    ///
+    /// [Example](Landlock#example).
     pub fn runtime_paths(&mut self, allowed: bool) -> &mut Self {
         self.runtime_paths = allowed;
         self
@@ -152,6 +172,8 @@ impl Landlock {
     ///
     /// The restriction holds for the whole process, so a module that has broken out of the WASI layer can
     /// reach this path too.
+    ///
+    /// [Example](Landlock#example).
     pub fn host_path(
         &mut self,
         path: impl Into<PathBuf>,
@@ -168,6 +190,8 @@ impl Landlock {
 
     /// Calls `tell` with the report as soon as it is enforced, before the module runs. A runner gives out no
     /// environment to ask.
+    ///
+    /// [Example](Landlock#example).
     pub fn on_enforced(&mut self, tell: impl Fn(&Report) + Send + Sync + 'static) -> &mut Self {
         self.on_enforced = Some(Arc::new(tell));
         self
@@ -176,6 +200,8 @@ impl Landlock {
     /// Enforces nothing, and records what a **trusted** program uses of what it is preopened, for
     /// [`Learning::learned`]. The preopens have to be wide enough for the program to do all that it does. What they
     /// don't allow is refused by the WASI layer as ever.
+    ///
+    /// [Example](Learning#example).
     pub fn learn(&mut self, learning: &Learning) -> &mut Self {
         self.learning = Some(learning.clone());
         self

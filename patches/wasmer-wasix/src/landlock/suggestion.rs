@@ -45,6 +45,8 @@ impl Suggestion {
     }
 
     /// The builder's line.
+    ///
+    /// [Example](super::Denial#example).
     #[must_use]
     pub fn rust(&self) -> String {
         let what = if self.is_file() { "path" } else { "directory" };
@@ -74,6 +76,8 @@ impl Suggestion {
     ///
     /// `run` has no word for each set of rights: where one is missing, the option allows the least that has all of
     /// them.
+    ///
+    /// [Example](super::Denial#example).
     #[must_use]
     pub fn flag(&self) -> String {
         let Access {
@@ -100,6 +104,8 @@ impl Suggestion {
     }
 
     /// The table of a policy file. A host path that isn't UTF-8 has no form there: the table is a comment then.
+    ///
+    /// [Example](super::Denial#example).
     #[must_use]
     pub fn toml(&self) -> String {
         let Some(host) = self.host.to_str() else {

@@ -93,6 +93,16 @@ impl WasiEnvBuilder {
 
     /// As [`profile`](Self::profile), on a builder that is kept.
     ///
+    /// ```
+    /// # fn main() -> Result<(), wasmer_wasix::profile::ProfileError> {
+    /// use wasmer_wasix::{WasiEnv, profile::Profile};
+    ///
+    /// let mut builder = WasiEnv::builder("program");
+    /// builder.apply_profile(&Profile::new().argument("--version"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`profile`](Self::profile).
     pub fn apply_profile(&mut self, profile: &Profile) -> Result<(), ProfileError> {
@@ -107,6 +117,16 @@ impl WasiEnvBuilder {
 
 impl WasiRunner {
     /// As [`WasiEnvBuilder::profile`]. The host's environment isn't forwarded, whatever was said before.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wasmer_wasix::profile::ProfileError> {
+    /// use wasmer_wasix::{profile::Profile, runners::wasi::WasiRunner};
+    ///
+    /// let mut runner = WasiRunner::new();
+    /// runner.with_profile(&Profile::new().argument("--version"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -124,6 +144,20 @@ impl WasiRunner {
 
 impl WasiEnv {
     /// The limit that the module, or one of its threads and child processes, has reached.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::{landlock::WasiState, profile::Profile};
+    ///
+    /// let profile = Profile::new().limits(|l| l.stream_bytes(64 * 1024));
+    /// let env = WasiState::new("program").profile(&profile)?.build()?;
+    /// // … run the module …
+    /// if let Some(limit) = env.limit_reached() {
+    ///     eprintln!("it was ended: {limit}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn limit_reached(&self) -> Option<super::Limit> {
         self.state.fs.meter.reached()

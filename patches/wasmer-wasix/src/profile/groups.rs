@@ -9,6 +9,17 @@ use super::functions::FUNCTIONS;
 macro_rules! groups {
     ($($(#[$doc:meta])* $name:ident, $field:ident, $text:literal, $default:literal;)*) => {
         /// Functions of WASI that belong together. [`Group::functions`] lists them.
+        ///
+        /// ```
+        /// use wasmer_wasix::profile::{self, Group};
+        ///
+        /// let group = Group::named("sockets").expect("it is the name of a group");
+        /// assert_eq!((group, group.name()), (Group::Sockets, "sockets"));
+        /// assert!(group.functions().any(|function| function == "sock_open"));
+        /// assert_eq!(Group::of("random_get"), Some(Group::Randomness));
+        /// assert!(profile::functions().any(|function| function == ("fd_read", None)));
+        /// assert_eq!(Group::ALL.len(), 7);
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Group { $( $(#[$doc])* $name, )* }
@@ -25,6 +36,17 @@ macro_rules! groups {
         }
 
         /// Which groups a module may call. What is in none of them, it may always.
+        ///
+        /// ```
+        /// use wasmer_wasix::profile::{Group, Groups};
+        ///
+        /// let mut groups = Groups::default();
+        /// assert!(groups.allows(Group::Clocks) && !groups.allows(Group::Threads));
+        /// groups.set(Group::Threads, true);
+        /// groups.refuse = true;
+        /// assert!(groups.allows(Group::Threads));
+        /// assert!(Groups::all().allows(Group::Sockets));
+        /// ```
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
         #[non_exhaustive]

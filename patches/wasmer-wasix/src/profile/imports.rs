@@ -66,6 +66,16 @@ pub fn imports(module: &Module) -> Vec<Import> {
 /// elsewhere than WASI.
 ///
 /// Its `Display` is a table.
+///
+/// ```
+/// use wasmer::{Engine, Module};
+/// use wasmer_wasix::profile::{Group, ImportTable};
+///
+/// let module = r#"(module (import "wasi_unstable" "random_get" (func (param i32 i32) (result i32))))"#;
+/// let table = ImportTable::of(&Module::new(&Engine::default(), module).unwrap());
+/// assert!(table.to_string().starts_with("randomness: random_get\n"));
+/// assert!(table.unused_groups().all(|group| group != Group::Randomness));
+/// ```
 #[derive(Debug, Clone)]
 pub struct ImportTable(Vec<Import>);
 

@@ -81,12 +81,16 @@ impl Limit {
     }
 
     /// The limit with this name.
+    ///
+    /// [Example](Limits#example).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|limit| limit.name() == name)
     }
 
     /// The limit with this exit code.
+    ///
+    /// [Example](Limits#example).
     #[must_use]
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.iter().copied().find(|limit| limit.code() == code)
@@ -113,6 +117,36 @@ impl fmt::Display for Limit {
 /// `memory_pages`, `table_elements` and `instructions` are built into the module when it is compiled, by
 /// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused, and so is one
 /// that is dynamically linked. What a module reaches while it is instantiated is an error of its instantiation.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use wasmer_wasix::profile::{Limit, Limits};
+///
+/// let mut limits = Limits::default();
+/// assert_eq!(limits.of(Limit::Descriptors), Some(1024));
+/// limits
+///     .memory_pages(256) // 16 MiB
+///     .table_elements(1000)
+///     .instructions(1_000_000_000)
+///     .wall_clock(Duration::from_secs(10))
+///     .threads(4)
+///     .processes(0)
+///     .descriptors(16)
+///     .disk_bytes(1 << 20)
+///     .stream_bytes(1 << 16);
+/// assert!(Limit::ALL.iter().all(|limit| limits.of(*limit).is_some()));
+///
+/// // By name, as a command line has it, and by the exit code of a module that was ended.
+/// let limit = Limit::named("wall-clock-ms").expect("it is the name of a limit");
+/// limits.set(limit, 500);
+/// assert_eq!(limits.wall_clock_ms, Some(500));
+/// assert_eq!(limit.code(), 113);
+/// assert_eq!(Limit::from_code(113), Some(limit));
+///
+/// assert_eq!(Limits::none().of(Limit::Descriptors), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -163,6 +197,8 @@ impl Default for Limits {
 
 impl Limits {
     /// Nothing is limited.
+    ///
+    /// [Example](Limits#example).
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -179,54 +215,72 @@ impl Limits {
     }
 
     /// Limits each memory to so many pages of 64 KiB.
+    ///
+    /// [Example](Limits#example).
     pub fn memory_pages(&mut self, pages: u32) -> &mut Self {
         self.memory_pages = Some(pages);
         self
     }
 
     /// Limits each table to so many elements.
+    ///
+    /// [Example](Limits#example).
     pub fn table_elements(&mut self, elements: u32) -> &mut Self {
         self.table_elements = Some(elements);
         self
     }
 
     /// Limits the instructions that are executed.
+    ///
+    /// [Example](Limits#example).
     pub fn instructions(&mut self, instructions: u64) -> &mut Self {
         self.instructions = Some(instructions);
         self
     }
 
     /// Limits the time from `build()` on, to whole milliseconds.
+    ///
+    /// [Example](Limits#example).
     pub fn wall_clock(&mut self, time: Duration) -> &mut Self {
         self.wall_clock_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self
     }
 
     /// Limits the threads at a time.
+    ///
+    /// [Example](Limits#example).
     pub fn threads(&mut self, threads: u32) -> &mut Self {
         self.threads = Some(threads);
         self
     }
 
     /// Limits the child processes that are started.
+    ///
+    /// [Example](Limits#example).
     pub fn processes(&mut self, processes: u32) -> &mut Self {
         self.processes = Some(processes);
         self
     }
 
     /// Limits the open descriptors of a process.
+    ///
+    /// [Example](Limits#example).
     pub fn descriptors(&mut self, descriptors: u32) -> &mut Self {
         self.descriptors = Some(descriptors);
         self
     }
 
     /// Limits what is written to files.
+    ///
+    /// [Example](Limits#example).
     pub fn disk_bytes(&mut self, bytes: u64) -> &mut Self {
         self.disk_bytes = Some(bytes);
         self
     }
 
     /// Limits what is written to standard output and error.
+    ///
+    /// [Example](Limits#example).
     pub fn stream_bytes(&mut self, bytes: u64) -> &mut Self {
         self.stream_bytes = Some(bytes);
         self

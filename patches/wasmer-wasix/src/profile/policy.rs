@@ -14,6 +14,42 @@ use crate::landlock::HostPreopenBuilder;
 
 /// All that one module is given. See the [module](super) for what it is like, and `examples/policy.toml` in the
 /// repository for each key of a file.
+///
+/// # Example
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmer_wasix::profile::{Captured, Group, Profile, Stream};
+/// use wasmer_wasix::runners::wasi::WasiRunner;
+///
+/// let output = Captured::new(64 * 1024);
+/// let profile = Profile::new()
+///     .argument("serve")
+///     .arguments(["--data", "data"])
+///     .environment("LANG", "C")
+///     .environment_from_host("PATH")
+///     .preopen(|p| p.directory("/srv/data").alias("data").read(true))?
+///     .stdin(Stream::Bytes(b"input".to_vec()))
+///     .stdout(Stream::Memory(output.clone()))
+///     .stderr(Stream::Inherit)
+///     .limits(|l| l.descriptors(16).stream_bytes(64 * 1024))
+///     .bind(8080)
+///     .connect(443)
+///     .allow(Group::Threads)
+///     .without(Group::Randomness)
+///     .harden()
+///     .on_limit(|limit| eprintln!("it was ended: {limit}, exit code {}", limit.code()));
+/// profile.check()?;
+/// WasiRunner::new().with_profile(&profile)?;
+///
+/// // The same as a file. Streams in memory have no form there.
+/// let read = Profile::from_toml(&profile.to_toml()?)?;
+/// assert_eq!(read.arguments, ["serve", "--data", "data"]);
+/// assert_eq!((&read.network, &read.limits), (&profile.network, &profile.limits));
+/// assert_eq!(read.streams.stdout, Stream::Null);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -152,6 +188,8 @@ impl Profile {
 
     /// Reads a profile from a file.
     ///
+    /// [Example](Profile#example).
+    ///
     /// # Errors
     /// [`ProfileError::Read`], and those of [`Profile::from_toml`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ProfileError> {
@@ -164,6 +202,8 @@ impl Profile {
     }
 
     /// The same as text. A stream in memory becomes `null`, as it has no form there.
+    ///
+    /// [Example](Profile#example).
     ///
     /// # Errors
     /// [`ProfileError::Write`] for a host path that isn't UTF-8, and a number beyond the 63 bits of TOML's.
@@ -182,6 +222,8 @@ impl Profile {
     }
 
     /// Adds an argument.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
@@ -189,6 +231,8 @@ impl Profile {
     }
 
     /// Adds arguments.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -196,6 +240,8 @@ impl Profile {
     }
 
     /// Gives a variable a value.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
@@ -203,6 +249,8 @@ impl Profile {
     }
 
     /// Passes a variable of the host on. One that isn't there when the profile is applied is an error.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn environment_from_host(mut self, name: impl Into<String>) -> Self {
         self.environment_from_host.insert(name.into());
@@ -210,6 +258,8 @@ impl Profile {
     }
 
     /// Preopens a host file or directory.
+    ///
+    /// [Example](Profile#example).
     ///
     /// # Errors
     /// As [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen).
@@ -223,6 +273,8 @@ impl Profile {
     }
 
     /// Says where standard input comes from.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn stdin(mut self, stream: Stream) -> Self {
         self.streams.stdin = stream;
@@ -230,6 +282,8 @@ impl Profile {
     }
 
     /// Says where standard output goes.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn stdout(mut self, stream: Stream) -> Self {
         self.streams.stdout = stream;
@@ -237,6 +291,8 @@ impl Profile {
     }
 
     /// Says where standard error goes.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn stderr(mut self, stream: Stream) -> Self {
         self.streams.stderr = stream;
@@ -244,6 +300,8 @@ impl Profile {
     }
 
     /// Says how much may be used.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn limits(mut self, set: impl FnOnce(&mut Limits) -> &mut Limits) -> Self {
         set(&mut self.limits);
@@ -251,6 +309,8 @@ impl Profile {
     }
 
     /// Lets the module bind to a TCP port, and so call the functions of [`Group::Sockets`].
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn bind(mut self, port: u16) -> Self {
         self.network.bind.insert(port);
@@ -258,6 +318,8 @@ impl Profile {
     }
 
     /// Lets the module connect to a TCP port, and so call the functions of [`Group::Sockets`].
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn connect(mut self, port: u16) -> Self {
         self.network.connect.insert(port);
@@ -265,6 +327,8 @@ impl Profile {
     }
 
     /// Lets the module call the functions of a group.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn allow(mut self, group: Group) -> Self {
         self.groups.set(group, true);
@@ -272,6 +336,8 @@ impl Profile {
     }
 
     /// Keeps the module from calling the functions of a group.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn without(mut self, group: Group) -> Self {
         self.groups.set(group, false);
@@ -279,6 +345,8 @@ impl Profile {
     }
 
     /// Asks for every protection that a WASI runtime can live with, for the whole process.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn harden(mut self) -> Self {
         self.enforcement.harden = true;
@@ -287,6 +355,8 @@ impl Profile {
 
     /// Calls `tell` with the first limit that the module reaches, once for each environment that is built. It is called
     /// where the limit is reached, on the module's thread or a timer's, and must not wait for the module.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn on_limit(mut self, tell: impl Fn(Limit) + Send + Sync + 'static) -> Self {
         self.on_limit = OnLimit(Some(Arc::new(tell)));

@@ -74,6 +74,25 @@ impl ContextSwitchingEnvironment {
 impl WasiFunctionEnv {
     /// The limit that the module has reached, for a program that calls the module's functions by itself: it sees a
     /// trap where memory, a table or the instructions were at their end, and asks here what it was.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::{WasiEnv, profile::Profile};
+    /// # let (module, engine) = (unimplemented!(), wasmer::Engine::default());
+    ///
+    /// // The engine and the module are made with `Profile::limit_compiler`.
+    /// let mut store = wasmer::Store::new(engine.clone());
+    /// let profile = Profile::new().limits(|l| l.instructions(1_000_000));
+    /// let builder = WasiEnv::builder("program").engine(engine).profile(&profile)?;
+    /// let (instance, env) = builder.instantiate(module, &mut store)?;
+    /// let called = instance.exports.get_function("work")?.call(&mut store, &[]);
+    /// match env.limit_reached(&mut store) {
+    ///     Some(limit) => eprintln!("it was ended: {limit}"),
+    ///     None => println!("{:?}", called?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit_reached(&self, store: &mut impl AsStoreMut) -> Option<super::Limit> {
         let (meter, instance) = self.meter_and_instance(store);
         if meter.reached().is_none()

@@ -34,6 +34,21 @@ pub enum Stream {
 }
 
 /// The three streams of a module. All are [`Stream::Null`] unless said.
+///
+/// # Example
+///
+/// ```
+/// use wasmer_wasix::profile::{Captured, Profile, Stream};
+///
+/// let output = Captured::new(64 * 1024);
+/// let mut profile = Profile::new()
+///     .stdin(Stream::Bytes(b"input".to_vec()))
+///     .stdout(Stream::Memory(output.clone()))
+///     .stderr(Stream::Inherit);
+/// profile.streams.colours = true;
+/// // … run a module with it, and then:
+/// assert_eq!(output.bytes(), b"");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -91,6 +106,8 @@ pub struct Captured {
 
 impl Captured {
     /// Keeps at most so many bytes. What goes beyond fails for the module, as on a full disk.
+    ///
+    /// [Example](Streams#example).
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -100,6 +117,8 @@ impl Captured {
     }
 
     /// What was written so far.
+    ///
+    /// [Example](Streams#example).
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().clone()

@@ -7,6 +7,8 @@ use super::{Group, Profile, ProfileError};
 impl Profile {
     /// Checks all that can be checked without looking at the host's files.
     ///
+    /// [Example](Profile#example).
+    ///
     /// # Errors
     /// [`ProfileError`], for what comes first.
     pub fn check(&self) -> Result<(), ProfileError> {

@@ -24,6 +24,12 @@ const LONGEST_COLOUR: usize = 64;
 /// let (mut inert, mut shown) = (Inert::new(), Vec::new());
 /// inert.filter(b"\x1b]0;a title\x07 text\n", &mut shown);
 /// assert_eq!(shown, "␛]0;a title␇ text\n".as_bytes());
+///
+/// // With colours, which are reset at the end.
+/// let (mut inert, mut shown) = (Inert::new().colours(true), Vec::new());
+/// inert.filter(b"\x1b[31mred\x1b[2J", &mut shown);
+/// inert.finish(&mut shown);
+/// assert_eq!(shown, "\x1b[31mred␛[2J\x1b[m".as_bytes());
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Inert {
