@@ -212,6 +212,18 @@ impl WasiRunner {
 impl WasiRunner {
     /// As [`WasiEnvBuilder::landlock_show`], for what `run_wasm` would run on this runtime or engine.
     ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
+    /// # let runtime: std::sync::Arc<wasmer_wasix::PluggableRuntime> = unimplemented!();
+    ///
+    /// let mut runner = WasiRunner::new();
+    /// runner.with_preopen(|p| p.directory("/srv/data").alias("data").read(true))?;
+    /// print!("{}", runner.landlock_show(RuntimeOrEngine::Runtime(runtime))?.table());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As there.
     pub fn landlock_show(&self, runtime_or_engine: RuntimeOrEngine) -> anyhow::Result<Report> {

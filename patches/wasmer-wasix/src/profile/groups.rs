@@ -10,6 +10,8 @@ macro_rules! groups {
     ($($(#[$doc:meta])* $name:ident, $field:ident, $text:literal, $default:literal;)*) => {
         /// Functions of WASI that belong together. [`Group::functions`] lists them.
         ///
+        /// # Example
+        ///
         /// ```
         /// use wasmer_wasix::profile::{self, Group};
         ///
@@ -29,6 +31,8 @@ macro_rules! groups {
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
             /// Its key in a profile's table `groups`.
+            ///
+            /// [Example](Group#example).
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$name => $text, )* }
@@ -36,6 +40,8 @@ macro_rules! groups {
         }
 
         /// Which groups a module may call. What is in none of them, it may always.
+        ///
+        /// # Example
         ///
         /// ```
         /// use wasmer_wasix::profile::{Group, Groups};
@@ -65,18 +71,24 @@ macro_rules! groups {
 
         impl Groups {
             /// All are on, as without a profile.
+            ///
+            /// [Example](Groups#example).
             #[must_use]
             pub const fn all() -> Self {
                 Self { $( $field: true, )* refuse: false }
             }
 
             /// Whether the group may be called.
+            ///
+            /// [Example](Groups#example).
             #[must_use]
             pub const fn allows(&self, group: Group) -> bool {
                 match group { $( Group::$name => self.$field, )* }
             }
 
             /// Switches a group on or off.
+            ///
+            /// [Example](Groups#example).
             pub fn set(&mut self, group: Group, on: bool) {
                 match group { $( Group::$name => self.$field = on, )* }
             }
@@ -104,6 +116,8 @@ groups! {
 impl Group {
     /// The functions in it, in the order of their names. Each is meant in every version of WASI that has it: preview 1
     /// and the draft before it, and WASIX with 32 and with 64 bits.
+    ///
+    /// [Example](Group#example).
     pub fn functions(self) -> impl Iterator<Item = &'static str> {
         FUNCTIONS
             .iter()
@@ -112,12 +126,16 @@ impl Group {
     }
 
     /// The group with this name.
+    ///
+    /// [Example](Group#example).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|group| group.name() == name)
     }
 
     /// The group that a function is in.
+    ///
+    /// [Example](Group#example).
     #[must_use]
     pub fn of(function: &str) -> Option<Self> {
         FUNCTIONS
@@ -128,7 +146,7 @@ impl Group {
 }
 
 /// Every function that a module can be offered, in the order of the names, with its group. What is in none is always
-/// there.
+/// there. [Example](Group#example).
 pub fn functions() -> impl Iterator<Item = (&'static str, Option<Group>)> {
     FUNCTIONS.iter().copied()
 }

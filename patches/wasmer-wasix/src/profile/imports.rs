@@ -67,6 +67,8 @@ pub fn imports(module: &Module) -> Vec<Import> {
 ///
 /// Its `Display` is a table.
 ///
+/// # Example
+///
 /// ```
 /// use wasmer::{Engine, Module};
 /// use wasmer_wasix::profile::{Group, ImportTable};
@@ -81,12 +83,16 @@ pub struct ImportTable(Vec<Import>);
 
 impl ImportTable {
     /// Of this module.
+    ///
+    /// [Example](ImportTable#example).
     #[must_use]
     pub fn of(module: &Module) -> Self {
         Self(imports(module))
     }
 
     /// The groups of which the module imports nothing: they can be off, and it doesn't notice.
+    ///
+    /// [Example](ImportTable#example).
     pub fn unused_groups(&self) -> impl Iterator<Item = Group> {
         Group::ALL
             .iter()

@@ -25,12 +25,16 @@ macro_rules! limits {
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
             /// The exit code of a module that has reached it.
+            ///
+            /// [Example](Limits#example).
             #[must_use]
             pub const fn code(self) -> i32 {
                 match self { $( Self::$name => $code, )* }
             }
 
             /// Its key in a profile's table `limits`, with dashes.
+            ///
+            /// [Example](Limits#example).
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$name => $text, )* }
@@ -39,12 +43,16 @@ macro_rules! limits {
 
         impl Limits {
             /// How much this limit allows; `None` if it isn't limited.
+            ///
+            /// [Example](Limits#example).
             #[must_use]
             pub fn of(&self, limit: Limit) -> Option<u64> {
                 match limit { $( Limit::$name => self.$key.map(u64::from), )* }
             }
 
             /// Sets a limit. More than a field of 32 bits can hold is none.
+            ///
+            /// [Example](Limits#example).
             pub fn set(&mut self, limit: Limit, most: u64) {
                 match limit { $( Limit::$name => self.$key = most.try_into().ok(), )* }
             }
@@ -75,6 +83,8 @@ limits! {
 
 impl Limit {
     /// The exit code of a module that has reached it, as WASI's functions have it.
+    ///
+    /// [Example](Limits#example).
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         ExitCode::from(self.code())

@@ -150,6 +150,8 @@ impl Eq for OnLimit {}
 
 impl Profile {
     /// Nothing is given.
+    ///
+    /// [Example](Profile#example).
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -18,6 +18,8 @@ const LONGEST_COLOUR: usize = 64;
 /// What is cut in two by the end of a write is held until the next one, so that it makes no difference how output is
 /// divided.
 ///
+/// # Example
+///
 /// ```
 /// use wasmer_wasix::profile::terminal::Inert;
 ///
@@ -52,6 +54,8 @@ enum Begin {
 
 impl Inert {
     /// A filter that lets no escape sequence through.
+    ///
+    /// [Example](Inert#example).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -59,6 +63,8 @@ impl Inert {
 
     /// May the module set colours and the like? Of all sequences only `ESC [ … m` passes then, with digits, `;` and `:`,
     /// and what is set at the end is reset.
+    ///
+    /// [Example](Inert#example).
     #[must_use]
     pub fn colours(mut self, allowed: bool) -> Self {
         self.colours = allowed;
@@ -66,6 +72,8 @@ impl Inert {
     }
 
     /// Adds to `shown` what `written` looks like: at most three bytes for each.
+    ///
+    /// [Example](Inert#example).
     pub fn filter(&mut self, written: &[u8], shown: &mut Vec<u8>) {
         if self.held.is_empty() {
             self.begin(written, shown);
@@ -77,6 +85,8 @@ impl Inert {
     }
 
     /// Adds to `shown` what is held and can't become complete any more, and resets colours. Output may go on afterwards.
+    ///
+    /// [Example](Inert#example).
     pub fn finish(&mut self, shown: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
         // What is held is one sequence, and only its first byte isn't text.
