@@ -1,10 +1,10 @@
 //! Modules that were made with the first C libraries for WASI, which call it `wasi_unstable`.
 //!
-//! Between May and the end of 2019 `crt1` put the null pointer that ends `argv` in place of the first argument, which
-//! then overwrote it. What follows the last argument is whatever the heap holds there: zero while it is fresh, so that
-//! nobody noticed. The table of preopens in the same library has room for four; the fifth moves it, and `argv` gets
-//! the memory that it leaves. OpenSSL 1.1.1d counts its arguments up to the null pointer, and finds more than there
-//! are. No runtime can write the pointer in its place: older libraries have no room for it.
+//! A `crt1` of 2019 puts the null pointer that ends `argv` in place of the first argument, which then overwrites it.
+//! What follows the last argument is whatever the heap holds there: zero while it is fresh, so that nobody noticed.
+//! The table of preopens in the same library has room for four; the fifth moves it, and `argv` gets the memory that
+//! it leaves. OpenSSL 1.1.1d counts its arguments up to the null pointer, and finds more than there are. No runtime
+//! can write the pointer in its place: older libraries have no room for it.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
