@@ -3,10 +3,11 @@
 use std::cell::{Cell, OnceCell};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use wasix_landlock_benches::build_program;
 
 use crate::guests;
 
@@ -47,7 +48,10 @@ impl Context {
     pub fn upstream(&self) -> anyhow::Result<&Path> {
         if self.upstream.get().is_none() {
             self.say("building Wasmer as published (ten minutes, if it never was)");
-            let _just_set = self.upstream.set(build_upstream()?);
+            let _just_set = self.upstream.set(build_program(
+                &guests::own("../upstream-tests/baseline"),
+                &["--locked"],
+            )?);
         }
         Ok(self.upstream.get().context("it was just built")?)
     }
@@ -80,28 +84,4 @@ impl Context {
             self.said.set(Some(Instant::now()));
         }
     }
-}
-
-/// Builds the program for Wasmer as published, and returns where it is.
-fn build_upstream() -> anyhow::Result<PathBuf> {
-    let baseline = guests::own("../upstream-tests/baseline");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--bin", "benches"])
-        .args(["--message-format", "json"])
-        .current_dir(&baseline)
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "can't build Wasmer as published: {}",
-        output.status
-    );
-    let messages = String::from_utf8(output.stdout)?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "benches")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .context("cargo named no program")
 }

@@ -30,7 +30,9 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use context::Context;
 use programs::runner::Run;
-use wasix_landlock_benches::{Machine, Results, fastest_file_system, markdown, page, paragraph};
+use wasix_landlock_benches::{
+    Machine, Results, fastest_file_system, markdown, page, paragraph, write_part,
+};
 
 /// Measures what it costs.
 #[derive(Parser)]
@@ -186,23 +188,8 @@ fn write(results: &Results) -> anyhow::Result<()> {
         eprintln!("README.md stays as it is: a column is missing");
         return Ok(());
     };
-    let path = guests::own("../README.md");
-    let readme = fs::read_to_string(&path)?;
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .context("README.md lacks the mark")?;
-    let (_, after) = rest
-        .split_once(END)
-        .context("README.md lacks the mark's end")?;
-    Ok(fs::write(
-        path,
-        format!("{before}{BEGIN}\n{paragraph}\n{END}{after}"),
-    )?)
+    write_part(&guests::own("../README.md"), "costs", &paragraph)
 }
-
-/// What the paragraph in `README.md` is between.
-const BEGIN: &str = "<!-- costs: made by the benchmarks -->";
-const END: &str = "<!-- end of costs -->";
 
 fn take_sample(sample: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = sample.iter().map(String::as_str).collect();

@@ -1,16 +1,20 @@
 //! What the benchmarks share: numbers of several runs, the tables that they make, and how those are shown.
 #![forbid(unsafe_code)]
 
+mod document;
 mod machine;
 pub mod markdown;
 pub mod page;
 mod plot;
+mod program;
 mod samples;
 mod spread;
 mod summary;
 mod table;
 
+pub use document::write_part;
 pub use machine::{Machine, fastest_file_system};
+pub use program::{build_program, empty, take_sample};
 pub use samples::Samples;
 pub use spread::{Spread, short};
 pub use summary::{paragraph, summary};

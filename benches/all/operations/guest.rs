@@ -78,6 +78,17 @@ pub fn text() -> String {
         )),
         "",
     );
+    module += &looped(
+        "look",
+        "",
+        &format!(
+            "{numbered}{}",
+            check(&format!(
+                "(call $path_filestat_get (global.get $directory) (i32.const 1) (i32.const 1024) {length} (i32.const 128))"
+            ))
+        ),
+        "",
+    );
     for (name, call, rights) in [("read", "fd_read", READ), ("write", "fd_write", WRITE)] {
         module += &looped(
             name,

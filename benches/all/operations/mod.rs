@@ -5,13 +5,12 @@ pub mod plan;
 pub mod runner;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use plan::Operation;
-use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
+use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table, empty};
 use wasmer_wasix::landlock::MODE_VARIABLE;
 
 use crate::context::Context;
@@ -157,36 +156,11 @@ fn run_sample(
             command
         }
     };
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("can't start {command:?}"))?;
-    let mut taken: Vec<(String, f64)> = Vec::new();
-    for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
-        taken.push(serde_json::from_str(&line?)?);
-        context.say(&format!(
-            "{progress}: {} of {}",
-            taken.len(),
-            operations.len()
-        ));
-    }
-    let status = child.wait()?;
-    ensure!(status.success(), "a sample of {column} failed: {status}");
-    ensure!(
-        taken.len() == operations.len(),
-        "a sample of {column} is not whole"
-    );
-    for entry in fs::read_dir(&directory)? {
-        let entry = entry?;
-        if entry.file_name() == plan::LISTS {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
+    let taken = wasix_landlock_benches::take_sample(command, operations.len(), |taken| {
+        context.say(&format!("{progress}: {taken} of {}", operations.len()));
+    })
+    .with_context(|| format!("a sample of {column}"))?;
+    empty(&directory, plan::LISTS)?;
     Ok(taken)
 }
 

@@ -193,6 +193,11 @@ impl Operation {
                     std::hint::black_box(fs::metadata(path)?);
                 }
             }
+            "look" => {
+                for number in 0..self.count {
+                    std::hint::black_box(fs::metadata(numbered(path, number))?);
+                }
+            }
             "read" | "write" => {
                 let mut file = open()?;
                 for number in 0..self.count {
