@@ -105,7 +105,11 @@ fn programs(
         .context("no target directory")?;
     let published = match upstream {
         Some(program) => program.to_owned(),
-        None => build_program(&own("../upstream-tests/baseline"), &["--locked"])?,
+        None => {
+            eprintln!("Wasmer as published");
+            let options = ["--locked", "--target-dir", text(target)?];
+            variants::keep(&build_program(&baseline()?, &options)?, &folder, PUBLISHED)?
+        }
     };
     let mut programs = vec![(PUBLISHED.to_owned(), published)];
     for (number, variant) in variants.all.iter().enumerate() {
@@ -187,6 +191,16 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
 
 fn write(text: &str) -> anyhow::Result<()> {
     write_part(&own("../UPSTREAM.md"), "each patch", text)
+}
+
+/// The program's workspace, as it is for Wasmer as published.
+fn baseline() -> anyhow::Result<PathBuf> {
+    Ok(own("../upstream-tests/baseline").canonicalize()?)
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// A file of this project's own.

@@ -157,8 +157,7 @@ impl Variants {
         folder: &Path,
         target: &Path,
     ) -> anyhow::Result<PathBuf> {
-        let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join("../upstream-tests/baseline");
-        let baseline = baseline.canonicalize()?;
+        let baseline = crate::baseline()?;
         let mut patched = String::new();
         let mut name = String::new();
         for (fork, count) in self.forks.iter().zip(variant.counts) {
@@ -193,11 +192,18 @@ impl Variants {
             own.ok().filter(|_| is_same).unwrap_or(lock),
         );
         put(&workspace, &files)?;
-        let target = target.to_str().context("cargo's directory is not UTF-8")?;
-        let built = build_program(&workspace, &["--target-dir", target])?;
-        let kept = folder.join("binaries").join(&name);
-        fs::create_dir_all(folder.join("binaries"))?;
-        fs::copy(&built, &kept).with_context(|| kept.display().to_string())?;
-        Ok(kept)
+        let built = build_program(&workspace, &["--target-dir", crate::text(target)?])?;
+        keep(&built, folder, &name)
     }
+}
+
+/// Copies a program to where the next one doesn't take its place, and returns where that is.
+///
+/// # Errors
+/// What the file system says.
+pub fn keep(built: &Path, folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let kept = folder.join("binaries").join(name);
+    fs::create_dir_all(folder.join("binaries"))?;
+    fs::copy(built, &kept).with_context(|| kept.display().to_string())?;
+    Ok(kept)
 }
