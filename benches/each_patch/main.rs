@@ -136,6 +136,12 @@ fn operations(only: &str) -> Vec<Operation> {
         path: "look".to_owned(),
         needs: Needs::Numbered,
     });
+    for operation in &mut operations {
+        // Without the patch for it, a second for each.
+        if operation.needs == Needs::Entries(5000) {
+            operation.count = 1;
+        }
+    }
     operations.retain(|operation| operation.name.contains(only));
     operations
 }

@@ -9,7 +9,7 @@ use crate::variants::{MENDED, Patch, Variant};
 
 /// The column of Wasmer as published.
 pub const PUBLISHED: &str = "published";
-/// How much a median has to change. Another program has its code at other places, which does as much.
+/// How much has to change. Another program has its code at other places, which does as much.
 const SEEN: f64 = 0.05;
 
 /// What each patch changes, and what all of them come to.
@@ -79,7 +79,8 @@ pub fn markdown(results: &Results, variants: &[Variant]) -> anyhow::Result<Strin
     Ok(text.trim_end().to_owned())
 }
 
-/// An operation whose samples before and after don't overlap, and whose median changes by more than [`SEEN`].
+/// An operation whose samples before and after don't overlap, and whose median and least change by more than
+/// [`SEEN`], both up or both down.
 fn change<'a>(
     table: &Table,
     row: &'a Row,
@@ -87,9 +88,12 @@ fn change<'a>(
     after: &str,
 ) -> Option<(&'a str, Spread, Spread)> {
     let (before, after) = (spread(table, row, before)?, spread(table, row, after)?);
-    let apart = before.ninetieth < after.least || after.ninetieth < before.least;
-    let seen = (after.median / before.median - 1.0).abs() > SEEN;
-    (apart && seen).then_some((row.name.as_str(), before, after))
+    let faster = after.ninetieth < before.least;
+    let slower = before.ninetieth < after.least;
+    let ratios = [after.median / before.median, after.least / before.least];
+    let seen = (faster && ratios.iter().all(|ratio| *ratio < 1.0 - SEEN))
+        || (slower && ratios.iter().all(|ratio| *ratio > 1.0 + SEEN));
+    seen.then_some((row.name.as_str(), before, after))
 }
 
 fn spread(table: &Table, row: &Row, column: &str) -> Option<Spread> {
