@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod cut;
+mod ordinary;
 // What does them without a module is for another benchmark.
 #[allow(dead_code)]
 #[path = "../all/operations/plan.rs"]
@@ -130,9 +131,9 @@ fn programs(
 fn operations(only: &str) -> Vec<Operation> {
     let mut operations = plan::operations(&[10, 1000, 5000], 1);
     operations.push(Operation {
-        name: "stat each of 50,000 files".to_owned(),
+        name: "stat each of 100,000 files".to_owned(),
         call: "look".to_owned(),
-        count: 50_000,
+        count: 100_000,
         path: "look".to_owned(),
         needs: Needs::Numbered,
     });
@@ -155,6 +156,7 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
     let (directory, plan) = (work.path().join("files"), work.path().join("plan.json"));
     fs::create_dir(&directory)?;
     fs::write(&plan, serde_json::to_string(&operations)?)?;
+    let ordinary = ordinary::operation();
     let mut samples = Samples::default();
     for round in 0..arguments.samples {
         eprintln!("round {} of {}", round + 1, arguments.samples);
@@ -169,6 +171,11 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
             for (name, took) in taken {
                 samples.add(&name, column, took);
             }
+            if ordinary.name.contains(&arguments.only) {
+                let took = ordinary::sample(program, work.path())
+                    .with_context(|| format!("a sample of {column}, as an ordinary user"))?;
+                samples.add(&ordinary.name, column, took);
+            }
             empty(&directory, plan::LISTS)?;
         }
     }
@@ -177,8 +184,9 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
         .iter()
         .map(|(column, _)| Column::new(column, "µs"))
         .collect();
-    let rows = operations
-        .iter()
+    let all = operations.iter().chain([&ordinary]);
+    let rows = all
+        .filter(|operation| operation.name.contains(&arguments.only))
         .map(|operation| samples.row(&operation.name, &columns));
     Ok(Results {
         machine,

@@ -50,7 +50,11 @@ pub fn markdown(results: &Results, variants: &[Variant]) -> anyhow::Result<Strin
             head.clear();
         }
         if !head.is_empty() {
-            text += &format!("| {head} | none by itself: {} | | | |\n", patch.silent);
+            let why = match patch.silent {
+                "" => "none seen above the scatter".to_owned(),
+                why => format!("none by itself: {why}"),
+            };
+            text += &format!("| {head} | {why} | | | |\n");
         }
     }
     let last = columns.last().context("no patch")?;
@@ -79,21 +83,34 @@ pub fn markdown(results: &Results, variants: &[Variant]) -> anyhow::Result<Strin
     Ok(text.trim_end().to_owned())
 }
 
-/// An operation whose samples before and after don't overlap, and whose median and least change by more than
-/// [`SEEN`], both up or both down.
+/// An operation whose median and least change by more than [`SEEN`], both up or both down, and of whose samples the
+/// middle halves before and after don't overlap.
 fn change<'a>(
     table: &Table,
     row: &'a Row,
     before: &str,
     after: &str,
 ) -> Option<(&'a str, Spread, Spread)> {
+    let is_apart = |low: &str, high: &str| {
+        let (low, high) = (samples(table, row, low)?, samples(table, row, high)?);
+        Some(low[(low.len() - 1) * 3 / 4] < high[high.len() / 4])
+    };
+    let (faster, slower) = (is_apart(after, before)?, is_apart(before, after)?);
     let (before, after) = (spread(table, row, before)?, spread(table, row, after)?);
-    let faster = after.ninetieth < before.least;
-    let slower = before.ninetieth < after.least;
     let ratios = [after.median / before.median, after.least / before.least];
     let seen = (faster && ratios.iter().all(|ratio| *ratio < 1.0 - SEEN))
         || (slower && ratios.iter().all(|ratio| *ratio > 1.0 + SEEN));
     seen.then_some((row.name.as_str(), before, after))
+}
+
+/// From the least to the most.
+fn samples(table: &Table, row: &Row, column: &str) -> Option<Vec<f64>> {
+    let Cell::Measured { samples, .. } = row.cells.get(table.position(column)?)? else {
+        return None;
+    };
+    let mut samples = samples.clone();
+    samples.sort_by(f64::total_cmp);
+    Some(samples)
 }
 
 fn spread(table: &Table, row: &Row, column: &str) -> Option<Spread> {
