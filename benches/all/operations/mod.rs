@@ -120,7 +120,7 @@ fn run_sample(
         operation.prepare(&directory)?;
     }
     fs::write(&plan, serde_json::to_string(operations)?)?;
-    let mut command = match column {
+    let command = match column {
         "wasmtime" => {
             fs::write(&module, guest::text())?;
             let mut command = context.wasmtime()?;
