@@ -1,11 +1,11 @@
 //! A fork whose series is cut: the patches up to one of them, and of the fork's own modules those that they call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use wasix_landlock_fork::{Patch, Series};
+use wasix_landlock_fork::{OwnModules, Patch, Series};
 
 /// A fork as it is in this project.
 pub struct Fork {
@@ -58,8 +58,13 @@ impl Fork {
             series += &format!("{}\n", patch.name);
         }
         files.insert("series".into(), series);
-        let own = Own::read(&self.folder.join("src"))?;
-        own.called_by(patches, &mut files);
+        let own = OwnModules::read(&self.folder)?;
+        let called = own.called_by(patches);
+        files.insert("src/lib.rs".into(), own.root_with(&called));
+        for module in called {
+            let of_it = own.files(module);
+            files.extend(of_it.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        }
         put(target, &files)
     }
 }
@@ -117,112 +122,4 @@ fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// The fork's own source.
-struct Own {
-    /// The lines of `lib.rs`, each with the module that it declares or uses.
-    root: Vec<(Option<String>, String)>,
-    /// The files of each module.
-    modules: BTreeMap<String, BTreeMap<PathBuf, String>>,
-}
-
-impl Own {
-    fn read(folder: &Path) -> anyhow::Result<Self> {
-        let mut own = Self {
-            root: Vec::new(),
-            modules: BTreeMap::new(),
-        };
-        let mut attribute = String::new();
-        for line in fs::read_to_string(folder.join("lib.rs"))?.split_inclusive('\n') {
-            let declared = line.strip_prefix("pub mod ").or(line.strip_prefix("mod "));
-            let module = match (declared, line.strip_prefix("pub use ")) {
-                (Some(module), _) => module.trim_end().strip_suffix(';'),
-                (_, Some(used)) => used.split("::").next(),
-                _ => None,
-            };
-            // An attribute goes with what it stands above.
-            if line.starts_with("#[") || (!attribute.is_empty() && module.is_none()) {
-                attribute += line;
-                continue;
-            }
-            let text = std::mem::take(&mut attribute) + line;
-            own.root.push((module.map(str::to_owned), text));
-        }
-        let base = folder.parent().context("no folder above the source")?;
-        for file in files_below(folder)? {
-            let inside = file.strip_prefix(folder)?;
-            let first = Path::new(inside.iter().next().context("no name")?);
-            let module = first.with_extension("").display().to_string();
-            let text = fs::read_to_string(&file)?;
-            let files = own.modules.entry(module).or_default();
-            files.insert(file.strip_prefix(base)?.to_owned(), text);
-        }
-        own.modules.remove("lib");
-        Ok(own)
-    }
-
-    /// Adds `lib.rs`, and the modules that the patches call, with those that these call.
-    fn called_by(&self, patches: &[Patch], files: &mut BTreeMap<PathBuf, String>) {
-        let added = patches.iter().flat_map(Patch::added_lines);
-        let added: BTreeSet<&str> = added
-            .filter(|line| !is_comment(line))
-            .flat_map(words)
-            .collect();
-        // A method that a module gives one of upstream's types has the module's name in its own.
-        let by_patch = |module: &str| {
-            let within = |word: &str| format!("_{word}_").contains(&format!("_{module}_"));
-            let used = self
-                .root
-                .iter()
-                .filter(|(of, line)| of.as_deref() == Some(module) && line.starts_with("pub use "));
-            let mut used = used.flat_map(|(_, line)| words(line).skip(3));
-            added.iter().any(|word| within(word)) || used.any(|word| added.contains(word))
-        };
-        let mut called: BTreeSet<&str> = BTreeSet::new();
-        let mut next: Vec<&str> = self
-            .modules
-            .keys()
-            .map(String::as_str)
-            .filter(|m| by_patch(m))
-            .collect();
-        while let Some(module) = next.pop() {
-            if !called.insert(module) {
-                continue;
-            }
-            let code = self.modules[module].values().flat_map(|text| text.lines());
-            let code: BTreeSet<&str> = code
-                .filter(|line| !is_comment(line))
-                .flat_map(words)
-                .collect();
-            next.extend(
-                self.modules
-                    .keys()
-                    .map(String::as_str)
-                    .filter(|other| code.contains(other)),
-            );
-        }
-        let there = |module: &Option<String>| {
-            module
-                .as_deref()
-                .is_none_or(|module| called.contains(module))
-        };
-        let root = self.root.iter().filter(|(module, _)| there(module));
-        files.insert(
-            "src/lib.rs".into(),
-            root.map(|(_, line)| line.as_str()).collect(),
-        );
-        for module in called {
-            files.extend(self.modules[module].clone());
-        }
-    }
-}
-
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with("//")
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
 }

@@ -50,7 +50,11 @@ pub fn paragraph(results: &Results) -> Option<String> {
     let [programs, operations] = [results.table("programs")?, results.table("operations")?];
     let cost = |table| Comparison::of(table, "enforced", "fork");
     let gain = |table, other| Comparison::of(table, other, "enforced");
-    let percent = |ratio: f64| format!("{:.0} %", (ratio - 1.0) * 100.0);
+    // What comes out below is the samples' scatter.
+    let percent = |ratio: f64| match ((ratio - 1.0) * 100.0).round() {
+        percent if percent > 0.0 => format!("{percent:.0} %"),
+        _ => "nothing that can be measured".to_owned(),
+    };
     let most = |comparison: &Comparison<'_>| {
         let (ratio, name) = comparison.rows[comparison.rows.len() - 1];
         format!("{} ({name})", percent(ratio))

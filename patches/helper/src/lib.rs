@@ -11,12 +11,14 @@
 mod inner;
 mod make;
 mod manifest;
+mod own;
 mod patch;
 mod source;
 mod trial;
 
 pub use make::{Error, make, materialize, run_build_script};
 pub use manifest::{Manifest, ManifestError};
+pub use own::OwnModules;
 pub use patch::{ApplyError, Patch, PatchError, Series};
 pub use source::{SOURCE_VARIABLE, SourceError, Upstream, source_digest};
 pub use trial::{Misfit, Outcome, Shift, Trial};

@@ -500,28 +500,47 @@ fn a_patch_on_top_of_what_is_for_the_fork_only_is_not_sent() {
 }
 
 #[test]
-fn a_mail_brings_along_what_its_patch_names_of_the_forks_own() {
+fn a_mail_brings_along_what_its_patch_calls_of_the_forks_own() {
     if git_is_missing() {
         return;
     }
     let sample = Sample::new();
-    let name = sample.patch(
+    let first = sample.patch(
         "call",
         "not-yet",
         &in_the_middle().replace("// ours", "crate::Own;"),
     );
-    sample.patch("end", "not-yet", at_the_end_of_one_more_line());
+    let last = at_the_end_of_one_more_line().replace("// last", "crate::Other;");
+    let last = sample.patch("end", "not-yet", &last);
     sample.write(
         "fork/src/lib.rs",
-        "#[cfg(unix)]\npub mod a;\npub mod b;\npub use a::Own;\npub use b::Other;\n",
+        "#[cfg(unix)]\npub mod a;\npub mod b;\nmod deep;\nmod unused;\npub use a::Own;\npub use b::Other;\n",
     );
-    sample.write("fork/src/a.rs", "pub struct Own;\n");
+    sample.write("fork/src/a.rs", "pub struct Own(crate::deep::Inner);\n");
+    sample.write("fork/src/deep.rs", "mod inner;\n// unused\n");
+    sample.write("fork/src/deep/inner.rs", "use needed_here::Thing;\n");
     sample.write("fork/src/b.rs", "");
+    sample.write("fork/src/unused.rs", "");
+    sample.write(
+        "fork/Cargo.toml",
+        "[target.'cfg(unix)'.dependencies]\nneeded-here = \"1\"\nneeded-elsewhere = \"1\"\n",
+    );
     let mut export = sample.forks("export", &sample.path("mails"));
     sent_by(&mut export, &sample.path("home"), Some("A Sender"));
     let said = succeeds(&mut export);
-    has(&said, &[&format!("{name}: the mail brings src/a.rs along")]);
-    assert!(!said.contains("src/b.rs"), "{said}");
+    has(
+        &said,
+        &[
+            &format!("{first}: the mail brings src/a.rs along"),
+            &format!("{first}: the mail brings src/deep.rs along"),
+            &format!("{first}: the mail brings src/deep/inner.rs along"),
+            &format!("{first}: src/deep.rs needs `needed-here`"),
+            &format!("{last}: the mail brings src/b.rs along"),
+        ],
+    );
+    for not in ["unused", "needed-elsewhere"] {
+        assert!(!said.contains(not), "{said}");
+    }
 
     let source = sample.path("sources/sample-1.0.0");
     let place = sent_to_upstream(
@@ -531,17 +550,18 @@ fn a_mail_brings_along_what_its_patch_names_of_the_forks_own() {
         &sample.path("mails"),
     );
     let text = |name: &str| std::fs::read_to_string(place.join("src").join(name)).unwrap();
-    assert_eq!(text("a.rs"), "pub struct Own;\n");
-    assert!(!place.join("src/b.rs").exists());
+    assert_eq!(text("a.rs"), "pub struct Own(crate::deep::Inner);\n");
+    assert_eq!(text("deep/inner.rs"), "use needed_here::Thing;\n");
+    assert!(!place.join("src/unused.rs").exists());
     has(
         &text("lib.rs"),
         &[
-            "#[cfg(unix)]\npub mod a;\npub use a::Own;\n",
+            "#[cfg(unix)]\npub mod a;\npub mod b;\nmod deep;\npub use a::Own;\npub use b::Other;\n",
             "crate::Own;",
-            "// last",
+            "crate::Other;",
         ],
     );
-    assert!(!text("lib.rs").contains("mod b"), "{}", text("lib.rs"));
+    assert_eq!(text("lib.rs").matches("pub mod a;").count(), 1);
 }
 
 #[test]

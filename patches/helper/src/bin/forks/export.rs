@@ -1,9 +1,9 @@
 //! `forks export`: the patches as mails for upstream.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock_fork::{Manifest, Patch, Series, Trial, materialize};
+use wasix_landlock_fork::{Manifest, OwnModules, Patch, Series, Trial, materialize};
 
 use crate::git::{git, git_unconfigured};
 use crate::{Result, Scratch, check_header};
@@ -30,7 +30,7 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
     git_unconfigured(&repository, &["tag", "upstream"])?;
     let mut trial = Trial::new(&pinned, &source);
     let mut fork_only: Vec<&Patch> = Vec::new();
-    let mut own = OwnModules::of(fork)?;
+    let mut along = Along::with(fork, &pinned)?;
     for patch in &patches {
         if patch.is_fork_only() {
             trial.leave_out(patch)?;
@@ -51,7 +51,7 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
         for (file, text) in trial.patched() {
             std::fs::write(source.join(file), text)?;
         }
-        own.add_named_by(patch, &source)?;
+        along.add_called_by(patch, &source)?;
         let date = patch.field("Last-Update");
         sender.commit(&repository, &message(&manifest, patch), date)?;
     }
@@ -91,8 +91,8 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
         sender.name,
         sender.email
     );
-    for (patch, module) in &own.sent {
-        println!("{patch}: the mail brings src/{module}.rs along, which is the fork's own");
+    for line in &along.told {
+        println!("{line}");
     }
     for patch in &fork_only {
         println!("{}: for this fork only, not exported", patch.name);
@@ -121,93 +121,104 @@ fn needed<'a>(fork_only: &[&Patch], files: impl Iterator<Item = &'a Path>) -> Ve
     needed.map(|patch| patch.name.clone()).collect()
 }
 
-/// The modules of the fork's own, which a patch may call: they go with the first patch that names them.
-struct OwnModules {
-    folder: PathBuf,
-    /// Each module in a file of its own, with the lines that bring it in: attributes, `pub mod`, `pub use`.
-    left: BTreeMap<String, String>,
+/// What of the fork's own goes along: each module with the first patch that needs it.
+struct Along {
+    own: OwnModules,
+    /// Dependencies that the fork has and upstream doesn't, but for those on this project.
+    dependencies: BTreeSet<String>,
+    sent: BTreeSet<String>,
     /// What upstream's `lib.rs` has been given so far.
     brought_in: String,
-    /// The patch and the module.
-    sent: Vec<(String, String)>,
+    /// For whoever sends the mails.
+    told: Vec<String>,
 }
 
-impl OwnModules {
-    fn of(fork: &Path) -> Result<Self> {
-        let folder = fork.join("src");
-        let root = std::fs::read_to_string(folder.join("lib.rs")).unwrap_or_default();
-        let mut left: BTreeMap<String, String> = BTreeMap::new();
-        let mut attributes = String::new();
-        for line in root.lines() {
-            let declared = line.strip_prefix("pub mod ").or(line.strip_prefix("mod "));
-            let module = match (declared, line.strip_prefix("pub use ")) {
-                (Some(module), _) => module.strip_suffix(';'),
-                (_, Some(used)) => used.split("::").next(),
-                _ => None,
-            };
-            match module.filter(|module| folder.join(format!("{module}.rs")).is_file()) {
-                Some(module) => {
-                    let lines = left.entry(module.to_owned()).or_default();
-                    lines.push_str(&std::mem::take(&mut attributes));
-                    lines.push_str(line);
-                    lines.push('\n');
-                }
-                None if line.starts_with("#[") => attributes.push_str(&format!("{line}\n")),
-                None => attributes.clear(),
-            }
-        }
+impl Along {
+    fn with(fork: &Path, upstream: &Path) -> Result<Self> {
+        let of_upstream = dependencies(upstream)?;
+        let mut own = dependencies(fork)?;
+        own.retain(|name| !of_upstream.contains(name) && !name.starts_with("wasix-landlock"));
         Ok(Self {
-            folder,
-            left,
+            own: OwnModules::read(fork)?,
+            dependencies: own,
+            sent: BTreeSet::new(),
             brought_in: String::new(),
-            sent: Vec::new(),
+            told: Vec::new(),
         })
     }
 
-    /// Adds those to `source` that the lines which `patch` adds name: the module, or what is used from it.
-    fn add_named_by(&mut self, patch: &Patch, source: &Path) -> Result<()> {
-        let added: String = patch.added_lines().collect();
-        let words: BTreeSet<&str> = words(&added).collect();
-        let named: Vec<String> = self
-            .left
-            .iter()
-            .filter(|(module, lines)| {
-                let mut used = lines
-                    .lines()
-                    .filter_map(|line| line.strip_prefix("pub use "))
-                    .flat_map(self::words);
-                words.contains(module.as_str()) || used.any(|name| words.contains(name))
-            })
-            .map(|(module, _)| module.clone())
-            .collect();
-        let root = source.join("src").join("lib.rs");
-        for module in named {
-            let file = format!("{module}.rs");
-            std::fs::copy(self.folder.join(&file), source.join("src").join(&file))?;
-            self.brought_in
-                .push_str(&self.left.remove(&module).unwrap_or_default());
-            self.sent.push((patch.name.clone(), module));
+    /// Adds to `source` what `patch` calls and no patch before it.
+    fn add_called_by(&mut self, patch: &Patch, source: &Path) -> Result<()> {
+        let called = self.own.called_by([patch]);
+        let new = called
+            .into_iter()
+            .filter(|module| !self.sent.contains(*module));
+        let new: BTreeSet<String> = new.map(str::to_owned).collect();
+        for module in &new {
+            for (name, text) in self.own.files(module) {
+                let file = source.join(name);
+                std::fs::create_dir_all(file.parent().unwrap_or(source))?;
+                std::fs::write(file, text)?;
+                let name = name.display();
+                let patch = &patch.name;
+                self.told.push(format!(
+                    "{patch}: the mail brings {name} along, which is the fork's own"
+                ));
+            }
+            for dependency in &self.dependencies {
+                let name = dependency.replace('-', "_");
+                if self.own.words_of(module).any(|word| word == name) {
+                    self.told.push(format!(
+                        "{}: src/{module}.rs needs `{dependency}`, which Cargo.toml has to name",
+                        patch.name
+                    ));
+                }
+            }
         }
-        let text = std::fs::read_to_string(&root)?;
-        if self.brought_in.is_empty() || text.contains(self.brought_in.trim_end()) {
-            return Ok(());
-        }
-        let modules = self.brought_in.trim_end();
+        self.sent.extend(new);
+        let modules = self.sent.iter().map(String::as_str).collect();
+        self.bring_in(
+            &source.join("src").join("lib.rs"),
+            &self.own.brings_in(&modules),
+        )
+    }
+
+    /// Puts these lines into `lib.rs`, in the place of those that were brought in before.
+    fn bring_in(&mut self, root: &Path, lines: &str) -> Result<()> {
+        let text = std::fs::read_to_string(root)?;
+        let mut text = text.replacen(&self.brought_in, "", 1);
+        self.brought_in = match lines.trim_end() {
+            "" => return Ok(()),
+            lines => format!("\n{lines}"),
+        };
         let beside = text
             .lines()
             .find(|line| line.starts_with("pub mod ") || line.starts_with("mod "));
-        let text = match beside {
-            Some(first) => text.replacen(first, &format!("{first}\n{modules}"), 1),
-            None => format!("{text}{modules}\n"),
+        text = match beside {
+            Some(first) => text.replacen(first, &format!("{first}{}", self.brought_in), 1),
+            None => format!("{}{}\n", text.trim_end(), self.brought_in),
         };
-        std::fs::write(&root, text)?;
+        std::fs::write(root, text)?;
         Ok(())
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
+/// The names of all that a crate depends on, on whatever system.
+fn dependencies(folder: &Path) -> Result<BTreeSet<String>> {
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let manifest: toml::Table = std::fs::read_to_string(manifest)?.parse()?;
+    let mut tables = vec![&manifest];
+    if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
+        tables.extend(targets.values().filter_map(toml::Value::as_table));
+    }
+    let names = tables
+        .into_iter()
+        .filter_map(|table| table.get("dependencies")?.as_table())
+        .flat_map(toml::Table::keys);
+    Ok(names.cloned().collect())
 }
 
 /// Who the mails are from.
