@@ -266,10 +266,19 @@ pub fn connect_abstract(name: &str) -> Answer {
 ///
 /// The error number.
 pub fn signal(process: u32) -> Answer {
+    send_signal(process, 0)
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+///
+/// The error number.
+pub fn send_signal(process: u32, signal: i32) -> Answer {
     answer(
         i32::try_from(process)
             .map_err(io::Error::other)
-            .and_then(|pid| sys::signal(pid, 0)),
+            .and_then(|pid| sys::signal(pid, signal)),
     )
 }
 

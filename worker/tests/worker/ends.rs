@@ -4,12 +4,11 @@ use std::{
     fs,
     io::Read,
     path::Path,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use wasix_landlock_testing::{alone, isolated};
+use wasix_landlock_testing::{alone, ask, isolated};
 use wasix_landlock_worker::{End, Input, Request, Streams, Worker};
 
 use crate::{
@@ -103,8 +102,7 @@ for_both_users! {
             is_there(&mut worker);
             // The first SIGSEGV that is no fault of its own goes to Wasmer's handler, which gives way to the next.
             while !has_ended(worker.id()) {
-                let kill = ["-s".to_owned(), signal.to_string(), worker.id().to_string()];
-                assert!(Command::new("kill").args(kill).status().unwrap().success());
+                assert_eq!(ask::send_signal(worker.id(), signal), Ok(()));
                 thread::sleep(Duration::from_millis(10));
             }
             let outcome = worker.wait(PATIENCE).unwrap();
