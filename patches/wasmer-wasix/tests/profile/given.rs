@@ -183,8 +183,7 @@ fn reaches_others(profile: &Profile) -> (ask::Answer, ask::Answer) {
     let name = format!("before-{}", process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let _listener = UnixListener::bind_addr(&address).unwrap();
-    // It ends with this process, which may not signal it any more.
-    let other = process::Command::new("cat")
+    let mut other = process::Command::new("cat")
         .stdin(process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -204,6 +203,9 @@ fn reaches_others(profile: &Profile) -> (ask::Answer, ask::Answer) {
         report.protects(Protection::AbstractSocketScope),
         sockets.is_err()
     );
+    // It can't be signalled any more, perhaps, and ends with its input.
+    drop(other.stdin.take());
+    other.wait().unwrap();
     (signals, sockets)
 }
 
