@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use wasix_landlock_fork::{OwnModules, Patch, Series};
+use wasix_landlock_fork::{OwnModules, Patch, Series, files_below};
 
 /// A fork as it is in this project.
 pub struct Fork {
@@ -109,17 +109,4 @@ pub fn put(folder: &Path, files: &BTreeMap<PathBuf, String>) -> anyhow::Result<(
         fs::write(path, text)?;
     }
     Ok(())
-}
-
-fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            found.extend(files_below(&entry.path())?);
-        } else {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
 }

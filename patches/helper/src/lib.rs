@@ -18,7 +18,7 @@ mod trial;
 
 pub use make::{Error, make, materialize, run_build_script};
 pub use manifest::{Manifest, ManifestError};
-pub use own::OwnModules;
+pub use own::{OwnModules, files_below};
 pub use patch::{ApplyError, Patch, PatchError, Series};
 pub use source::{SOURCE_VARIABLE, SourceError, Upstream, source_digest};
 pub use trial::{Misfit, Outcome, Shift, Trial};

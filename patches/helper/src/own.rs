@@ -114,7 +114,11 @@ impl OwnModules {
     }
 }
 
-fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// All files of a folder and of those in it.
+///
+/// # Errors
+/// What the file system says.
+pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -45,6 +45,16 @@ pub struct DenialReport {
     pub flag: Option<String>,
 }
 
+impl RefusedReport {
+    /// What a report says of it: nothing, if nothing was refused.
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self.accesses {
+            0 => Vec::new(),
+            _ => self.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
 impl DenialReport {
     /// A denial of which no more is known than this.
     #[must_use]

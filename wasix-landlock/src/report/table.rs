@@ -39,10 +39,8 @@ impl Report {
         for warning in &self.warnings {
             text += &format!("warning: {}\n", printable(warning));
         }
-        if self.refused.accesses > 0 {
-            for line in self.refused.to_string().lines() {
-                text += &format!("refused: {line}\n");
-            }
+        for line in self.refused.lines() {
+            text += &format!("refused: {line}\n");
         }
         text
     }

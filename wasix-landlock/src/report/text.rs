@@ -61,10 +61,8 @@ impl fmt::Display for Report {
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
         }
-        if self.refused.accesses > 0 {
-            for line in self.refused.to_string().lines() {
-                writeln!(f, "  refused: {line}")?;
-            }
+        for line in self.refused.lines() {
+            writeln!(f, "  refused: {line}")?;
         }
         Ok(())
     }

@@ -213,9 +213,9 @@ impl WasiRunner {
     /// As [`WasiEnvBuilder::landlock_show`], for what `run_wasm` would run on this runtime or engine.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::{error::Error, sync::Arc};
+    /// # fn shown(runtime: Arc<wasmer_wasix::PluggableRuntime>) -> Result<(), Box<dyn Error>> {
     /// use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
-    /// # let runtime: std::sync::Arc<wasmer_wasix::PluggableRuntime> = unimplemented!();
     ///
     /// let mut runner = WasiRunner::new();
     /// runner.with_preopen(|p| p.directory("/srv/data").alias("data").read(true))?;

@@ -76,9 +76,9 @@ impl WasiFunctionEnv {
     /// trap where memory, a table or the instructions were at their end, and asks here what it was.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::error::Error;
+    /// # fn limited(module: wasmer::Module, engine: wasmer::Engine) -> Result<(), Box<dyn Error>> {
     /// use wasmer_wasix::{WasiEnv, profile::Profile};
-    /// # let (module, engine) = (unimplemented!(), wasmer::Engine::default());
     ///
     /// // The engine and the module are made with `Profile::limit_compiler`.
     /// let mut store = wasmer::Store::new(engine.clone());
