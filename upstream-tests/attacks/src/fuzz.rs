@@ -39,14 +39,15 @@ impl fmt::Display for Outcomes {
     }
 }
 
-/// Runs cases at random for that long, or the one that `seed` stands for.
+/// Runs what was found before, and then cases at random for that long, from the one that `first` stands for; for no
+/// time that one alone.
 ///
 /// # Errors
 /// If one can't be run, reaches what is outside, or answers otherwise with the kernel.
-pub fn fuzz(program: &Path, time: Duration, seed: Option<u64>) -> anyhow::Result<Outcomes> {
-    let first = seed.unwrap_or_else(|| fastrand::u64(..));
+pub fn fuzz(program: &Path, time: Duration, first: u64) -> anyhow::Result<Outcomes> {
+    let alone = time.is_zero();
     let (begun, mut outcomes) = (Instant::now(), Outcomes::default());
-    if seed.is_none() {
+    if !alone {
         for case in Case::parse_all(FOUND)? {
             for way in Way::ALL {
                 if way != Way::Runner || case.grants_everything() {
@@ -56,7 +57,7 @@ pub fn fuzz(program: &Path, time: Duration, seed: Option<u64>) -> anyhow::Result
             }
         }
     }
-    while outcomes.cases == 0 || (seed.is_none() && begun.elapsed() < time) {
+    while outcomes.cases == 0 || begun.elapsed() < time {
         let seed = first.wrapping_add(outcomes.cases);
         let (way, case) = generate(&mut Rng::with_seed(seed), seed);
         if let Err(failure) = check(program, way, &case, &mut outcomes) {
@@ -66,7 +67,7 @@ pub fn fuzz(program: &Path, time: Duration, seed: Option<u64>) -> anyhow::Result
         outcomes.cases += 1;
     }
     ensure!(
-        seed.is_some() || (outcomes.succeeded > 0 && outcomes.refused > 0),
+        alone || (outcomes.succeeded > 0 && outcomes.refused > 0),
         "nothing was done, so nothing was shown: {outcomes}"
     );
     Ok(outcomes)

@@ -139,12 +139,13 @@ fn swaps(arguments: &[String], fork: &Fork) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `fuzz SECONDS [SEED]`: calls at random, with the kernel and without it; with a seed, that case alone.
+/// `fuzz SECONDS [SEED]`: calls at random, with the kernel and without it, from that seed on; for 0 seconds, its case
+/// alone.
 fn fuzzes(arguments: &[String]) -> anyhow::Result<()> {
     let usage = "usage: attacks fuzz SECONDS [SEED]";
     let (seconds, seed) = match arguments {
-        [seconds] => (seconds, None),
-        [seconds, seed] => (seconds, Some(seed.parse().context(usage)?)),
+        [seconds] => (seconds, fastrand::u64(..)),
+        [seconds, seed] => (seconds, seed.parse().context(usage)?),
         _ => anyhow::bail!(usage),
     };
     let time = Duration::from_secs(seconds.parse().context(usage)?);

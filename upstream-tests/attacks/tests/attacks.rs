@@ -32,5 +32,6 @@ fn nothing_outside_is_reached_while_the_host_swaps_and_the_kernel_is_not_there()
 
 #[test]
 fn calls_at_random_reach_nothing_outside_and_work_inside_as_without_the_kernel() {
-    attacks(&["fuzz", "25"]);
+    // From the same seed each time, so that it fails for a change and not by chance: what is new, a long run finds.
+    attacks(&["fuzz", "25", "0"]);
 }
