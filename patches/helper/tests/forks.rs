@@ -310,7 +310,8 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         features.extend(own(match &**name {
             "wasmer-wasix" => {
                 "landlock-kernel-alone = [\"virtual-fs/landlock-kernel-alone\"]\n\
-                 compiled-limits = [\"dep:wasmer-middlewares\"]"
+                 compiled-limits = [\"dep:wasmer-middlewares\"]\n\
+                 host-interrupt = [\"wasmer/experimental-host-interrupt\"]"
             }
             _ => "landlock-kernel-alone = []",
         }));

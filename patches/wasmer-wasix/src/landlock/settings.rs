@@ -12,6 +12,7 @@ use wasix_landlock::{
 use super::learning::Learning;
 use super::preopen::{HostPreopen, HostPreopenBuilder};
 use crate::WasiStateCreationError;
+use crate::profile::Applied;
 
 /// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
 ///
@@ -227,7 +228,7 @@ pub(crate) struct Settings {
     pub(super) host_preopens: Vec<HostPreopen>,
     pub(super) landlock: Landlock,
     /// The profile that was put into it last.
-    pub(crate) applied: Option<crate::profile::Applied>,
+    pub(crate) applied: Option<Applied>,
     /// Where the report goes if it is only asked what would be enforced.
     pub(super) shown: Option<Arc<OnceLock<Report>>>,
 }
@@ -276,6 +277,9 @@ impl Settings {
             policy = policy
                 .mode(Mode::Off)
                 .warning("what the module uses is learned: nothing is restricted");
+        }
+        if let Some(warning) = self.applied.as_ref().and_then(Applied::warning) {
+            policy = policy.warning(warning);
         }
         if cfg!(feature = "landlock-kernel-alone") {
             policy = policy.warning(

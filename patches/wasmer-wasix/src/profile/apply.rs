@@ -5,6 +5,7 @@ use std::sync::Arc;
 use virtual_fs::VirtualFile;
 use wasix_landlock::{Level, Protection};
 
+use super::interrupts;
 use super::meter::Meter;
 use super::{Profile, ProfileError, Streams};
 use crate::landlock::{Landlock, Settings};
@@ -28,6 +29,16 @@ impl Applied {
             ),
             None => Meter::default(),
         })
+    }
+
+    /// What of the profile isn't enforced in every case: for the report.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        let limits = &self.profile.limits;
+        let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();
+        (is_left && !interrupts::AVAILABLE).then_some(
+            "a thread that only computes is not ended by `wall-clock-ms`: limit `instructions` as well, or build with the \
+             feature `host-interrupt` of wasmer-wasix",
+        )
     }
 
     /// Sets the streams that the program hasn't set by itself.

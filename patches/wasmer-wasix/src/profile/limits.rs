@@ -119,10 +119,13 @@ impl fmt::Display for Limit {
 /// What is reached ends the module: the call that asked for more does nothing or fails, and the module ends there, or
 /// with its next call of WASI. So does, where the limit is of time, a module that waits. A runner returns at once.
 ///
-/// A thread that computes and calls nothing is ended by `instructions` and by nothing else here: a runner that has
-/// returned at the deadline leaves it behind, computing, as it does one that waits in a call of the host's, such as a
-/// read of a fifo. A process around it, as the crate `wasix-landlock-worker` makes one, can be ended at any time, and
-/// the example `run` ends its own.
+/// A thread that computes and calls nothing is ended by `instructions`, and with the feature `host-interrupt` at every
+/// limit: the module's function ends with a trap. That is Wasmer's `experimental-host-interrupt`, which takes `SIGUSR1`
+/// for itself and looks into a table at each call; nobody else may send that signal. Without it, `wall_clock` without
+/// `instructions` is a warning in the report: a runner returns at the deadline and leaves such a thread behind,
+/// computing, and a program that calls the module's function by itself goes on waiting. So does, with either, one that
+/// waits in a call of the host's which nothing wakes, such as a read of a fifo. A process around it, as the crate
+/// `wasix-landlock-worker` makes one, can be ended at any time, and the example `run` ends its own.
 ///
 /// `memory_pages`, `table_elements` and `instructions` are built into the module when it is compiled, by
 /// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused, and so is one

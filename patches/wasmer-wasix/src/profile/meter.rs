@@ -12,6 +12,7 @@ use crate::types::wasi::{Errno, ExitCode, Snapshot0Clockid};
 use crate::{WasiEnv, WasiProcess};
 
 use super::compiled::{self, Shares};
+use super::interrupts::Interrupts;
 use super::{Groups, Limit, Limits};
 
 type Tell = Arc<dyn Fn(Limit) + Send + Sync>;
@@ -31,6 +32,8 @@ pub(crate) struct Meter {
     /// Whether an instance was given the instructions.
     pub(super) instructions_given: AtomicBool,
     pub(super) shares: Shares,
+    /// How the threads are ended that compute.
+    pub(super) interrupts: Arc<Interrupts>,
 }
 
 /// What is known when the environment is there.
@@ -78,6 +81,7 @@ impl Meter {
             started: OnceLock::new(),
             instructions_given: AtomicBool::new(false),
             shares: Shares::default(),
+            interrupts: Arc::default(),
         }
     }
 
@@ -156,6 +160,7 @@ impl Meter {
             process.terminate(limit.exit_code());
             process.signal_process(Signal::Sigkill);
         }
+        Interrupts::begin(&self.interrupts);
         if let Err(panic) = told {
             resume_unwind(panic);
         }

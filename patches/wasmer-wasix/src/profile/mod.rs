@@ -46,6 +46,7 @@ mod error;
 mod functions;
 mod groups;
 mod imports;
+mod interrupts;
 mod limits;
 mod meter;
 mod network;

@@ -32,6 +32,7 @@ pub(crate) fn begin(
     withhold::check(instance.module(), &meter)
         .map_err(|error| ExportError::Missing(error.to_string()))?;
     compiled::give_instructions(store, instance, &meter, thread);
+    meter.interrupts.add(store);
     Ok(())
 }
 
@@ -43,11 +44,12 @@ fn ended(env: &WasiFunctionEnv, store: &mut Store, outcome: Outcome) -> Outcome 
         return outcome;
     }
     let limit = env.limit_reached(store);
-    if !env.data(store).thread.is_main() {
-        let (meter, instance) = env.meter_and_instance(store);
-        if let Some(instance) = instance {
-            compiled::give_back(store, &instance, &meter);
-        }
+    let (meter, instance) = env.meter_and_instance(store);
+    meter.interrupts.remove(store);
+    if let Some(instance) = instance
+        && !env.data(store).thread.is_main()
+    {
+        compiled::give_back(store, &instance, &meter);
     }
     match limit {
         Some(limit) => Err(RuntimeError::user(Box::new(WasiError::Exit(

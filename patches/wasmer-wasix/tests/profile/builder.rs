@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use wasmer::{Instance, Module, RuntimeError, Store};
+#[cfg(feature = "host-interrupt")]
+use wasmer_types::TrapCode;
 use wasmer_wasix::profile::{Captured, Group, Limit, Profile, Stream};
 use wasmer_wasix::{WasiEnv, WasiError, WasiFunctionEnv};
 
@@ -108,9 +110,51 @@ for_both_compilers! {
             assert_eq!(guest.limit_reached(), Some(Limit::WallClock));
             match error.downcast::<WasiError>() {
                 Ok(WasiError::Exit(code)) => assert_eq!(code.raw(), Limit::WallClock.code()),
+                // It is a trap of the same meaning if it takes some time to wake.
+                Err(_) if cfg!(feature = "host-interrupt") => {}
                 other => panic!("{other:?}"),
             }
         }
+    }
+}
+
+for_both_compilers! {
+    fn what_is_not_ended_at_its_time_is_a_warning(compiler) {
+        let warnings = |profile| {
+            let guest = Guest::new(compiler, &profile, LOOPING);
+            let env = guest.env.data(&guest.store);
+            env.landlock_report().unwrap().warnings.clone()
+        };
+        let time = || Profile::new().limits(|l| l.wall_clock(Duration::from_secs(60)));
+        assert!(warnings(Profile::new()).is_empty());
+        assert!(warnings(time().limits(|l| l.instructions(1 << 40))).is_empty());
+        let told = warnings(time());
+        match cfg!(feature = "host-interrupt") {
+            true => assert!(told.is_empty(), "{told:?}"),
+            false => assert!(told[0].contains("only computes is not ended by `wall-clock-ms`"), "{told:?}"),
+        }
+    }
+}
+
+#[cfg(feature = "host-interrupt")]
+for_both_compilers! {
+    fn what_computes_is_interrupted_when_the_time_is_over(compiler) {
+        let profile = Profile::new().limits(|l| l.wall_clock(Duration::from_millis(200)));
+        let mut guest = Guest::new(compiler, &profile, LOOPING);
+        assert_eq!(guest.start().unwrap_err().to_trap(), Some(TrapCode::HostInterrupt));
+        assert_eq!(guest.limit_reached(), Some(Limit::WallClock));
+        // Also what is called later.
+        assert_eq!(guest.start().unwrap_err().to_trap(), Some(TrapCode::HostInterrupt));
+    }
+}
+
+#[cfg(feature = "host-interrupt")]
+for_both_compilers! {
+    fn what_computes_is_interrupted_in_a_process_that_is_hardened(compiler) {
+        let mut profile = Profile::new().limits(|l| l.wall_clock(Duration::from_millis(200)));
+        profile.enforcement.harden = true;
+        let mut guest = Guest::new(compiler, &profile, LOOPING);
+        assert_eq!(guest.start().unwrap_err().to_trap(), Some(TrapCode::HostInterrupt));
     }
 }
 

@@ -53,6 +53,37 @@ for_both_compilers! {
     }
 }
 
+/// Whether a thread of this process, other than this one, has a processor or waits for one.
+fn computes() -> bool {
+    let own = std::fs::read_link("/proc/thread-self").unwrap();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks.flatten().any(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let state = stat
+            .rsplit_once(") ")
+            .map(|(_, rest)| rest.starts_with('R'));
+        Some(task.file_name().as_os_str()) != own.file_name() && state == Some(true)
+    })
+}
+
+for_both_compilers! {
+    fn threads_that_compute_end_with_the_time(compiler) {
+        let all_compute = starting(2, "(loop (br 0))", "(loop (br 0))");
+        let profile = threaded()
+            .preopen(|p| p.directory("/proc").alias("proc").read(true)) // for `computes`
+            .unwrap()
+            .limits(|l| l.wall_clock(Duration::from_millis(300)));
+        assert_eq!(run(compiler, profile, &all_compute).unwrap(), at(Limit::WallClock));
+        // As documented, and as the report warns: without interrupts they are left behind. With them there comes a time
+        // at which none computes.
+        let comes_to_rest = (0..20).any(|_| {
+            std::thread::sleep(Duration::from_millis(200));
+            !computes()
+        });
+        assert_eq!(comes_to_rest, cfg!(feature = "host-interrupt"));
+    }
+}
+
 for_both_compilers! {
     fn instructions_are_those_of_all_threads(compiler) {
         let profile = |most| threaded().limits(|l| l.instructions(most));
