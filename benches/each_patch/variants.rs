@@ -11,7 +11,7 @@ use crate::cut::{Fork, put, with_absolute_paths};
 
 /// The patches that make operations faster, in the order in which they are added: a patch of `virtual-fs` before
 /// the one of `wasmer-wasix` that calls it. The third is why nothing may be seen of it.
-const FASTER: [(&str, &str, &str); 12] = [
+const FASTER: [(&str, &str, &str); 13] = [
     (
         VIRTUAL_FS,
         "read and write a host file at an offset, without a hand-over",
@@ -58,6 +58,11 @@ const FASTER: [(&str, &str, &str); 12] = [
     (
         WASIX,
         "walk down what is known without copying each directory's inode",
+        "",
+    ),
+    (
+        WASIX,
+        "look for signals once at a call, and for its end without a lock",
         "",
     ),
 ];
