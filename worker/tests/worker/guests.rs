@@ -29,10 +29,13 @@ pub fn copies_input() -> Vec<u8> {
     copies("", "(i32.const 0)")
 }
 
-/// Prints `data/file`, or ends with the exit code 7.
+/// Waits for its input, and prints `data/file`, or ends with the exit code 7.
 pub fn prints_file() -> Vec<u8> {
     copies(
-        "(local.set $fd (i32.const 3))
+        "(i32.store (i32.const 0) (i32.const 4096))
+         (i32.store (i32.const 4) (i32.const 1))
+         (if (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)) (then unreachable))
+         (local.set $fd (i32.const 3))
          (block $opened
             (loop $next
                 (br_if $opened (i32.eqz (call $path_open (local.get $fd) (i32.const 1) (i32.const 1024)

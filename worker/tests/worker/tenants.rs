@@ -24,8 +24,12 @@ for_both_users! {
                         .directory(tenants.directory(tenant), "data", Access::READ)
                 };
                 let run = |request: &Request| {
-                    let mut worker = launcher.spawn(request, Streams::piped()).unwrap();
+                    // Else the module could have come to its end before the kernel is asked.
+                    let (input, end) = std::io::pipe().unwrap();
+                    let streams = Streams::piped().input(Input::Reader(Box::new(input)));
+                    let mut worker = launcher.spawn(request, streams).unwrap();
                     let asked = answers(&mut worker);
+                    drop(end);
                     (asked, finish(worker))
                 };
                 let (asked, (outcome, printed)) = run(&request(own));

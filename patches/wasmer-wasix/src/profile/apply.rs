@@ -36,8 +36,8 @@ impl Applied {
         let limits = &self.profile.limits;
         let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();
         (is_left && !interrupts::AVAILABLE).then_some(
-            "a thread that only computes is not ended by `wall-clock-ms`: limit `instructions` as well, or build with the \
-             feature `host-interrupt` of wasmer-wasix",
+            "`wall-clock-ms` does not end a thread that only computes: limit `instructions` as well, build with the \
+             feature `host-interrupt` of wasmer-wasix, or end the process, as the example `run` does",
         )
     }
 
