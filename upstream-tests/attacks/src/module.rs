@@ -3,6 +3,9 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -25,11 +28,16 @@ const USUAL: u64 = 1 << 2 | 1 << 5 | 1 << 21 | 1 << 14;
 /// Allocate, size, times, sync.
 const USUAL_FOR_WRITING: u64 = 1 << 8 | 1 << 22 | 1 << 23 | 1 << 4;
 
+/// How long a call may take before it is taken for one that never returns. None waits for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The module, which waits for calls.
 pub struct Module {
     child: Child,
     calls: ChildStdin,
-    answers: ChildStdout,
+    answers: Receiver<Vec<u8>>,
+    /// What has come and was not taken.
+    rest: Vec<u8>,
     /// All bytes that calls have handed to the module.
     pub seen: Vec<u8>,
 }
@@ -51,8 +59,9 @@ impl Module {
             .spawn()?;
         Ok(Self {
             calls: child.stdin.take().context("a pipe")?,
-            answers: child.stdout.take().context("a pipe")?,
+            answers: read(child.stdout.take().context("a pipe")?),
             child,
+            rest: Vec::new(),
             seen: Vec::new(),
         })
     }
@@ -101,12 +110,10 @@ impl Module {
         self.calls
             .write_all(&request)
             .context("the module is gone")?;
-        let mut error = [0; 4];
-        self.answers
-            .read_exact(&mut error)
-            .with_context(|| format!("the module is gone after {name}"))?;
-        let mut bytes = vec![0; answer as usize];
-        self.answers.read_exact(&mut bytes)?;
+        let length = answer as usize;
+        let answer = self.answer(4 + length).with_context(|| name.to_owned())?;
+        let (error, bytes) = answer.split_at(4);
+        let (error, bytes) = (error.try_into().unwrap_or_default(), bytes.to_vec());
         Ok(match u32::from_le_bytes(error) {
             0 => Ok(bytes),
             error => Err(Errno::from_number(error)),
@@ -233,6 +240,21 @@ impl Module {
         Ok(outcome.map(|bytes| self.hand_over(bytes)))
     }
 
+    fn answer(&mut self, length: usize) -> anyhow::Result<Vec<u8>> {
+        while self.rest.len() < length {
+            match self.answers.recv_timeout(PATIENCE) {
+                Ok(bytes) => self.rest.extend(bytes),
+                Err(RecvTimeoutError::Disconnected) => bail!("the module is gone"),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.child.kill()?;
+                    bail!("the call has not returned in {PATIENCE:?}");
+                }
+            }
+        }
+        let after = self.rest.split_off(length);
+        Ok(std::mem::replace(&mut self.rest, after))
+    }
+
     /// What a call handed over: a size, and that many bytes.
     fn hand_over(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let (size, bytes) = bytes.split_at(4);
@@ -355,4 +377,18 @@ impl Module {
             .call("path_symlink", data.as_bytes(), 0, &arguments)?
             .map(drop))
     }
+}
+
+/// Reads in a thread of its own, so that it can be waited for a time.
+fn read(mut pipe: ChildStdout) -> Receiver<Vec<u8>> {
+    let (send, receive) = channel();
+    thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = pipe.read(&mut bytes) {
+            if send.send(bytes[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    receive
 }
