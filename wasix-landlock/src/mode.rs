@@ -32,12 +32,17 @@ pub enum Mode {
 impl Mode {
     /// The mode that [`MODE_VARIABLE`] names; [`Mode::Enforce`] when it is unset or empty.
     ///
+    /// Whoever starts a program chooses its environment. A program that was executed with more
+    /// privileges than its caller has (`AT_SECURE` in getauxval(3): set-user-ID, set-group-ID or
+    /// file capabilities) therefore ignores the variable. [`Policy::mode`](crate::Policy::mode)
+    /// makes any program ignore it.
+    ///
     /// # Errors
     ///
     /// [`ModeError`] when it holds anything but a mode's name: a typing error must not switch the
     /// restriction off.
     pub fn from_env() -> Result<Self, ModeError> {
-        match env::var_os(MODE_VARIABLE) {
+        match env::var_os(MODE_VARIABLE).filter(|_| !crate::platform::has_gained_privileges()) {
             None => Ok(Self::Enforce),
             Some(value) if value.is_empty() => Ok(Self::Enforce),
             // What isn't UTF-8 is no mode's name, and is shown with replacement characters.

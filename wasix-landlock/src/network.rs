@@ -65,19 +65,6 @@ impl Network {
         self
     }
 
-    /// Whether this port is granted for anything.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn grants(&self, port: u16) -> bool {
-        [
-            &self.bind_tcp,
-            &self.connect_tcp,
-            &self.bind_udp,
-            &self.send_udp,
-        ]
-        .iter()
-        .any(|ports| ports.contains(&port))
-    }
-
     /// Whether any TCP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_tcp(&self) -> bool {

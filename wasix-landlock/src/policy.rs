@@ -340,6 +340,12 @@ impl Policy {
         self.level(protection) == Level::Strict
     }
 
+    /// Whether the policy says by name how much this protection is wanted.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn names(&self, protection: Protection) -> bool {
+        self.levels.contains_key(&protection)
+    }
+
     /// How much this protection is wanted.
     pub(crate) fn level(&self, protection: Protection) -> Level {
         self.levels.get(&protection).copied().unwrap_or_else(|| {

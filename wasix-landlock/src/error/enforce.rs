@@ -109,21 +109,6 @@ pub enum EnforceError {
         restricted: usize,
     },
 
-    /// The kernel took a right or a scope into the ruleset, and allows what it should deny.
-    #[error(
-        "the kernel doesn't hold `{protection}`: {probe} is still allowed; use another kernel, or \
-         name it optional{}",
-        Partly(*restricted)
-    )]
-    NotHeld {
-        /// The protection.
-        protection: Protection,
-        /// What was tried.
-        probe: String,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
     /// An earlier policy failed when some threads were restricted already.
     #[error("an earlier policy was enforced on a part of the threads only; end this process")]
     PartlyRestricted,
@@ -206,6 +191,25 @@ pub enum EnforceError {
         restricted: usize,
     },
 
+    /// A thread takes none of the signals with which it could be restricted. Of a thread that was
+    /// there before the build, this is found out before anything is restricted.
+    #[error(
+        "thread {tid} (`{name}`, state {state}) can't be restricted: {reason}{}",
+        Partly(*restricted)
+    )]
+    ThreadUnreachable {
+        /// The thread.
+        tid: i32,
+        /// The thread's name, the kernel's `comm`.
+        name: String,
+        /// The thread's state, a letter as `ps(1)` shows it.
+        state: char,
+        /// The reason, and what to do.
+        reason: &'static str,
+        /// Threads restricted by then.
+        restricted: usize,
+    },
+
     /// Threads kept appearing until the deadline.
     #[error(
         "threads kept being started for {deadline:?} ({rounds} rounds), so that not every one was \
@@ -229,8 +233,21 @@ pub enum EnforceError {
     )]
     NoProbe,
 
-    /// Every real-time signal has a handler.
-    #[error("no real-time signal is free to reach the threads with; leave one at its default")]
+    /// The kernel is short of what the proof of a restriction needs, such as a free descriptor.
+    /// Nothing was restricted.
+    #[error(
+        "the restriction can't be proved: {source}; free descriptors or memory before the build"
+    )]
+    Probe {
+        /// The kernel's error.
+        source: io::Error,
+    },
+
+    /// Every real-time signal has a handler, or is blocked or awaited by some thread.
+    #[error(
+        "no real-time signal is free to reach the threads with; leave one at its default, and let no \
+         thread block it or wait for it"
+    )]
     NoFreeSignal,
 
     /// The handler could not be installed.
@@ -263,9 +280,9 @@ impl EnforceError {
             | Self::Restrict { restricted, .. }
             | Self::NotRestricted { restricted, .. }
             | Self::ThreadNotReached { restricted, .. }
+            | Self::ThreadUnreachable { restricted, .. }
             | Self::NotSettled { restricted, .. }
             | Self::NotFiltered { restricted, .. }
-            | Self::NotHeld { restricted, .. }
             | Self::Tasks { restricted, .. } => *restricted > 0,
             Self::NotWithinEnforced { .. }
             | Self::NotInEnforced { .. }
@@ -278,6 +295,7 @@ impl EnforceError {
             | Self::InstancesRunning { .. }
             | Self::ScopeTaken
             | Self::NoProbe
+            | Self::Probe { .. }
             | Self::NoFreeSignal
             | Self::Signal { .. } => false,
         }

@@ -258,6 +258,16 @@ pub enum PrepareError {
         source: io::Error,
     },
 
+    /// The kernel didn't say what it can enforce, for example for want of a free descriptor.
+    #[error(
+        "the kernel can't be asked what it enforces: {source}; free descriptors or memory before \
+         the build"
+    )]
+    Kernel {
+        /// The kernel's error.
+        source: io::Error,
+    },
+
     /// The kernel made no ruleset.
     #[error("the kernel made no Landlock ruleset for {}: {source}", names(rights))]
     Ruleset {

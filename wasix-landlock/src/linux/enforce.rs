@@ -16,7 +16,6 @@ use super::{
     membership, probe,
     process::{self, Enforced, Grant, Process},
     restrict::{Enforcement, threads_report},
-    sys::Attempt,
 };
 use crate::{
     EnforceError, Inherited, Level, Mode, Network, ProtectionStatus, Report, Scope, SweepMethod,
@@ -94,16 +93,17 @@ impl Plan {
                 self.restrict(restriction, &mut process)?;
             }
         }
-        let (report, enforced) = self.settle();
-        if let Some(enforced) = enforced {
-            *process = Process::Under(enforced);
+        let settled = self.settle();
+        if let Some(enforced) = &settled.enforced {
+            *process = Process::Under(Arc::clone(enforced));
         }
-        Ok(report)
+        // What is logged may be seen by a subscriber that asks for the report.
+        drop(process);
+        Ok(settled.announce())
     }
 
-    /// Keeps what was made, and tells what came of it. What was enforced is there if this policy is
-    /// what did it.
-    pub(super) fn settle(self) -> (Arc<Report>, Option<Arc<Enforced>>) {
+    /// Makes the report final.
+    pub(super) fn settle(self) -> Settled {
         let Self {
             report,
             grants,
@@ -111,8 +111,6 @@ impl Plan {
             handled,
             ..
         } = self;
-        created.keep();
-        announce(&report);
         let report = Arc::new(report);
         let enforced = (report.enforced && !report.joined).then(|| {
             Arc::new(Enforced {
@@ -121,7 +119,11 @@ impl Plan {
                 handled,
             })
         });
-        (report, enforced)
+        Settled {
+            report,
+            enforced,
+            created,
+        }
     }
 
     pub(super) fn join(&mut self) {
@@ -184,16 +186,7 @@ impl Plan {
     ) -> Result<(), EnforceError> {
         let Restriction { ruleset, filter } = restriction;
         let best_effort = self.report.mode == Mode::BestEffort;
-        let attempt = match probe::choose(&self.grants) {
-            Some(attempt) => Arc::new(attempt),
-            None if best_effort => {
-                self.report
-                    .warnings
-                    .push(format!("unproved: {}", EnforceError::NoProbe));
-                Arc::new(Attempt::Nothing)
-            }
-            None => return Err(EnforceError::NoProbe),
-        };
+        let attempt = Arc::new(probe::choose(&self.grants, &mut self.report)?);
         let own = BTreeSet::from([ruleset.as_raw_fd()]);
         let own = own.into_iter().chain(attempt.descriptor()).collect();
         descriptors::settle(&self.inherited, &own, &mut self.report)?;
@@ -225,8 +218,25 @@ impl Plan {
     }
 }
 
-/// Logs what came of it.
-fn announce(report: &Report) {
+/// A policy that was carried out.
+#[must_use = "files that were created are removed unless it is announced"]
+pub(super) struct Settled {
+    pub(super) report: Arc<Report>,
+    /// What is in force now; `None` if this policy didn't put it there.
+    pub(super) enforced: Option<Arc<Enforced>>,
+    created: CreatedFiles,
+}
+
+impl Settled {
+    /// Keeps the files that were created, and logs the outcome. The caller holds no lock.
+    pub(super) fn announce(self) -> Arc<Report> {
+        self.created.keep();
+        log(&self.report);
+        self.report
+    }
+}
+
+fn log(report: &Report) {
     if report.enforced && report.mode == Mode::Enforce {
         info!(
             target: "wasix_landlock",

@@ -61,9 +61,7 @@ pub(super) fn choose(
             Some(enforced) => within(policy, report, Arc::clone(enforced)),
             None => Err(PrepareError::InstanceUnrestricted),
         },
-        Process::Free => Kernel::ask()
-            .map_err(|reason| PrepareError::LandlockUnavailable { reason })
-            .and_then(|kernel| on_kernel(policy, report, kernel)),
+        Process::Free => Kernel::ask().and_then(|kernel| on_kernel(policy, report, kernel)),
         Process::Under(_) if policy.scope == Scope::Instance => Err(PrepareError::ScopeTaken),
         Process::Under(enforced) => within(policy, report, enforced),
         Process::Partly => Err(PrepareError::PartlyRestricted),
@@ -179,7 +177,10 @@ pub(super) fn on_kernel(
                         need.abi()
                     ),
                 };
-                report.not_enforced.push(format!("{name}: {why}"));
+                // What nobody asked for is missing without a warning.
+                if policy.names(name) || name.required_by_default() {
+                    report.not_enforced.push(format!("{name}: {why}"));
+                }
                 (ProtectionStatus::NotEnforced { why }, Vec::new())
             }
         };

@@ -41,6 +41,12 @@ pub(crate) enum Problem {
         reason: String,
         deadline: Duration,
     },
+    /// No signal reaches the thread.
+    Unreachable {
+        name: String,
+        state: char,
+        reason: &'static str,
+    },
     NotSettled {
         rounds: usize,
     },
@@ -149,6 +155,17 @@ impl Failure {
                 deadline,
                 restricted,
             },
+            Problem::Unreachable {
+                name,
+                state,
+                reason,
+            } => EnforceError::ThreadUnreachable {
+                tid,
+                name,
+                state,
+                reason,
+                restricted,
+            },
             Problem::NotSettled { rounds } => EnforceError::NotSettled {
                 deadline,
                 rounds,
@@ -162,7 +179,7 @@ impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open { path, .. } => write!(f, "opening {}", path.to_string_lossy()),
-            Self::MakeFifo { .. } => f.write_str("making a fifo"),
+            Self::MakeFifo(_) => f.write_str("making a fifo"),
             Self::Nothing => f.write_str("nothing"),
         }
     }

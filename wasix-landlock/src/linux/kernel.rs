@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::sys::{self, Handled};
-use crate::{Network, Protection, Right, Unavailable, rights::Rights};
+use crate::{Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
 
 /// `LANDLOCK_ACCESS_NET_BIND_TCP` and `..._CONNECT_TCP` in `linux/landlock.h`, ABI 4.
 const BIND_TCP: u64 = 1 << 0;
@@ -37,59 +37,32 @@ impl Kernel {
     ///
     /// The ABI's number is for the report only: a kernel can have less than its number promises,
     /// so each right counts that a ruleset can be made with.
-    pub(crate) fn ask() -> Result<Self, Unavailable> {
-        let abi = sys::abi().map_err(|errno| match errno {
-            libc::ENOSYS => Unavailable::NotImplemented,
-            libc::EOPNOTSUPP => Unavailable::NotEnabled,
-            errno => Unavailable::Other(errno),
+    ///
+    /// # Errors
+    ///
+    /// Landlock is missing, or the kernel failed to answer, for example for want of a descriptor.
+    pub(crate) fn ask() -> Result<Self, PrepareError> {
+        let abi = sys::abi().map_err(|errno| PrepareError::LandlockUnavailable {
+            reason: match errno {
+                libc::ENOSYS => Unavailable::NotImplemented,
+                libc::EOPNOTSUPP => Unavailable::NotEnabled,
+                errno => Unavailable::Other(errno),
+            },
         })?;
-        let fs = |right: &Right| Handled {
-            access_fs: bits([*right].into_iter().collect()),
-            ..Handled::default()
-        };
-        // What the number promises comes at once, and one by one only if it isn't so.
-        let promised: Rights = Right::ALL
-            .iter()
-            .copied()
-            .filter(|right| right.abi() <= abi)
-            .collect();
-        let holds = has(Handled {
-            access_fs: bits(promised),
-            ..Handled::default()
-        });
-        // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
-        // that error has the kernel's answer in it.
-        let rights = Right::ALL
-            .iter()
-            .copied()
-            .filter(|right| {
-                right.abi() == 1 || (holds && promised.contains(*right)) || has(fs(right))
-            })
-            .collect();
-        let network = [BIND_TCP, CONNECT_TCP, BIND_UDP, SEND_UDP]
-            .into_iter()
-            .filter(|bit| {
-                has(Handled {
-                    access_net: *bit,
-                    ..Handled::default()
-                })
-            })
-            .sum();
-        let scopes = [SCOPE_ABSTRACT_SOCKET, SCOPE_SIGNAL]
-            .into_iter()
-            .filter(|bit| {
-                has(Handled {
-                    scoped: *bit,
-                    ..Handled::default()
-                })
-            })
-            .sum();
         Ok(Self {
             abi,
             errata: sys::errata(),
-            rights,
-            network,
-            scopes,
+            rights: rights(abi)?,
+            network: each([BIND_TCP, CONNECT_TCP, BIND_UDP, SEND_UDP], |access_net| {
+                Handled {
+                    access_net,
+                    ..Handled::default()
+                }
+            })?,
+            scopes: each([SCOPE_ABSTRACT_SOCKET, SCOPE_SIGNAL], |scoped| Handled {
+                scoped,
+                ..Handled::default()
+            })?,
         })
     }
 
@@ -104,8 +77,59 @@ impl Kernel {
     }
 }
 
-fn has(handled: Handled) -> bool {
-    sys::create_ruleset(&handled).is_ok()
+/// The access rights that the kernel handles.
+fn rights(abi: u32) -> Result<Rights, PrepareError> {
+    let handled = |rights: Rights| Handled {
+        access_fs: bits(rights),
+        ..Handled::default()
+    };
+    // What the number promises comes at once, and one by one only if it isn't so.
+    let promised: Rights = Right::ALL
+        .iter()
+        .copied()
+        .filter(|right| right.abi() <= abi)
+        .collect();
+    let has_promised = has(handled(promised))?;
+    let mut rights = Rights::default();
+    for right in Right::ALL.iter().copied() {
+        // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
+        // that error has the kernel's answer in it.
+        if right.abi() == 1
+            || (has_promised && promised.contains(right))
+            || has(handled([right].into_iter().collect()))?
+        {
+            rights.extend([right]);
+        }
+    }
+    Ok(rights)
+}
+
+/// Those of the bits that the kernel takes into a ruleset.
+fn each<const N: usize>(
+    bits: [u64; N],
+    handled: impl Fn(u64) -> Handled,
+) -> Result<u64, PrepareError> {
+    bits.into_iter().try_fold(0, |all, bit| {
+        Ok(if has(handled(bit))? { all | bit } else { all })
+    })
+}
+
+/// Whether the kernel takes this into a ruleset.
+fn has(handled: Handled) -> Result<bool, PrepareError> {
+    match sys::create_ruleset(&handled) {
+        Ok(_) => Ok(true),
+        // A bit that it doesn't know, a field that it doesn't have, Landlock switched off. Any other
+        // error says nothing of what the kernel can do.
+        Err(source)
+            if matches!(
+                source.raw_os_error(),
+                Some(libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(source) => Err(PrepareError::Kernel { source }),
+    }
 }
 
 /// What of Landlock a protection needs.

@@ -21,7 +21,7 @@ use super::{
     restrict,
     sys::{self, Attempt},
 };
-use crate::{EnforceError, Mode, Report, SweepMethod};
+use crate::{EnforceError, Report, SweepMethod};
 
 /// The number of the next instance.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -161,7 +161,7 @@ impl Plan {
         let next = mem::replace(&mut self.next, Next::Nothing);
         if matches!(next, Next::Join) {
             self.join();
-            return Ok(self.settle().0);
+            return Ok(self.settle().announce());
         }
         // Held until the instance counts.
         let process = process::lock();
@@ -174,37 +174,28 @@ impl Plan {
             (Next::Restrict(restriction), Process::Free) => self.restrict_here(restriction)?,
             (Next::Nothing | Next::Join, _) => Arc::new(Attempt::Nothing),
         };
-        let (report, enforced) = self.settle();
+        let settled = self.settle();
         ALIVE.fetch_add(1, Ordering::SeqCst);
         let membership = Membership(Arc::new(Inner {
             id: NEXT.fetch_add(1, Ordering::SeqCst),
-            report: Arc::clone(&report),
-            enforced,
+            report: Arc::clone(&settled.report),
+            enforced: settled.enforced.clone(),
             attempt,
             threads: AtomicUsize::new(0),
         }));
         membership.mark();
-        Ok(report)
+        drop(process);
+        Ok(settled.announce())
     }
 
     fn restrict_here(&mut self, restriction: Restriction) -> Result<Arc<Attempt>, EnforceError> {
         let Restriction { ruleset, filter } = restriction;
         let started = Instant::now();
-        let attempt = match probe::choose(&self.grants) {
-            Some(attempt) => Arc::new(attempt),
-            None if self.report.mode == Mode::BestEffort => {
-                self.report
-                    .warnings
-                    .push(format!("unproved: {}", EnforceError::NoProbe));
-                Arc::new(Attempt::Nothing)
-            }
-            None => return Err(EnforceError::NoProbe),
-        };
+        let attempt = Arc::new(probe::choose(&self.grants, &mut self.report)?);
         let own = [ruleset.as_raw_fd()]
             .into_iter()
             .chain(attempt.descriptor());
         descriptors::settle(&self.inherited, &own.collect(), &mut self.report)?;
-        let trials = restrict::trials(&mut self.report);
         match filter.map(Filter::install_here) {
             None | Some(Ok(None)) => {}
             Some(Ok(Some(refusal))) => {
@@ -221,7 +212,6 @@ impl Plan {
         // Of the other threads none is touched, so that nothing of the process has to end.
         judge(sys::current_thread(), visit, &attempt, true, true)
             .map_err(|failure| failure.into_error(0, self.deadline))?;
-        restrict::settle_trials(trials, 0, &mut self.report)?;
         let mut threads = restrict::threads_report(SweepMethod::CallingThread, started);
         (threads.total, threads.proved) = (1, 1);
         if !matches!(*attempt, Attempt::Nothing) {

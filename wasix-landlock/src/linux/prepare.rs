@@ -471,6 +471,7 @@ fn status(hosts: &[HostReport], unrestricted: bool) -> Status {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::{super::kernel::Kernel, *};
+    use crate::ProtectionStatus;
 
     /// What an older kernel has. Its rulesets can be made on any newer one.
     fn kernel(abi: u32) -> Kernel {
@@ -540,7 +541,17 @@ mod tests {
             .iter()
             .filter_map(|what| what.split(':').next())
             .collect();
-        assert_eq!(missing, ["truncate", "ioctl-device", "resolve-unix"]);
+        // What is optional unless named is under the protections only.
+        assert_eq!(missing, ["truncate", "ioctl-device"]);
+        let status = |name| {
+            let mut all = work.report.protections.iter();
+            all.find(|protection| protection.name == name)
+                .map(|protection| protection.status.clone())
+        };
+        assert!(matches!(
+            status(Protection::ResolveUnix),
+            Some(ProtectionStatus::NotEnforced { .. })
+        ));
     }
 
     #[test]

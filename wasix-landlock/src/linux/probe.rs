@@ -1,20 +1,21 @@
 //! Choosing what shows that a thread is restricted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::RandomState},
     env,
     ffi::CString,
     fs::{self, OpenOptions},
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{MetadataExt, OpenOptionsExt},
-    },
+    hash::BuildHasher,
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
-    process,
 };
 
-use super::{process::Grant, sys::Attempt};
-use crate::{Right, rights::Rights};
+use super::{
+    process::Grant,
+    sys::{Attempt, Fifo},
+};
+use crate::{EnforceError, Mode, Report, Right, rights::Rights};
 
 /// Where to look for something to open, directories first: opening one touches no data.
 const CANDIDATES: &[(&str, Right)] = &[
@@ -28,8 +29,9 @@ const CANDIDATES: &[(&str, Right)] = &[
     ("/etc/passwd", Right::ReadFile),
 ];
 
-/// Finds something that is allowed now and won't be under these grants; `None` if there is nothing.
-pub(crate) fn choose(grants: &[Grant]) -> Option<Attempt> {
+/// Finds something that is allowed now and won't be under these grants. A policy in mode
+/// `best-effort` goes without where there is nothing, with a warning in its report.
+pub(crate) fn choose(grants: &[Grant], report: &mut Report) -> Result<Attempt, EnforceError> {
     let mut granted: HashMap<(u64, u64), Rights> = HashMap::new();
     for grant in grants {
         if let Some(inode) = grant.inode {
@@ -37,11 +39,28 @@ pub(crate) fn choose(grants: &[Grant]) -> Option<Attempt> {
             *rights = rights.union(grant.rights);
         }
     }
-    CANDIDATES
+    let opens = CANDIDATES
         .iter()
         .filter(|(path, right)| !is_granted(Path::new(path), *right, &granted))
-        .find_map(|(path, right)| open(path, *right))
-        .or_else(make_fifo)
+        .filter_map(|(path, right)| open(path, *right));
+    let attempts = opens.chain(fifos());
+    let mut lacking = None;
+    for attempt in attempts {
+        match attempt.run() {
+            Ok(()) => return Ok(attempt),
+            // The kernel was short of something, which says nothing of what is allowed.
+            Err(errno @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => lacking = Some(errno),
+            Err(_) => {}
+        }
+    }
+    let error = lacking.map_or(EnforceError::NoProbe, |errno| EnforceError::Probe {
+        source: io::Error::from_raw_os_error(errno),
+    });
+    if report.mode != Mode::BestEffort {
+        return Err(error);
+    }
+    report.warnings.push(format!("unproved: {error}"));
+    Ok(Attempt::Nothing)
 }
 
 /// Whether a grant covers it. Asked by inode, as the kernel does, since a bind mount gives a
@@ -65,29 +84,26 @@ fn open(path: &str, right: Right) -> Option<Attempt> {
     } else {
         0
     };
-    let attempt = Attempt::Open {
+    Some(Attempt::Open {
         path: CString::new(path).ok()?,
         flags: libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | directory,
-    };
-    attempt.run().is_ok().then_some(attempt)
+    })
 }
 
-/// Making a fifo is never granted, wherever. The name is this process's own, and the fifo is gone
-/// again at once.
-fn make_fifo() -> Option<Attempt> {
+/// Making a fifo is never granted, wherever. The name is one that nothing else has, and the fifo is
+/// gone again at once.
+fn fifos() -> impl Iterator<Item = Attempt> {
     let mut places = vec![env::temp_dir(), env::current_dir().unwrap_or_default()];
     places.push("/dev/shm".into());
-    places.into_iter().find_map(|place| {
+    places.into_iter().filter_map(|place| {
         let directory = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
             .open(&place)
             .ok()?;
-        let name = format!(".wasix-landlock-probe-{}", process::id());
-        let attempt = Attempt::MakeFifo {
-            directory: directory.into(),
-            name: CString::new(Path::new(&name).as_os_str().as_bytes()).ok()?,
-        };
-        attempt.run().is_ok().then_some(attempt)
+        // Randomly seeded for each process, so that what a killed one has left is no obstacle.
+        let random = RandomState::new().hash_one(&place);
+        let prefix = format!(".wasix-landlock-{random:016x}-");
+        Some(Attempt::MakeFifo(Fifo::new(directory.into(), &prefix)))
     })
 }

@@ -1,20 +1,18 @@
 //! Restricting the threads, and proving it.
 
 use std::{
-    io,
+    io, mem,
     os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use tracing::warn;
-
 use super::{
     filter::{Failed, Filter},
-    held::Trials,
     judge::{Failure, Problem, judge},
-    sys::{self, Attempt, Call, Handler, HandlerError, Visit},
+    reach::Reach,
+    sys::{self, Attempt, Call, Visit},
     tasks::{Listing, Tasks},
     threads::{Asked, Sweep, Swept},
 };
@@ -46,15 +44,7 @@ enum Others {
     /// They can't be reached, which the policy lets pass.
     Unreachable,
     /// They can be listed and signalled.
-    Reachable(Reach),
-}
-
-/// What reaches the other threads. It is all there before anything is restricted: afterwards it
-/// could not be had, and what is lacking is an error that has cost nothing.
-struct Reach {
-    tasks: Tasks,
-    listing: Listing,
-    handler: Handler,
+    Reachable(Box<Reach>),
 }
 
 impl Enforcement<'_> {
@@ -71,7 +61,6 @@ impl Enforcement<'_> {
             lacks_all_threads(report, &error.to_string());
             Ok(Others::Unreachable)
         })?;
-        let trials = trials(report);
         let can_sync = report.abi >= THREAD_SYNC_ABI;
         let (swept, synced) = match others {
             Others::None => {
@@ -82,7 +71,7 @@ impl Enforcement<'_> {
                 self.filter(report)?;
                 (Swept::default(), can_sync && self.restrict_at_once(1)?)
             }
-            Others::Reachable(reach) => self.visit(reach, can_sync, report)?,
+            Others::Reachable(reach) => self.visit(*reach, can_sync, report)?,
         };
         if swept.foreign > 0 {
             report.warnings.push(format!(
@@ -92,8 +81,9 @@ impl Enforcement<'_> {
             ));
         }
         self.restrict_caller(synced)?;
-        self.settle_trials(trials, report)?;
-
+        if !synced && swept.proved + swept.inherited > 0 {
+            warn_of_single_domains(report);
+        }
         let method = if synced {
             SweepMethod::KernelThreadSync
         } else {
@@ -137,10 +127,6 @@ impl Enforcement<'_> {
         lacks_filter(failed, report)
     }
 
-    fn settle_trials(&self, trials: Trials, report: &mut Report) -> Result<(), EnforceError> {
-        settle_trials(trials, self.restricted, report)
-    }
-
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
     /// layer too many, it would refuse in every thread, and now is when nothing is lost yet.
     fn rehearse(&self) -> Result<(), EnforceError> {
@@ -167,26 +153,13 @@ impl Enforcement<'_> {
             .map_err(|failure| failure.into_error(0, self.deadline))
     }
 
-    /// Lists the other threads, and gets the signal to reach them with.
+    /// Finds the other threads, and gets the signal to reach them with.
     fn find_others(&self) -> Result<Others, EnforceError> {
-        let tasks_error = |source| EnforceError::Tasks {
-            source,
-            restricted: 0,
-        };
         if Tasks::is_alone() {
             return Ok(Others::None);
         }
-        let tasks = Tasks::open().map_err(tasks_error)?;
-        let listing = tasks.list().map_err(tasks_error)?;
-        let handler = Handler::install().map_err(|error| match error {
-            HandlerError::NoneFree => EnforceError::NoFreeSignal,
-            HandlerError::Install { signal, source } => EnforceError::Signal { signal, source },
-        })?;
-        Ok(Others::Reachable(Reach {
-            tasks,
-            listing,
-            handler,
-        }))
+        let reach = Reach::prepare(self.deadline, self.lenient)?;
+        Ok(Others::Reachable(Box::new(reach)))
     }
 
     /// Restricts and proves every other thread. Returns whether the kernel did it, and for this
@@ -201,7 +174,11 @@ impl Enforcement<'_> {
             tasks,
             listing,
             handler,
+            mut survey,
         } = reach;
+        // A listing after the kernel's own restriction shows numbers only.
+        let can_sync = can_sync && !tasks.is_of_other_namespace();
+        let unreachable = mem::take(&mut survey.unreachable);
         let mut sweep = Sweep {
             tasks: &tasks,
             handler: &handler,
@@ -209,14 +186,17 @@ impl Enforcement<'_> {
             ruleset: Some(self.ruleset.as_raw_fd()),
             deadline: self.deadline,
             lenient: self.lenient,
-            asked: Asked::default(),
+            survey: &survey,
+            asked: Asked::without(unreachable),
         };
         let (mut swept, synced, error) = self.sweep(&mut sweep, listing, can_sync, report);
         // A signal that is still under way would end the process if its handler were gone.
         if !swept.unanswered
             && let Err(error) = handler.restore()
         {
-            warn!(target: "wasix_landlock", %error, "the signal handler stays");
+            report
+                .warnings
+                .push(format!("the handler of a signal stays installed: {error}"));
         }
         if let Some(error) = error {
             return Err(error);
@@ -362,43 +342,22 @@ pub(super) fn lacks_filter(failed: Failed, report: &mut Report) -> Result<(), En
     Ok(())
 }
 
-/// Tries what the ruleset denies beyond files, and settles for less where the policy does.
-pub(super) fn settle_trials(
-    trials: Trials,
-    restricted: usize,
-    report: &mut Report,
-) -> Result<(), EnforceError> {
-    for not_held in trials.run() {
-        let name = not_held.protection;
-        let strict = report
-            .protections
-            .iter()
-            .any(|protection| protection.name == name && protection.level == Level::Strict);
-        if strict && report.mode == Mode::Enforce {
-            return Err(EnforceError::NotHeld {
-                protection: name,
-                probe: not_held.what,
-                restricted,
-            });
-        }
-        let why = format!("the kernel doesn't hold it: {} is allowed", not_held.what);
-        lacks(report, &why, |protection| protection.name == name);
-    }
-    Ok(())
-}
-
-/// Makes ready what shows whether the kernel holds the ruleset.
-pub(super) fn trials(report: &mut Report) -> Trials {
-    let held: Vec<Protection> = report
-        .protections
-        .iter()
-        .filter(|protection| protection.by.contains(&Layer::Landlock))
-        .map(|protection| protection.name)
+/// Says what follows from a domain of each thread's own. Only the kernel's own thread
+/// synchronisation puts all threads into one, and a scope ends at the domain's border.
+fn warn_of_single_domains(report: &mut Report) {
+    let enforced: Vec<&str> = [Protection::SignalScope, Protection::AbstractSocketScope]
+        .into_iter()
+        .filter(|scope| report.protects(*scope))
+        .map(Protection::name)
         .collect();
-    let ports = report.network.clone().unwrap_or_default();
-    let (trials, untried) = Trials::new(&held, &ports);
-    report.warnings.extend(untried);
-    trials
+    if !enforced.is_empty() {
+        report.warnings.push(format!(
+            "{}: below Landlock ABI 8 each thread that ran before the build is a domain of its own, \
+             so that such threads can neither connect to each other's abstract sockets nor signal \
+             processes that another one starts; start these threads after the build",
+            enforced.join(", ")
+        ));
+    }
 }
 
 pub(crate) fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {

@@ -1,26 +1,30 @@
 //! The threads of this process, as `/proc/self/task` shows them.
 
 use std::{
-    collections::HashSet,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    ffi::CString,
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::{
         fd::AsFd,
         unix::fs::{FileExt, MetadataExt},
     },
-    process,
 };
 
 use super::sys;
 
-/// `/proc/self/task`, opened before anything is restricted: it can be listed through this
-/// descriptor afterwards, and not opened any more.
+/// `/proc/self/task`, opened before anything is restricted: a descriptor from before can be listed
+/// afterwards, and the path can't be opened any more.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     directory: File,
-    /// The leader's `stat`, unless it is the calling thread. The leader is the one thread that
-    /// stays around when it has ended.
+    /// The `stat` of the process's first thread, unless that is the calling one. The first thread
+    /// is the one that stays listed when it has ended.
     leader: Option<File>,
+    /// For each thread, its number in the PID namespace of the mounted `/proc`. `None` where that is
+    /// the namespace of this process.
+    elsewhere: Option<RefCell<HashMap<i32, i32>>>,
 }
 
 /// The links of `/proc/self/task`: `.`, `..`, and one per thread.
@@ -29,13 +33,14 @@ const LINKS_WITHOUT_THREADS: u64 = 2;
 /// One listing.
 #[derive(Debug)]
 pub(crate) struct Listing {
+    /// The threads' numbers, as this process knows them.
     pub(crate) threads: Vec<i32>,
-    /// Whether it has as many entries as there are threads. A thread that ends meanwhile can cut a
-    /// listing short.
+    /// Whether the listing has as many entries as there are threads, the calling one among them. A
+    /// thread that ends meanwhile can cut a listing short.
     pub(crate) complete: bool,
 }
 
-/// What is known about a thread.
+/// A thread's `status` and signal wait.
 #[derive(Debug)]
 pub(crate) struct Description {
     pub(crate) name: Option<String>,
@@ -45,64 +50,153 @@ pub(crate) struct Description {
     pub(crate) blocked: Option<u64>,
 }
 
+/// A thread's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// The thread has ended.
+    Ended,
+    /// The thread can run. `started` tells it from another thread that has got its number since:
+    /// clock ticks since boot, `None` where `/proc` can't be read any more.
+    Going { started: Option<u64> },
+}
+
 impl Tasks {
     pub(crate) fn open() -> io::Result<Self> {
-        let leader = if leads(sys::current_thread()) {
+        let directory = File::open("/proc/self/task")?;
+        if !sys::is_proc(directory.as_fd()) {
+            return Err(io::Error::other(
+                "what is mounted there is no proc file system",
+            ));
+        }
+        let status = fs::read_to_string("/proc/thread-self/status")?;
+        let numbers = numbers(&status).unwrap_or_default();
+        let this = sys::current_thread();
+        if numbers.last() != Some(&this) {
+            return Err(io::Error::other(format!(
+                "the calling thread is {this}, and /proc shows it as {numbers:?}"
+            )));
+        }
+        let leader = if sys::leads(this) {
             None
         } else {
-            Some(File::open(format!(
-                "/proc/self/task/{}/stat",
-                process::id()
-            ))?)
+            // The process's own state is that of its first thread.
+            Some(File::open("/proc/self/stat")?)
         };
         Ok(Self {
-            directory: File::open("/proc/self/task")?,
+            directory,
             leader,
+            // One number for each PID namespace, from the one of the mounted /proc down to this
+            // process's.
+            elsewhere: (numbers.len() > 1).then(RefCell::default),
         })
     }
 
-    /// Whether the calling thread is the only one, so that nobody can start another. A leader that
-    /// has ended is counted.
+    /// Whether the calling thread is the only one, so that nobody can start another. A first thread
+    /// that has ended counts.
+    ///
+    /// The kernel is asked without `/proc`, unless a seccomp filter refuses the call.
     pub(crate) fn is_alone() -> bool {
-        fs::metadata("/proc/self/task")
-            .is_ok_and(|found| found.nlink() == LINKS_WITHOUT_THREADS + 1)
+        sys::is_only_thread().unwrap_or_else(|| {
+            Self::open().is_ok_and(|tasks| tasks.count().is_ok_and(|count| count == 1))
+        })
+    }
+
+    /// Whether the mounted `/proc` belongs to another PID namespace, so that a new thread's number
+    /// has to be read from its `status`.
+    pub(crate) const fn is_of_other_namespace(&self) -> bool {
+        self.elsewhere.is_some()
+    }
+
+    /// The number of threads.
+    fn count(&self) -> io::Result<u64> {
+        let links = self.directory.metadata()?.nlink();
+        Ok(links.saturating_sub(LINKS_WITHOUT_THREADS))
     }
 
     /// Whether these are all the threads there are.
     ///
-    /// Counted first, looked for afterwards: whoever is still there was there when it was counted,
-    /// so that equal numbers leave room for nobody else at that moment.
+    /// The threads are counted first and looked for afterwards: whoever is still there was there
+    /// when they were counted, so that equal numbers leave room for nobody else at that moment.
     pub(crate) fn are_all(&self, known: &HashSet<i32>) -> bool {
-        let Ok(found) = self.directory.metadata() else {
+        let Ok(count) = self.count() else {
             return false;
         };
-        let count = found.nlink().saturating_sub(LINKS_WITHOUT_THREADS);
         let alive = known.iter().filter(|tid| sys::thread_exists(**tid)).count();
         u64::try_from(alive).is_ok_and(|alive| alive == count)
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
-        let threads: Vec<i32> = sys::list_directory(self.directory.as_fd())?
+        let listed: Vec<i32> = sys::list_directory(self.directory.as_fd())?
             .into_iter()
             .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
             .collect();
-        let links = self.directory.metadata()?.nlink();
-        let expected = links.saturating_sub(LINKS_WITHOUT_THREADS);
-        let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected);
+        let expected = self.count()?;
+        let threads = self.own_numbers(listed)?;
+        let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected)
+            && threads.contains(&sys::current_thread());
         Ok(Listing { threads, complete })
     }
 
-    /// Whether a thread can still run. A leader that has ended stays until the others have.
+    /// Translates numbers of the mounted `/proc` into those that this process uses. A thread that
+    /// has ended meanwhile is left out.
+    fn own_numbers(&self, listed: Vec<i32>) -> io::Result<Vec<i32>> {
+        let Some(elsewhere) = &self.elsewhere else {
+            return Ok(listed);
+        };
+        let mut known = HashMap::new();
+        for number in listed {
+            if let Some(status) = self.read(number, "status")? {
+                let own = numbers(&status)
+                    .and_then(|numbers| numbers.last().copied())
+                    .ok_or_else(|| io::Error::other("no NSpid in a thread's status"))?;
+                known.insert(own, number);
+            }
+        }
+        let threads = known.keys().copied().collect();
+        elsewhere.replace(known);
+        Ok(threads)
+    }
+
+    /// A thread's number in the mounted `/proc`.
+    fn listed_number(&self, tid: i32) -> i32 {
+        match &self.elsewhere {
+            // One that was never listed has no entry there.
+            Some(elsewhere) => elsewhere.borrow().get(&tid).copied().unwrap_or(0),
+            None => tid,
+        }
+    }
+
+    /// Reads a file of a thread by its number in the mounted `/proc`; `None` if the thread has
+    /// ended.
+    fn read(&self, listed: i32, file: &str) -> io::Result<Option<String>> {
+        let path = CString::new(format!("{listed}/{file}"))?;
+        let mut text = Vec::new();
+        let read = sys::open_at(self.directory.as_fd(), &path, libc::O_RDONLY)
+            .and_then(|mut file| file.read_to_end(&mut text));
+        match read {
+            Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Err(error) if ended(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the thread is still listed. Landlock doesn't mediate this question, so that a
+    /// restricted thread may ask as well.
+    pub(crate) fn is_listed(&self, tid: i32) -> bool {
+        CString::new(self.listed_number(tid).to_string())
+            .is_ok_and(|name| sys::exists_at(self.directory.as_fd(), &name))
+    }
+
+    /// Whether a thread can still run. A first thread that has ended stays until the others have.
     pub(crate) fn life(&self, tid: i32) -> Life {
-        if !sys::thread_exists(tid) || (leads(tid) && self.leader_has_ended()) {
+        if !(sys::thread_exists(tid) || self.is_listed(tid))
+            || (sys::leads(tid) && self.leader_has_ended())
+        {
             return Life::Ended;
         }
-        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
         Life::Going {
-            started: after_name(&stat)
-                // The start is the 22nd field of proc_pid_stat(5), the state after the name the
-                // third.
-                .and_then(|fields| fields.split(' ').nth(19)?.parse().ok()),
+            // The start is the 22nd field of proc_pid_stat(5).
+            started: self.stat_field(tid, 22),
         }
     }
 
@@ -117,43 +211,93 @@ impl Tasks {
         let text = String::from_utf8_lossy(buffer.get(..read).unwrap_or_default());
         after_name(&text).is_some_and(|fields| fields.starts_with(['Z', 'X']))
     }
+
+    /// A field of a thread's `stat`, numbered as in proc_pid_stat(5), from the third on.
+    fn stat_field(&self, tid: i32, field: usize) -> Option<u64> {
+        let stat = self.read(self.listed_number(tid), "stat").ok()??;
+        after_name(&stat)?
+            .split(' ')
+            .nth(field.checked_sub(3)?)?
+            .parse()
+            .ok()
+    }
+
+    /// Whether a thread is the kernel's own, in this process for an io_uring instance: it runs no
+    /// code of this process, and takes no signal.
+    pub(crate) fn is_kernel_worker(&self, tid: i32) -> bool {
+        /// `PF_IO_WORKER` and `PF_USER_WORKER` in `linux/sched.h`.
+        const WORKER: u64 = 0x10 | 0x4000;
+        self.stat_field(tid, 9)
+            .is_some_and(|flags| flags & WORKER != 0)
+    }
+
+    /// The signals that a thread waits for in `sigwait(3)` or the like, the first signal in the
+    /// lowest bit. Such a thread takes a signal without running its handler.
+    ///
+    /// While it waits, its mask in `status` lacks them.
+    pub(crate) fn awaited(&self, tid: i32) -> u64 {
+        self.read_awaited(tid).unwrap_or(0)
+    }
+
+    fn read_awaited(&self, tid: i32) -> Option<u64> {
+        let text = self.read(self.listed_number(tid), "syscall").ok()??;
+        let mut words = text.split_ascii_whitespace();
+        let number: i64 = words.next()?.parse().ok()?;
+        if number != libc::SYS_rt_sigtimedwait {
+            return None;
+        }
+        let set = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+        let mut mask = [0; size_of::<u64>()];
+        File::open("/proc/self/mem")
+            .and_then(|memory| memory.read_exact_at(&mut mask, set))
+            .ok()?;
+        Some(u64::from_ne_bytes(mask))
+    }
+
+    /// Describes a thread. A caller that is restricted itself can't ask, and gets an empty
+    /// description.
+    pub(crate) fn describe(&self, tid: i32) -> Description {
+        let status = self
+            .read(self.listed_number(tid), "status")
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        Description {
+            name: field(&status, "Name").map(str::to_owned),
+            state: field(&status, "State")
+                .and_then(|state| state.chars().next())
+                .unwrap_or('?'),
+            blocked: field(&status, "SigBlk").and_then(|mask| u64::from_str_radix(mask, 16).ok()),
+        }
+    }
 }
 
-/// Whether it is the process's first thread.
-fn leads(tid: i32) -> bool {
-    u32::try_from(tid).is_ok_and(|tid| tid == process::id())
+/// Whether the error means that a thread has ended.
+fn ended(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
-/// How a thread is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// It has ended.
-    Ended,
-    /// It can run. `started` tells it from another thread that has got its number since: clock
-    /// ticks since boot, `None` where `/proc` can't be read any more.
-    Going { started: Option<u64> },
+/// A field of a `status` file.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
+/// A thread's numbers in a `status` file: in the PID namespace of the mounted `/proc`, and in each
+/// one beneath that down to the thread's own.
+fn numbers(status: &str) -> Option<Vec<i32>> {
+    // A kernel without PID namespaces has no NSpid.
+    field(status, "NSpid")
+        .or_else(|| field(status, "Pid"))?
+        .split_ascii_whitespace()
+        .map(|number| number.parse().ok())
+        .collect()
 }
 
 /// The fields of a `stat` file after the name. That is in parentheses and may hold any character,
 /// even one of those.
 fn after_name(stat: &str) -> Option<&str> {
     stat.rsplit_once(") ").map(|(_, fields)| fields)
-}
-
-/// What `/proc` says about a thread. A thread that is restricted itself can't ask.
-pub(crate) fn describe(tid: i32) -> Description {
-    let status = fs::read_to_string(format!("/proc/self/task/{tid}/status")).unwrap_or_default();
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-    };
-    Description {
-        name: field("Name").map(str::to_owned),
-        state: field("State")
-            .and_then(|state| state.chars().next())
-            .unwrap_or('?'),
-        blocked: field("SigBlk").and_then(|mask| u64::from_str_radix(mask, 16).ok()),
-    }
 }

@@ -6,18 +6,17 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    io, mem,
     os::fd::RawFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tracing::debug;
-
 use super::{
     judge::{Failure, Judged, Problem, judge},
+    reach::{Kind, Survey, poller},
     sys::{self, Attempt, Handler, Round, State},
-    tasks::{self, Life, Listing, Tasks},
+    tasks::{Life, Listing, Tasks},
 };
 
 /// How long to wait at first before looking whether threads have ended.
@@ -36,6 +35,8 @@ pub(crate) struct Sweep<'a> {
     pub(crate) deadline: Duration,
     /// Whether to go on after a thread that can't be restricted.
     pub(crate) lenient: bool,
+    /// What `/proc` said of the threads before.
+    pub(crate) survey: &'a Survey,
     /// What the threads said before anything was restricted, if they were asked.
     pub(crate) asked: Asked,
 }
@@ -43,8 +44,6 @@ pub(crate) struct Sweep<'a> {
 /// What threads said when they were asked, nothing being restricted yet.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    /// Their names. `/proc` doesn't tell them any more afterwards.
-    names: HashMap<i32, String>,
     /// Whether one shows a sign of a restriction of its own: a probe that is denied already, or
     /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
     foreign: bool,
@@ -55,6 +54,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Starts with threads that can't be asked, and are let pass.
+    pub(crate) fn without(failures: Vec<Failure>) -> Self {
+        Self {
+            failures,
+            ..Self::default()
+        }
+    }
+
     /// Whether the kernel may restrict all threads at once. It would take away what a thread has
     /// put on itself, and wait forever for one that doesn't come back from a system call.
     pub(crate) const fn may_be_synced(&self) -> bool {
@@ -88,18 +95,24 @@ impl Swept {
 }
 
 impl Sweep<'_> {
+    /// The threads that aren't visited: the calling one, which comes last, those that need no visit,
+    /// and those that no signal reaches.
+    fn left_out(&self) -> impl Iterator<Item = i32> {
+        let unreached = self.asked.failures.iter().map(|failure| failure.tid);
+        let exempt = self.survey.exempt.iter().copied();
+        unreached.chain(exempt).chain([sys::current_thread()])
+    }
+
     /// Visits every thread of `listing` but the calling one, and only looks. One that isn't reached
     /// now would not be reached later, when others are restricted already.
     pub(crate) fn ask(&mut self, listing: Listing) {
         let mut threads = listing.threads;
-        threads.retain(|tid| *tid != sys::current_thread());
+        let left_out: HashSet<i32> = self.left_out().collect();
+        threads.retain(|tid| !left_out.contains(tid));
         let round = Round::publish(threads, None, Arc::clone(&self.attempt));
         let table = round.table();
         self.signal_all(table, Instant::now() + self.deadline);
-        let mut asked = Asked {
-            names: table.names().collect(),
-            ..Asked::default()
-        };
+        let mut asked = mem::take(&mut self.asked);
         for (tid, state) in table.states() {
             match state {
                 State::Gone => {}
@@ -132,7 +145,7 @@ impl Sweep<'_> {
         Swept {
             rounds: 1,
             unanswered: self.asked.unanswered,
-            failures: std::mem::take(&mut self.asked.failures),
+            failures: mem::take(&mut self.asked.failures),
             ..Swept::default()
         }
     }
@@ -144,10 +157,9 @@ impl Sweep<'_> {
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
     pub(crate) fn run(&mut self, listing: Option<Listing>) -> Result<Swept, (Swept, io::Error)> {
         let until = Instant::now() + self.deadline;
+        let mut handled: HashSet<i32> = self.left_out().collect();
         let asked = self.take_asked();
         let mut swept = Swept::default();
-        let mut handled: HashSet<i32> = asked.failures.iter().map(|failure| failure.tid).collect();
-        handled.insert(sys::current_thread());
         let mut first = true;
         let mut listing = listing;
         loop {
@@ -168,11 +180,9 @@ impl Sweep<'_> {
                     let listed: HashSet<i32> = listing.threads.iter().copied().collect();
                     handled.retain(|tid| listed.contains(tid));
                 }
-                let new: Vec<i32> = listing
-                    .threads
-                    .into_iter()
-                    .filter(|tid| handled.insert(*tid))
-                    .collect();
+                let mut new = listing.threads;
+                new.retain(|tid| handled.insert(*tid));
+                new.retain(|tid| self.is_to_visit(*tid, &mut swept));
                 if new.is_empty() && listing.complete {
                     break;
                 }
@@ -203,6 +213,22 @@ impl Sweep<'_> {
         swept.unanswered |= asked.unanswered;
         swept.failures.extend(asked.failures);
         Ok(swept)
+    }
+
+    /// Whether a thread runs this process's code, and so has to be visited.
+    fn is_to_visit(&self, tid: i32, swept: &mut Swept) -> bool {
+        // The survey has seen the others, and a thread that is restricted can't ask.
+        if self.survey.name(tid).is_some() || self.ruleset.is_none() {
+            return true;
+        }
+        match Kind::of(self.tasks, tid) {
+            Kind::Program => true,
+            Kind::Worker => false,
+            Kind::Poller => {
+                swept.failures.push(poller(self.tasks, tid));
+                false
+            }
+        }
     }
 
     /// Visits these threads. Returns whether each of them was restricted already when it was
@@ -259,15 +285,6 @@ impl Sweep<'_> {
                 }
             }
         }
-        debug!(
-            target: "wasix_landlock",
-            round = swept.rounds,
-            proved = swept.proved,
-            inherited = swept.inherited,
-            gone = swept.gone,
-            failed = swept.failures.len(),
-            "thread sweep"
-        );
         born_restricted
     }
 
@@ -279,9 +296,10 @@ impl Sweep<'_> {
         let mut started: HashMap<i32, Option<u64>> = HashMap::new();
         loop {
             // A queue of real-time signals that is full (EAGAIN) has room again after a while.
-            unsent.retain(|tid| match sys::send(*tid, self.handler.signal()) {
+            unsent.retain(|tid| match sys::send(*tid, self.handler) {
                 Ok(()) => false,
-                Err(libc::ESRCH) => {
+                // Two answers that agree: the number reaches nobody, and is listed no more.
+                Err(libc::ESRCH) if !self.tasks.is_listed(*tid) => {
                     table.mark_gone(*tid);
                     false
                 }
@@ -316,10 +334,10 @@ impl Sweep<'_> {
 
     fn not_reached(&self, tid: i32) -> Problem {
         let signal = self.handler.signal();
-        let description = tasks::describe(tid);
+        let description = self.tasks.describe(tid);
         let blocks = description
             .blocked
-            .is_some_and(|mask| mask & (1 << (signal - 1)) != 0);
+            .is_some_and(|mask| mask & sys::bit(signal) != 0);
         let reason = if blocks {
             format!(
                 "it blocks signal {signal}; unblock the real-time signals in it, or enforce before \
@@ -328,9 +346,7 @@ impl Sweep<'_> {
         } else {
             "it did not run; enforce before starting it, or set a longer deadline".to_owned()
         };
-        let name = description
-            .name
-            .or_else(|| self.asked.names.get(&tid).cloned());
+        let name = description.name.or_else(|| self.survey.name(tid));
         Problem::NotReached {
             name: name.unwrap_or_else(|| "?".to_owned()),
             state: description.state,

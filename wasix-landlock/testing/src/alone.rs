@@ -1,6 +1,9 @@
-//! A process with one thread. libtest runs a test beside its main thread.
+//! A process with one thread, where libtest has its main thread and the test's.
 
-use std::panic::{self, AssertUnwindSafe};
+use std::{
+    io::{self, Read, Write},
+    panic::{self, AssertUnwindSafe},
+};
 
 use crate::sys;
 
@@ -16,4 +19,33 @@ pub fn alone(body: impl FnOnce()) {
     })
     .expect("this process may fork");
     assert!(succeeded, "the body failed in a process with one thread");
+}
+
+/// As [`alone`], in a PID namespace of its own, with the `/proc` of the one outside.
+///
+/// # Errors
+///
+/// The kernel doesn't let this user make namespaces.
+///
+/// # Panics
+///
+/// When the body panics.
+pub fn alone_in_process_namespace(body: impl FnOnce()) -> io::Result<()> {
+    // Making one counts for children only, so that this process stays where it is.
+    let (mut reader, mut writer) = io::pipe()?;
+    alone(|| match sys::new_process_namespace() {
+        Ok(()) => alone(body),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            writer
+                .write_all(&errno.to_ne_bytes())
+                .expect("the parent reads");
+        }
+    });
+    drop(writer);
+    let mut errno = [0; 4];
+    match reader.read(&mut errno)? {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))),
+    }
 }

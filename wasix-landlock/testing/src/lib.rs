@@ -28,7 +28,7 @@ pub mod threads;
 mod user;
 mod variable;
 
-pub use alone::alone;
+pub use alone::{alone, alone_in_process_namespace};
 pub use isolated::{TIMEOUT, isolated, run};
 pub use skip::{note, note_from_anywhere, skip_from_anywhere, skipped};
 pub use user::{ORDINARY_USER, as_ordinary_user, is_root};

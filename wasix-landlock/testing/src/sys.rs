@@ -124,6 +124,61 @@ pub(crate) fn mask_all_signals(block: bool) -> io::Result<()> {
     }
 }
 
+/// Blocks signals by the system call itself, as the C library leaves out those that it uses.
+pub(crate) fn block_signals(mask: u64) -> io::Result<()> {
+    // SAFETY: the mask outlives the call, and has the size that is given.
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const mask,
+            ptr::null_mut::<u64>(),
+            size_of::<u64>(),
+        )
+    };
+    check(returned)
+}
+
+/// Blocks a signal in the calling thread and waits for it.
+pub(crate) fn wait_for_signal(signal: i32, ready: impl FnOnce()) -> io::Result<i32> {
+    block_signals(1 << (signal - 1))?;
+    // SAFETY: all-zero is a valid set.
+    let mut set: libc::sigset_t = unsafe { mem::zeroed() };
+    // SAFETY: the set is this function's own.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    ready();
+    let mut received = 0;
+    // SAFETY: the set and the number outlive the call.
+    match unsafe { libc::sigwait(&raw const set, &raw mut received) } {
+        0 => Ok(received),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Sends a signal to a thread of this process.
+pub(crate) fn signal_thread(tid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, signal) })
+}
+
+/// Sets this process's groups to what they are, which the C library does in every thread.
+pub(crate) fn set_group_again() -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::setgid(libc::getgid()) }.into())
+}
+
+/// Has the next child of the calling thread be the first process of a PID namespace. An ordinary
+/// user needs a user namespace for that.
+pub(crate) fn new_process_namespace() -> io::Result<()> {
+    let user = if effective_user() == 0 {
+        0
+    } else {
+        libc::CLONE_NEWUSER
+    };
+    // SAFETY: takes an integer.
+    check(unsafe { libc::unshare(libc::CLONE_NEWPID | user) }.into())
+}
+
 pub(crate) fn poll_nothing(time: Duration) -> io::Result<()> {
     let time = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: no descriptors, so the pointer isn't read.

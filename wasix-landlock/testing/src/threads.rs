@@ -23,7 +23,7 @@ pub fn all() -> Vec<i32> {
         .collect()
 }
 
-/// Blocks every signal in the calling thread.
+/// Blocks every signal in the calling thread, as far as the C library lets a program.
 ///
 /// # Panics
 ///
@@ -32,13 +32,67 @@ pub fn block_all_signals() {
     sys::mask_all_signals(true).expect("a thread may mask signals");
 }
 
-/// Unblocks every signal in the calling thread.
+/// Blocks these signals in the calling thread, the C library's own as well.
 ///
 /// # Panics
 ///
 /// When the kernel refuses.
-pub fn unblock_all_signals() {
-    sys::mask_all_signals(false).expect("a thread may mask signals");
+pub fn block_signals(signals: impl IntoIterator<Item = i32>) {
+    let mask = signals.into_iter().map(|signal| 1 << (signal - 1)).sum();
+    sys::block_signals(mask).expect("a thread may mask signals");
+}
+
+/// Blocks every signal in the calling thread, the C library's own as well.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn block_even_the_librarys_signals() {
+    block_signals(1..=64);
+}
+
+/// Blocks a signal in the calling thread and waits for it. Returns what came.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn wait_for_signal(signal: i32, ready: impl FnOnce()) -> io::Result<i32> {
+    sys::wait_for_signal(signal, ready)
+}
+
+/// Sends a signal to a thread of this process.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn signal(tid: i32, signal: i32) -> io::Result<()> {
+    sys::signal_thread(tid, signal)
+}
+
+/// Sets this process's group to the one that it has. The C library does so in every thread, by a
+/// signal of its own.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn set_group_again() -> io::Result<()> {
+    sys::set_group_again()
+}
+
+/// Waits until the kernel shows a thread in a state, a letter of proc_pid_stat(5).
+///
+/// # Panics
+///
+/// When the thread isn't there.
+pub fn wait_for_state(tid: i32, state: char) {
+    let shown = || {
+        let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat"));
+        stat.expect("the thread is there")
+            .contains(&format!(") {state} "))
+    };
+    while !shown() {
+        std::thread::yield_now();
+    }
 }
 
 /// Waits in `poll(2)`, which no kernel restarts after a signal.

@@ -13,7 +13,7 @@ use std::{
 
 use landlock::{AccessFs, Ruleset, RulesetAttr};
 use wasix_landlock::{
-    Access, EnforceError, Error, Kind, Object, PrepareError, Right, Status, Unavailable,
+    Access, EnforceError, Error, Kind, Object, PrepareError, Protection, Right, Status, Unavailable,
 };
 use wasix_landlock_testing::{as_ordinary_user, ask, isolated, limits};
 
@@ -418,5 +418,29 @@ fn every_right_is_handled_that_the_kernel_has() {
                 report.abi
             );
         }
+    });
+}
+
+#[test]
+fn no_free_descriptor_is_no_lack_of_the_kernels() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let [first, second] = [(), ()].map(|()| {
+            policy()
+                .optional(Protection::Truncate)
+                .preopen(directory(tree.granted(), Access::READ))
+        });
+        limits::descriptors(300);
+        let held: Vec<_> = std::iter::from_fn(|| fs::File::open("/").ok()).collect();
+        assert!(!held.is_empty());
+        let error = first.enforce().unwrap_err();
+        assert!(
+            matches!(error, Error::Prepare(PrepareError::Kernel { .. })),
+            "{error}"
+        );
+        assert!(error.to_string().contains("Too many open files"), "{error}");
+        drop(held);
+        let report = second.enforce().unwrap();
+        assert!(report.protects(Protection::Truncate), "{report}");
     });
 }

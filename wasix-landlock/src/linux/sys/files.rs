@@ -3,7 +3,7 @@
 use std::{
     ffi::CStr,
     fs::File,
-    io,
+    io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -59,6 +59,31 @@ fn open(parent: RawFd, name: &CStr, flags: i32) -> io::Result<File> {
     }
     // SAFETY: the kernel has just handed out this descriptor, so nothing else owns it.
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// Whether something is called `name` in a directory. Landlock doesn't mediate this call.
+pub(crate) fn exists_at(parent: BorrowedFd<'_>, name: &CStr) -> bool {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut found: libc::stat = unsafe { mem::zeroed() };
+    // SAFETY: `name` is a valid C string, and the kernel writes to this function's structure.
+    let returned = unsafe {
+        libc::fstatat(
+            parent.as_raw_fd(),
+            name.as_ptr(),
+            &raw mut found,
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    check(returned.into()) != Err(libc::ENOENT)
+}
+
+/// Whether a descriptor is of a proc file system.
+pub(crate) fn is_proc(object: BorrowedFd<'_>) -> bool {
+    // SAFETY: all-zero is a valid `statfs`.
+    let mut found: libc::statfs = unsafe { mem::zeroed() };
+    // SAFETY: the kernel writes to the structure, which is this function's.
+    let returned = unsafe { libc::fstatfs(object.as_raw_fd(), &raw mut found) };
+    check(returned.into()).is_ok() && found.f_type == libc::PROC_SUPER_MAGIC
 }
 
 /// Removes the file called `name` from a directory.

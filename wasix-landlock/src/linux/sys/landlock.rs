@@ -145,6 +145,12 @@ pub(crate) fn restrict_self(ruleset: RawFd, flags: u32) -> Result<(), i32> {
     check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, flags) }).map(drop)
 }
 
+/// Whether this program was executed with more privileges than its caller has.
+pub(crate) fn has_gained_privileges() -> bool {
+    // SAFETY: takes an integer, and only reads what the kernel gave this process at its start.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// Whether the calling thread has `PR_SET_NO_NEW_PRIVS`.
 pub(crate) fn has_no_new_privileges() -> bool {
     // SAFETY: takes integers; the unused ones have to be zero.

@@ -6,27 +6,27 @@
 mod attempt;
 mod descriptors;
 mod files;
-mod helper;
 mod landlock;
 mod net;
 mod refusal;
 mod signal;
 mod table;
 
-pub(crate) use attempt::Attempt;
+pub(crate) use attempt::{Attempt, Fifo};
 pub(crate) use descriptors::{close, file_type, flags};
-pub(crate) use files::{create_at, list_directory, may_read, open_at, unlink_at};
-pub(crate) use helper::{Helper, may_signal, parent};
+pub(crate) use files::{
+    create_at, exists_at, is_proc, list_directory, may_read, open_at, unlink_at,
+};
 pub(crate) use landlock::{
     Handled, RESTRICT_SELF_TSYNC, abi, add_path_rule, add_port_rule, create_ruleset, errata,
-    has_no_new_privileges, restrict_self, set_no_new_privileges,
+    has_gained_privileges, has_no_new_privileges, restrict_self, set_no_new_privileges,
 };
-pub(crate) use net::{
-    UnixAddress, bind_any_abstract, bind_port, connect_port, connect_unix, is_unnamed_pair,
-    peer_process, port_of, socket,
-};
+pub(crate) use net::{is_unnamed_pair, peer_process};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
-pub(crate) use signal::{Handler, HandlerError, current_thread, send, thread_exists};
+pub(crate) use signal::{
+    Handler, HandlerError, bit, candidates, current_thread, is_only_thread, leads, send,
+    thread_exists,
+};
 pub(crate) use table::{Call, Round, State, Table, Visit};
 
 use std::io;

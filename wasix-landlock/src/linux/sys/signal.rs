@@ -1,38 +1,72 @@
 //! The signal that reaches a thread, and its handler.
 
-use std::{io, mem, process, ptr};
+use std::{
+    io, mem, process, ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use super::{check, table};
 
-/// A handler on a real-time signal that nobody used.
+/// A handler on a real-time signal.
 ///
-/// It stays when this is dropped; [`Handler::restore`] takes it back.
+/// The handler stays when this is dropped; [`Handler::restore`] takes it back.
 #[derive(Debug)]
 pub(crate) struct Handler {
     signal: i32,
+    /// What was there before, for a signal of the C library's.
+    library: Option<Action>,
 }
 
-/// Why there is no handler.
+/// An error of installing the handler.
 #[derive(Debug)]
 pub(crate) enum HandlerError {
-    /// Every real-time signal is in use.
+    /// None of the signals is free.
     NoneFree,
     /// A call failed.
     Install { signal: i32, source: io::Error },
 }
 
+/// The signal with which the C library has every thread change its user (`SIGSETXID`). glibc never
+/// lets a program block it, and keeps it unblocked in its own helper threads.
+pub(crate) const LIBRARY_SIGNAL: Option<i32> = if cfg!(all(
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)) {
+    Some(33)
+} else {
+    None
+};
+
+/// The signals that a handler can be put on, in order of preference: the program's own from the last
+/// one down, since libraries take theirs from the first one up; then [`LIBRARY_SIGNAL`].
+pub(crate) fn candidates() -> impl Iterator<Item = i32> {
+    (libc::SIGRTMIN()..=libc::SIGRTMAX())
+        .rev()
+        .chain(LIBRARY_SIGNAL)
+}
+
+/// A signal's bit in a mask, as the kernel and `/proc` have it.
+pub(crate) const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
 impl Handler {
-    /// Finds a real-time signal with the default disposition, from the last one down since
-    /// libraries take theirs from the first one up, and puts the handler on it.
-    pub(crate) fn install() -> Result<Self, HandlerError> {
-        for signal in (libc::SIGRTMIN()..=libc::SIGRTMAX()).rev() {
+    /// Puts the handler on the first of [`candidates`] that `usable` lets pass and nobody has taken.
+    pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, HandlerError> {
+        for signal in candidates().filter(|signal| usable(*signal)) {
             let failed = |source| HandlerError::Install { signal, source };
+            if Some(signal) == LIBRARY_SIGNAL {
+                return Self::install_before_library(signal).map_err(failed);
+            }
             if set_action(signal, None).map_err(failed)?.sa_sigaction != libc::SIG_DFL {
                 continue;
             }
             let previous = set_action(signal, Some(&action())).map_err(failed)?;
             if previous.sa_sigaction == libc::SIG_DFL {
-                return Ok(Self { signal });
+                return Ok(Self {
+                    signal,
+                    library: None,
+                });
             }
             // Another thread took it between the two calls: give it back.
             set_action(signal, Some(&previous)).map_err(failed)?;
@@ -40,27 +74,64 @@ impl Handler {
         Err(HandlerError::NoneFree)
     }
 
+    /// Puts the handler before the C library's own, which gets every signal that isn't this
+    /// crate's.
+    fn install_before_library(signal: i32) -> io::Result<Self> {
+        let before = set_raw_action(signal, None)?;
+        if before.handler == libc::SIG_DFL || before.handler == libc::SIG_IGN {
+            return Err(io::Error::other(
+                "the C library has no handler on it to put another one before",
+            ));
+        }
+        NEXT.store(before.handler, Ordering::SeqCst);
+        let own = Action {
+            handler: on_signal as *const () as usize,
+            flags: before.flags | u64::from(SIGNAL_FLAGS.cast_unsigned()),
+            mask: u64::MAX,
+            // Where the kernel needs one, glibc's own returns from a handler as well as any.
+            ..before
+        };
+        set_raw_action(signal, Some(&own))?;
+        Ok(Self {
+            signal,
+            library: Some(before),
+        })
+    }
+
     pub(crate) fn signal(&self) -> i32 {
         self.signal
     }
 
-    /// Puts the default disposition back. It ends the process when the signal is still under way
-    /// to a thread, so every thread that was signalled must have answered or ended.
+    /// Puts back what was there before, unless another handler has taken the signal meanwhile.
+    ///
+    /// The default disposition ends the process when the signal is still under way to a thread, so
+    /// every thread that was signalled must have answered or ended.
     pub(crate) fn restore(self) -> io::Result<()> {
+        if let Some(before) = &self.library {
+            return set_raw_action(self.signal, Some(before)).map(drop);
+        }
         // SAFETY: all-zero is a valid `sigaction`, and means the default disposition.
         let default: libc::sigaction = unsafe { mem::zeroed() };
-        set_action(self.signal, Some(&default)).map(drop)
+        let current = set_action(self.signal, Some(&default))?;
+        if current.sa_sigaction != action().sa_sigaction {
+            set_action(self.signal, Some(&current))?;
+        }
+        Ok(())
     }
 }
+
+/// Restarts what can be restarted, and leaves a stack that a runtime has made small.
+const SIGNAL_FLAGS: i32 = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
 
 fn action() -> libc::sigaction {
     // SAFETY: all-zero is a valid `sigaction`.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = on_signal as *const () as usize;
-    // Restart what can be restarted, and don't run on a stack that a runtime has made small.
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
-    // SAFETY: fills a mask that this function owns: no other handler interrupts this one.
-    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    action.sa_flags = SIGNAL_FLAGS;
+    // No other handler interrupts this one: a signal stack may have no room for both. sigfillset(3)
+    // would leave out the C library's own.
+    // SAFETY: any bits are a valid mask, which this function owns.
+    unsafe { (&raw mut action.sa_mask).write_bytes(0xff, 1) };
     action
 }
 
@@ -77,14 +148,94 @@ fn set_action(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::si
         .map_err(io::Error::from_raw_os_error)
 }
 
-extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+/// The kernel's `struct sigaction` on `x86_64` and `aarch64` (`asm/signal.h`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Action {
+    handler: usize,
+    flags: u64,
+    restorer: usize,
+    mask: u64,
+}
+
+/// As [`set_action`], for the signals that the C library doesn't let a program handle.
+fn set_raw_action(signal: i32, new: Option<&Action>) -> io::Result<Action> {
+    let mut old = Action::default();
+    let new = new.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: `new` is null or a valid action, `old` is one to write to, and the size is that of
+    // their mask. The handlers that are put in are `on_signal` and what the kernel had before.
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            new,
+            &raw mut old,
+            size_of::<u64>(),
+        )
+    };
+    check(returned)
+        .map(|_| old)
+        .map_err(io::Error::from_raw_os_error)
+}
+
+/// The C library's handler of [`LIBRARY_SIGNAL`], while this crate's stands before it.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn on_signal(
+    signal: i32,
+    information: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     // SAFETY: errno is the interrupted thread's own, which goes on as if nothing had happened.
-    unsafe {
-        let errno = libc::__errno_location();
-        let saved = *errno;
+    let saved = unsafe { *libc::__errno_location() };
+    // SAFETY: the kernel hands a handler with SA_SIGINFO a valid structure.
+    if unsafe { is_own(information) } {
         table::visit_published();
-        *errno = saved;
+    } else if Some(signal) == LIBRARY_SIGNAL {
+        let next = NEXT.load(Ordering::SeqCst);
+        if next != 0 {
+            // SAFETY: the kernel had this address as the handler of this signal, with SA_SIGINFO as
+            // glibc sets it.
+            let next: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { mem::transmute(next) };
+            next(signal, information, context);
+        }
     }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = saved };
+}
+
+/// The head of the kernel's `siginfo_t` for a queued signal, padded to its size.
+#[repr(C)]
+struct Queued {
+    signal: i32,
+    errno: i32,
+    code: i32,
+    _padding: i32,
+    pid: i32,
+    uid: u32,
+    value: usize,
+    rest: [u64; 12],
+}
+
+const _: () = assert!(size_of::<Queued>() == size_of::<libc::siginfo_t>());
+
+/// The value that comes with this crate's own signals.
+fn own_value() -> usize {
+    // Whose address this is nobody else can mean by it.
+    (&raw const NEXT).addr()
+}
+
+/// Whether a signal was sent by [`send`].
+///
+/// # Safety
+///
+/// `information` is what the kernel gave a handler.
+unsafe fn is_own(information: *const libc::siginfo_t) -> bool {
+    // SAFETY: the structure is valid, and as large as this view of it; every field of the view may
+    // hold any value.
+    let queued = unsafe { &*information.cast::<Queued>() };
+    queued.code == libc::SI_QUEUE && queued.value == own_value()
 }
 
 /// The calling thread's number. Async-signal-safe.
@@ -94,23 +245,57 @@ pub(crate) fn current_thread() -> i32 {
     i32::try_from(tid).unwrap_or(0)
 }
 
-/// The calling thread's name, the kernel's `comm`: 16 bytes, padded with zeros. Async-signal-safe.
-pub(super) fn thread_name() -> [u64; 2] {
-    let mut name = [0_u64; 2];
-    // SAFETY: the kernel writes 16 bytes, which is what `name` has.
-    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
-    name
-}
-
-/// Sends a signal to a thread of this process.
-pub(crate) fn send(tid: i32, signal: i32) -> Result<(), i32> {
-    let pid = i32::try_from(process::id()).unwrap_or(0);
-    // SAFETY: takes integers. A real-time signal that has a handler interrupts the thread and
-    // nothing else.
-    check(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) }).map(drop)
+/// Sends the handler's signal to a thread of this process.
+pub(crate) fn send(tid: i32, handler: &Handler) -> Result<(), i32> {
+    let information = Queued {
+        signal: handler.signal,
+        errno: 0,
+        code: libc::SI_QUEUE,
+        _padding: 0,
+        pid: own_process(),
+        uid: 0,
+        value: own_value(),
+        rest: [0; 12],
+    };
+    // SAFETY: the structure outlives the call, and is what its code says. A signal that has a
+    // handler interrupts the thread and nothing else.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_tgsigqueueinfo,
+            own_process(),
+            tid,
+            handler.signal,
+            &raw const information,
+        )
+    })
+    .map(drop)
 }
 
 /// Whether this process has such a thread.
 pub(crate) fn thread_exists(tid: i32) -> bool {
-    send(tid, 0) != Err(libc::ESRCH)
+    // SAFETY: takes integers, and sends nothing.
+    let asked = unsafe { libc::syscall(libc::SYS_tgkill, own_process(), tid, 0) };
+    check(asked) != Err(libc::ESRCH)
+}
+
+/// Whether this is the number of the process's first thread.
+pub(crate) fn leads(tid: i32) -> bool {
+    tid == own_process()
+}
+
+/// Whether the calling thread is the only one of its process; `None` if a filter refuses the
+/// question.
+pub(crate) fn is_only_thread() -> Option<bool> {
+    // Of a process with one thread this asks nothing, and the kernel refuses it to any other, see
+    // unshare(2).
+    // SAFETY: takes an integer, and changes nothing either way.
+    match check(unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_THREAD) }) {
+        Ok(_) => Some(true),
+        Err(libc::EINVAL) => Some(false),
+        Err(_) => None,
+    }
+}
+
+fn own_process() -> i32 {
+    i32::try_from(process::id()).unwrap_or(0)
 }

@@ -6,7 +6,7 @@ use std::{
     ptr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Attempt, Refusal, current_thread, first_not_refused, has_no_new_privileges, restrict_self,
-    set_no_new_privileges, signal::thread_name,
+    set_no_new_privileges,
 };
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
@@ -44,8 +44,6 @@ struct Slot {
     state: AtomicU32,
     /// Error number of the attempt before; 0 if it was allowed.
     before: AtomicI32,
-    /// Its name, see [`thread_name`]. This and the next are filled where there is only to try.
-    name: [AtomicU64; 2],
     /// Whether it had `PR_SET_NO_NEW_PRIVS` before.
     no_new_privileges: AtomicBool,
     /// Which call failed, as [`Call`].
@@ -129,9 +127,6 @@ impl Table {
                 slot.failure.store(errno, Ordering::Relaxed);
             }
         } else {
-            for (half, value) in slot.name.iter().zip(thread_name()) {
-                half.store(value, Ordering::Relaxed);
-            }
             slot.no_new_privileges
                 .store(has_no_new_privileges(), Ordering::Relaxed);
         }
@@ -168,14 +163,6 @@ impl Table {
     /// How far each thread is, in the order of [`Table::threads`].
     pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
-    }
-
-    /// The names of the threads that were visited.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
-        self.slots
-            .iter()
-            .filter(|slot| matches!(slot.read(), State::Done(_)))
-            .map(|slot| (slot.tid, slot.name()))
     }
 
     /// Whether every thread is done or given up.
@@ -238,23 +225,12 @@ impl Slot {
             tid,
             state: AtomicU32::new(PENDING),
             before: AtomicI32::new(0),
-            name: [AtomicU64::new(0), AtomicU64::new(0)],
             no_new_privileges: AtomicBool::new(false),
             call: AtomicU32::new(0),
             failure: AtomicI32::new(0),
             after: AtomicI32::new(0),
             not_refused: AtomicPtr::new(ptr::null_mut()),
         }
-    }
-
-    fn name(&self) -> String {
-        let bytes: Vec<u8> = self
-            .name
-            .iter()
-            .flat_map(|half| half.load(Ordering::Relaxed).to_ne_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
