@@ -21,11 +21,12 @@ use crate::profile::Applied;
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use wasmer_wasix::landlock::{Access, Inherited, Network, Protection, WasiState};
+/// use wasmer_wasix::landlock::{Access, Inherited, Mode, Network, Protection, WasiState};
 ///
 /// let env = WasiState::new("service")
 ///     .landlock(|l| {
-///         l.harden()
+///         l.mode(Mode::Enforce) // whatever the environment says
+///             .harden()
 ///             .without(Protection::UnixSockets) // the program logs to one
 ///             .require(Protection::ResolveUnix) // needs Linux 7.1
 ///             .optional(Protection::Truncate) // an older kernel will do
@@ -42,6 +43,7 @@ use crate::profile::Applied;
 /// ```
 #[derive(Clone)]
 pub struct Landlock {
+    mode: Option<Mode>,
     levels: Vec<(Protection, Level)>,
     network: Option<Network>,
     harden: bool,
@@ -59,6 +61,7 @@ pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
 impl fmt::Debug for Landlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Landlock")
+            .field("mode", &self.mode)
             .field("levels", &self.levels)
             .field("network", &self.network)
             .field("harden", &self.harden)
@@ -73,6 +76,7 @@ impl fmt::Debug for Landlock {
 impl Default for Landlock {
     fn default() -> Self {
         Self {
+            mode: None,
             levels: Vec::new(),
             network: None,
             harden: false,
@@ -87,6 +91,17 @@ impl Default for Landlock {
 }
 
 impl Landlock {
+    /// Sets what happens when something can't be enforced, whatever the variable `WASIX_LANDLOCK` says.
+    ///
+    /// Without this call, whoever starts the program may switch enforcement off by that variable, unless the program
+    /// was executed with more privileges than its caller has.
+    ///
+    /// [Example](Landlock#example).
+    pub fn mode(&mut self, mode: Mode) -> &mut Self {
+        self.mode = Some(mode);
+        self
+    }
+
     /// Says how much a protection is wanted.
     pub(crate) fn level(&mut self, protection: Protection, level: Level) {
         self.levels.push((protection, level));
@@ -250,6 +265,7 @@ impl Settings {
     /// A policy with all but the preopens; `own` are the paths that the runtime needs by itself.
     pub(super) fn policy(&self, own: impl FnOnce() -> Vec<RuntimePath>) -> Policy {
         let Landlock {
+            mode,
             levels,
             network,
             harden,
@@ -261,6 +277,9 @@ impl Settings {
             learning,
         } = &self.landlock;
         let mut policy = Policy::default().inherited(inherited.clone());
+        if let Some(mode) = mode {
+            policy = policy.mode(*mode);
+        }
         for (protection, level) in levels {
             policy = policy.protect(*protection, *level);
         }

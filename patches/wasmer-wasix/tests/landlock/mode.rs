@@ -41,6 +41,22 @@ fn without_the_variable_it_is_enforced() {
     });
 }
 
+#[test]
+fn a_program_can_forbid_the_variable() {
+    isolated!(|| {
+        in_mode("off", || {
+            let tree = Tree::new();
+            let env = recorded(&tree)
+                .landlock(|l| l.mode(Mode::Enforce))
+                .build()
+                .unwrap();
+            let report = env.landlock_report().unwrap();
+            assert_eq!((report.mode, report.enforced), (Mode::Enforce, true));
+            assert_eq!(ask::open_read(tree.path("outside/file")), DENIED);
+        });
+    });
+}
+
 for_both_users! {
     fn off_restricts_nothing_and_says_so() {
         in_mode("off", || {
