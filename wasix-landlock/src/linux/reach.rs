@@ -16,8 +16,6 @@ use crate::EnforceError;
 /// How long a sleeping thread has to block every signal until it counts as unreachable. The C library
 /// blocks them all for a moment while it starts or ends a thread.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How long to wait between two looks at such a thread.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// What reaches the other threads. All of it is there before anything is restricted: afterwards it
 /// could not be had, and an error now costs nothing.
@@ -98,7 +96,8 @@ impl Reach {
     ///
     /// A thread that no signal reaches, unless `lenient`.
     pub(crate) fn prepare(deadline: Duration, lenient: bool) -> Result<Self, EnforceError> {
-        let until = Instant::now() + deadline;
+        let since = Instant::now();
+        let until = since + deadline;
         let tasks_error = |source| EnforceError::Tasks {
             source,
             restricted: 0,
@@ -108,14 +107,23 @@ impl Reach {
         while !listing.complete && Instant::now() < until {
             listing = tasks.list().map_err(tasks_error)?;
         }
-        let mut survey = Survey::of(&tasks, &listing, until);
-        if !lenient && !survey.unreachable.is_empty() {
-            return Err(survey.unreachable.swap_remove(0).into_error(0, deadline));
-        }
-        let handler = survey.install(&tasks).map_err(|error| match error {
-            HandlerError::NoneFree => EnforceError::NoFreeSignal,
-            HandlerError::Install { signal, source } => EnforceError::Signal { signal, source },
-        })?;
+        let (survey, handler) = loop {
+            let mut survey = Survey::of(&tasks, &listing, until);
+            if !lenient && !survey.unreachable.is_empty() {
+                return Err(survey.unreachable.swap_remove(0).into_error(0, deadline));
+            }
+            match survey.install(&tasks) {
+                Ok(handler) => break (survey, handler),
+                // A thread blocks a signal for a moment while it handles that one.
+                Err(HandlerError::NoneFree) if Instant::now() < until.min(since + PATIENCE) => {
+                    thread::yield_now();
+                }
+                Err(HandlerError::NoneFree) => return Err(EnforceError::NoFreeSignal),
+                Err(HandlerError::Install { signal, source }) => {
+                    return Err(EnforceError::Signal { signal, source });
+                }
+            }
+        };
         Ok(Self {
             tasks,
             listing,
@@ -171,7 +179,8 @@ impl Survey {
                               real-time signal in it, or build before it starts";
                 return self.unreachable.push(unreachable(tasks, tid, reason));
             }
-            thread::sleep(PAUSE);
+            // A sleep might never end: signals for this thread could keep interrupting it.
+            thread::yield_now();
         }
     }
 
