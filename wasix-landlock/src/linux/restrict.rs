@@ -345,10 +345,12 @@ pub(super) fn lacks_filter(failed: Failed, report: &mut Report) -> Result<(), En
 /// Says what follows from a domain of each thread's own. Only the kernel's own thread
 /// synchronisation puts all threads into one, and a scope ends at the domain's border.
 fn warn_of_single_domains(report: &mut Report) {
-    let enforced: Vec<&str> = [Protection::SignalScope, Protection::AbstractSocketScope]
-        .into_iter()
-        .filter(|scope| report.protects(*scope))
-        .map(Protection::name)
+    let scopes = [Protection::SignalScope, Protection::AbstractSocketScope];
+    let enforced: Vec<&str> = report
+        .protections
+        .iter()
+        .filter(|protection| scopes.contains(&protection.name) && !protection.by.is_empty())
+        .map(|protection| protection.name.name())
         .collect();
     if !enforced.is_empty() {
         report.warnings.push(format!(

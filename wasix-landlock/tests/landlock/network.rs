@@ -7,12 +7,14 @@ use std::{
         unix::net::{SocketAddr, UnixListener, UnixStream},
     },
     process,
+    sync::{Arc, Barrier},
+    thread,
 };
 
 use wasix_landlock::{
     Layer, Level, Network, PrepareError, Protection, ProtectionReport, ProtectionStatus, Report,
 };
-use wasix_landlock_testing::ask;
+use wasix_landlock_testing::{ask, isolated};
 
 use crate::common::{hardened, needs, policy};
 
@@ -148,6 +150,56 @@ fn udp_ports_need_a_kernel_that_knows_them() {
                 assert_eq!(ask::bind_tcp(0), REFUSED);
             }
         }
+    });
+}
+
+/// Has each of two threads that are there before the build listen on an abstract socket of its own
+/// after it, and connect to the other one's. Returns what connecting answered.
+fn connect_to_each_other(build: impl FnOnce()) -> Vec<Result<(), i32>> {
+    let (built, listening) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(2)));
+    let name = |number| format!("wasix-landlock-{}-{number}", process::id());
+    let threads = [0, 1].map(|number| {
+        let (built, listening) = (Arc::clone(&built), Arc::clone(&listening));
+        thread::spawn(move || {
+            built.wait();
+            let own = abstract_listener(&name(number)).unwrap();
+            listening.wait();
+            let answer = ask::connect_abstract(&name(1 - number));
+            listening.wait();
+            drop(own);
+            answer
+        })
+    });
+    build();
+    built.wait();
+    threads.map(|thread| thread.join().unwrap()).into()
+}
+
+#[test]
+fn threads_that_may_not_connect_to_each_other_are_warned_about() {
+    isolated!(|| {
+        needs(6);
+        let free = connect_to_each_other(|| ());
+        assert_eq!(free, [Ok(()), Ok(())]);
+        let mut warned = false;
+        let restricted = connect_to_each_other(|| {
+            let report = policy()
+                .require(Protection::AbstractSocketScope)
+                .enforce()
+                .unwrap();
+            warned = report
+                .warnings
+                .iter()
+                .any(|warning| warning.starts_with("abstract-socket-scope: "));
+        });
+        // The kernel's own thread synchronisation puts both into one domain.
+        let expected = if ask::landlock_abi() < 8 {
+            REFUSED
+        } else {
+            Ok(())
+        };
+        assert_eq!(restricted, [expected, expected]);
+        assert_eq!(warned, expected == REFUSED);
     });
 }
 
