@@ -183,8 +183,8 @@ pub enum EnforceError {
         name: String,
         /// Its state, a letter as `ps(1)` shows it.
         state: char,
-        /// Why, such as that it blocks the signal, and what to do.
-        reason: String,
+        /// The reason, such as that the thread blocks the signal, and what to do.
+        reason: &'static str,
         /// How long was waited.
         deadline: Duration,
         /// Threads restricted by then.

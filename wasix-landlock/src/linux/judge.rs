@@ -36,9 +36,7 @@ pub(crate) enum Problem {
     NotReached {
         name: String,
         state: char,
-        /// Whether it blocks the signal.
-        blocks: bool,
-        reason: String,
+        reason: &'static str,
         deadline: Duration,
     },
     /// No signal reaches the thread.
@@ -94,21 +92,6 @@ pub(crate) fn judge(
     }
 }
 
-impl Problem {
-    /// Whether a thread runs or could, and only blocks the signal. A system call that ends only
-    /// when something outside of this process happens shows as another state.
-    pub(crate) const fn is_deaf(&self) -> bool {
-        matches!(
-            self,
-            Self::NotReached {
-                blocks: true,
-                state: 'R' | 'S',
-                ..
-            }
-        )
-    }
-}
-
 impl Call {
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -144,7 +127,6 @@ impl Failure {
             Problem::NotReached {
                 name,
                 state,
-                blocks: _,
                 reason,
                 deadline,
             } => EnforceError::ThreadNotReached {

@@ -20,6 +20,7 @@ mod restrict;
 mod sys;
 mod tasks;
 mod threads;
+mod visit;
 
 pub(crate) use enforce::Plan;
 pub(crate) use explain::explain;

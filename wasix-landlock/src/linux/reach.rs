@@ -1,21 +1,20 @@
-//! The signal that reaches every thread, chosen before anything is restricted.
+//! The signal that reaches every thread, and what the threads answer to it before anything is
+//! restricted.
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     judge::{Failure, Problem},
-    sys::{self, Handler, HandlerError},
+    sys::{self, Attempt, Handler, HandlerError, Round, State},
     tasks::{Life, Listing, Tasks},
+    visit::{PATIENCE, Visitor},
 };
 use crate::EnforceError;
-
-/// How long a sleeping thread has to block every signal until it counts as unreachable. The C library
-/// blocks them all for a moment while it starts or ends a thread.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What reaches the other threads. All of it is there before anything is restricted: afterwards it
 /// could not be had, and an error now costs nothing.
@@ -24,19 +23,48 @@ pub(crate) struct Reach {
     pub(crate) tasks: Tasks,
     pub(crate) listing: Listing,
     pub(crate) handler: Handler,
-    pub(crate) survey: Survey,
+    pub(crate) answers: Answers,
 }
 
-/// What `/proc` says of the threads before anything is restricted.
+/// What threads answer while nothing is restricted.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
-    names: HashMap<i32, String>,
+pub(crate) struct Answers {
+    /// Threads that the probe is allowed in.
+    pub(crate) allowed: HashSet<i32>,
     /// Threads that need no visit, see [`Kind::Worker`].
     pub(crate) exempt: HashSet<i32>,
-    /// Threads that no signal reaches.
-    pub(crate) unreachable: Vec<Failure>,
-    /// Signals that some thread blocks or waits for, the first signal in the lowest bit.
-    taken: u64,
+    /// Threads that can't be restricted.
+    pub(crate) failures: Vec<Failure>,
+    /// Whether a signal may still be under way.
+    pub(crate) unanswered: bool,
+    /// The names of those that answered. `/proc` doesn't show them any more afterwards.
+    names: HashMap<i32, String>,
+    /// Whether one shows a sign of a restriction of its own: a probe that is denied already, or
+    /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
+    foreign: bool,
+    /// Whether one blocks the signal.
+    blocked: bool,
+    /// Whether one hasn't answered for another reason.
+    stuck: bool,
+}
+
+impl Answers {
+    /// Whether the kernel may restrict all threads at once. It would take away what a thread has
+    /// put on itself, and wait forever for one that doesn't come back from a system call.
+    pub(crate) const fn may_be_synced(&self) -> bool {
+        !self.foreign && !self.stuck
+    }
+
+    /// The name of a thread that has answered.
+    pub(crate) fn name(&self, tid: i32) -> Option<String> {
+        self.names.get(&tid).cloned()
+    }
+
+    /// The threads that aren't visited: those that need no visit, and those that can't be reached.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = i32> {
+        let failed = self.failures.iter().map(|failure| failure.tid);
+        failed.chain(self.exempt.iter().copied())
+    }
 }
 
 /// A thread's kind.
@@ -89,109 +117,169 @@ fn unreachable(tasks: &Tasks, tid: i32, reason: &'static str) -> Failure {
 }
 
 impl Reach {
-    /// Lists the other threads, reads their signal masks, and puts the handler on a signal that
-    /// none of them blocks or waits for.
+    /// Lists the other threads, and has each of them answer a signal.
     ///
     /// # Errors
     ///
-    /// A thread that no signal reaches, unless `lenient`.
-    pub(crate) fn prepare(deadline: Duration, lenient: bool) -> Result<Self, EnforceError> {
-        let since = Instant::now();
-        let until = since + deadline;
+    /// A thread that can't be restricted, unless `lenient`.
+    pub(crate) fn prepare(
+        attempt: &Arc<Attempt>,
+        deadline: Duration,
+        lenient: bool,
+    ) -> Result<Self, EnforceError> {
         let tasks_error = |source| EnforceError::Tasks {
             source,
             restricted: 0,
         };
+        let until = Instant::now() + deadline;
         let tasks = Tasks::open().map_err(tasks_error)?;
         let mut listing = tasks.list().map_err(tasks_error)?;
         while !listing.complete && Instant::now() < until {
             listing = tasks.list().map_err(tasks_error)?;
         }
-        let (survey, handler) = loop {
-            let mut survey = Survey::of(&tasks, &listing, until);
-            if !lenient && !survey.unreachable.is_empty() {
-                return Err(survey.unreachable.swap_remove(0).into_error(0, deadline));
-            }
-            match survey.install(&tasks) {
-                Ok(handler) => break (survey, handler),
-                // A thread blocks a signal for a moment while it handles that one.
-                Err(HandlerError::NoneFree) if Instant::now() < until.min(since + PATIENCE) => {
-                    thread::yield_now();
-                }
-                Err(HandlerError::NoneFree) => return Err(EnforceError::NoFreeSignal),
-                Err(HandlerError::Install { signal, source }) => {
-                    return Err(EnforceError::Signal { signal, source });
-                }
-            }
-        };
-        Ok(Self {
+        let mut reach = Self {
+            handler: Handler::before_library()
+                .map_or_else(|| choose(&tasks, &listing, until), Ok)?,
             tasks,
             listing,
-            handler,
-            survey,
-        })
+            answers: Answers::default(),
+        };
+        reach.ask(attempt, deadline);
+        if reach.answers.blocked && reach.handler.is_before_library() {
+            // Some thread blocks the C library's signal. Another one may reach all.
+            reach
+                .handler
+                .restore(reach.answers.unanswered)
+                .map_err(|source| EnforceError::Signal {
+                    signal: reach.handler.signal(),
+                    source,
+                })?;
+            reach.answers = Answers::default();
+            reach.handler = choose(&reach.tasks, &reach.listing, until)?;
+            reach.ask(attempt, deadline);
+        }
+        if lenient || reach.answers.failures.is_empty() {
+            return Ok(reach);
+        }
+        let failure = reach.answers.failures.swap_remove(0);
+        // The failure is the more important of two.
+        let _ = reach.handler.restore(reach.answers.unanswered);
+        Err(failure.into_error(0, deadline))
+    }
+
+    fn ask(&mut self, attempt: &Arc<Attempt>, deadline: Duration) {
+        let visitor = Visitor {
+            tasks: &self.tasks,
+            handler: &self.handler,
+        };
+        let mut threads = self.listing.threads.clone();
+        threads.retain(|tid| *tid != sys::current_thread());
+        let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(attempt));
+        visitor.visit(round.table(), Instant::now() + deadline);
+        let answers = &mut self.answers;
+        answers.names = round.table().names().collect();
+        for (tid, state) in round.table().states() {
+            match state {
+                State::Gone => {}
+                State::Done(visit) => {
+                    // Who sets a domain sets the flag, see `Enforcement::run`.
+                    answers.foreign |= visit.no_new_privileges;
+                    match visit.after {
+                        Ok(()) => {
+                            answers.allowed.insert(tid);
+                        }
+                        Err(libc::EACCES) => answers.foreign = true,
+                        Err(errno) => answers.failures.push(Failure {
+                            tid,
+                            problem: Problem::Call {
+                                call: "the probe beforehand",
+                                errno,
+                            },
+                        }),
+                    }
+                }
+                State::Pending | State::Claimed | State::Abandoned => {
+                    answers.unanswered = true;
+                    match Kind::of(visitor.tasks, tid) {
+                        Kind::Worker => {
+                            answers.exempt.insert(tid);
+                        }
+                        Kind::Poller => answers.failures.push(poller(visitor.tasks, tid)),
+                        Kind::Program if visitor.blocks(tid) => {
+                            answers.blocked = true;
+                            answers
+                                .failures
+                                .push(unreachable(visitor.tasks, tid, BLOCKS));
+                        }
+                        Kind::Program => {
+                            answers.stuck = true;
+                            let problem = visitor.not_reached(tid, None, deadline);
+                            answers.failures.push(Failure { tid, problem });
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
-impl Survey {
-    fn of(tasks: &Tasks, listing: &Listing, until: Instant) -> Self {
-        let mut survey = Self::default();
-        let this = sys::current_thread();
-        for tid in listing.threads.iter().copied().filter(|tid| *tid != this) {
-            survey.look_at(tasks, tid, until);
-        }
-        survey
-    }
+const BLOCKS: &str = "it blocks every signal that could reach it, or waits for it; unblock one \
+                      real-time signal in it, or build before it starts";
 
-    /// A thread's name, as it was before the restriction.
-    pub(crate) fn name(&self, tid: i32) -> Option<String> {
-        self.names.get(&tid).cloned()
-    }
-
-    fn look_at(&mut self, tasks: &Tasks, tid: i32, until: Instant) {
-        let all: u64 = sys::candidates().map(sys::bit).sum();
-        let since = Instant::now();
-        loop {
-            let description = tasks.describe(tid);
-            let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid);
-            if let Some(name) = description.name {
-                self.names.insert(tid, name);
-            }
-            if taken & all != all {
-                self.taken |= taken;
-                return;
-            }
-            if tasks.life(tid) == Life::Ended {
-                return;
-            }
-            match Kind::of(tasks, tid) {
-                Kind::Program => {}
-                Kind::Worker => {
-                    self.exempt.insert(tid);
-                    return;
-                }
-                Kind::Poller => return self.unreachable.push(poller(tasks, tid)),
-            }
-            let now = Instant::now();
-            let sleeps = description.state != 'R';
-            if now >= until || (sleeps && now - since >= PATIENCE) {
-                let reason = "it blocks every signal that could reach it, or waits for it; unblock one \
-                              real-time signal in it, or build before it starts";
-                return self.unreachable.push(unreachable(tasks, tid, reason));
-            }
-            // A sleep might never end: signals for this thread could keep interrupting it.
-            thread::yield_now();
-        }
-    }
-
-    /// Puts the handler on a signal. One that the calling thread blocks is taken last: another
-    /// thread may be about to wait for it.
-    fn install(&self, tasks: &Tasks) -> Result<Handler, HandlerError> {
+/// Puts the handler on a signal that as many threads as possible neither block nor wait for.
+///
+/// One that the calling thread blocks is taken last: another thread may be about to wait for it.
+fn choose(tasks: &Tasks, listing: &Listing, until: Instant) -> Result<Handler, EnforceError> {
+    let since = Instant::now();
+    loop {
+        let taken = taken(tasks, listing, until);
         let own = tasks.describe(sys::current_thread()).blocked.unwrap_or(0);
         let outside = |taken: u64| move |signal| taken & sys::bit(signal) == 0;
-        match Handler::install(outside(self.taken | own)) {
-            Err(HandlerError::NoneFree) => Handler::install(outside(self.taken)),
+        let handler = match Handler::install(outside(taken | own)) {
+            Err(HandlerError::NoneFree) => Handler::install(outside(taken)),
             other => other,
+        };
+        match handler {
+            Ok(handler) => return Ok(handler),
+            // A thread blocks a signal for a moment while it handles that one.
+            Err(HandlerError::NoneFree) if Instant::now() < until.min(since + PATIENCE) => {
+                thread::yield_now();
+            }
+            Err(HandlerError::NoneFree) => return Err(EnforceError::NoFreeSignal),
+            Err(HandlerError::Install { signal, source }) => {
+                return Err(EnforceError::Signal { signal, source });
+            }
         }
+    }
+}
+
+/// The signals that other threads block or wait for, the first signal in the lowest bit. A thread
+/// that leaves none doesn't count, since no choice reaches it.
+fn taken(tasks: &Tasks, listing: &Listing, until: Instant) -> u64 {
+    let all: u64 = sys::program_signals().map(sys::bit).sum();
+    let this = sys::current_thread();
+    let others = listing.threads.iter().copied().filter(|tid| *tid != this);
+    others.fold(0, |taken, tid| taken | taken_by(tasks, tid, all, until))
+}
+
+fn taken_by(tasks: &Tasks, tid: i32, all: u64, until: Instant) -> u64 {
+    let since = Instant::now();
+    loop {
+        let description = tasks.describe(tid);
+        let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid);
+        if taken & all != all {
+            return taken;
+        }
+        let now = Instant::now();
+        let sleeps = description.state != 'R';
+        if tasks.life(tid) == Life::Ended
+            || tasks.is_kernel_worker(tid)
+            || now >= until
+            || (sleeps && now - since >= PATIENCE)
+        {
+            return 0;
+        }
+        // A sleep might never end: signals for this thread could keep interrupting it.
+        thread::yield_now();
     }
 }

@@ -14,7 +14,8 @@ use super::{
     reach::Reach,
     sys::{self, Attempt, Call, Visit},
     tasks::{Listing, Tasks},
-    threads::{Asked, Sweep, Swept},
+    threads::{Sweep, Swept},
+    visit::Visitor,
 };
 use crate::{
     EnforceError, Layer, Level, Mode, Protection, ProtectionReport, ProtectionStatus, Report,
@@ -158,7 +159,7 @@ impl Enforcement<'_> {
         if Tasks::is_alone() {
             return Ok(Others::None);
         }
-        let reach = Reach::prepare(self.deadline, self.lenient)?;
+        let reach = Reach::prepare(&self.attempt, self.deadline, self.lenient)?;
         Ok(Others::Reachable(Box::new(reach)))
     }
 
@@ -174,26 +175,28 @@ impl Enforcement<'_> {
             tasks,
             listing,
             handler,
-            mut survey,
+            mut answers,
         } = reach;
+        let failures = mem::take(&mut answers.failures);
+        for failure in &failures {
+            // Let pass by the policy, and not to be tried again.
+            answers.exempt.insert(failure.tid);
+        }
         // A listing after the kernel's own restriction shows numbers only.
         let can_sync = can_sync && !tasks.is_of_other_namespace();
-        let unreachable = mem::take(&mut survey.unreachable);
         let mut sweep = Sweep {
-            tasks: &tasks,
-            handler: &handler,
+            visitor: Visitor {
+                tasks: &tasks,
+                handler: &handler,
+            },
             attempt: Arc::clone(&self.attempt),
             ruleset: Some(self.ruleset.as_raw_fd()),
             deadline: self.deadline,
             lenient: self.lenient,
-            survey: &survey,
-            asked: Asked::without(unreachable),
+            answers: &answers,
         };
         let (mut swept, synced, error) = self.sweep(&mut sweep, listing, can_sync, report);
-        // A signal that is still under way would end the process if its handler were gone.
-        if !swept.unanswered
-            && let Err(error) = handler.restore()
-        {
+        if let Err(error) = handler.restore(swept.unanswered || answers.unanswered) {
             report
                 .warnings
                 .push(format!("the handler of a signal stays installed: {error}"));
@@ -201,6 +204,7 @@ impl Enforcement<'_> {
         if let Some(error) = error {
             return Err(error);
         }
+        swept.failures.extend(failures);
         if self.lenient || swept.failures.is_empty() {
             return Ok((swept, synced));
         }
@@ -210,8 +214,8 @@ impl Enforcement<'_> {
             .into_error(self.restricted, self.deadline))
     }
 
-    /// Asks the threads if the kernel is to restrict them all, puts them under the filter, restricts
-    /// and proves. Nothing that can't be undone comes before the asking.
+    /// Puts the threads under the filter, restricts them and proves it. They have answered before, as
+    /// none of this can be undone.
     fn sweep(
         &mut self,
         sweep: &mut Sweep<'_>,
@@ -219,27 +223,19 @@ impl Enforcement<'_> {
         can_sync: bool,
         report: &mut Report,
     ) -> (Swept, bool, Option<EnforceError>) {
-        let mut first_listing = Some(listing);
-        let mut count = 0;
-        if can_sync && let Some(listing) = first_listing.take() {
-            count = listing.threads.len();
-            sweep.ask(listing);
-            if !sweep.asked.failures.is_empty() && !self.lenient {
-                return (sweep.take_asked(), false, None);
-            }
-        }
-        let syncs = can_sync && sweep.asked.may_be_synced();
+        let syncs = can_sync && sweep.answers.may_be_synced();
+        let count = listing.threads.len();
         let synced = self
             .filter(report)
             .and_then(|()| Ok(syncs && self.restrict_at_once(count)?));
         let synced = match synced {
             Ok(synced) => synced,
-            Err(error) => return (sweep.take_asked(), false, Some(error)),
+            Err(error) => return (Swept::one_round(), false, Some(error)),
         };
         if synced {
             sweep.ruleset = None;
         }
-        let (swept, error) = match sweep.run(first_listing) {
+        let (swept, error) = match sweep.run((!synced).then_some(listing)) {
             Ok(swept) => (swept, None),
             Err((swept, error)) => (swept, Some(error)),
         };
@@ -258,7 +254,7 @@ impl Enforcement<'_> {
     ///
     /// The kernel gives each thread the calling thread's domain **in place of** the one it had, and
     /// it waits for each without an end: hence every thread was asked before, see
-    /// [`Asked::may_be_synced`].
+    /// [`Answers::may_be_synced`].
     fn restrict_at_once(&mut self, count: usize) -> Result<bool, EnforceError> {
         sys::set_no_new_privileges().map_err(|errno| self.failed(Call::NoNewPrivileges, errno))?;
         match sys::restrict_self(self.ruleset.as_raw_fd(), sys::RESTRICT_SELF_TSYNC) {

@@ -5,8 +5,8 @@
 //! was restricted, all later ones are born so.
 
 use std::{
-    collections::{HashMap, HashSet},
-    io, mem,
+    collections::HashSet,
+    io,
     os::fd::RawFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,59 +14,24 @@ use std::{
 
 use super::{
     judge::{Failure, Judged, Problem, judge},
-    reach::{Kind, Survey, poller},
-    sys::{self, Attempt, Handler, Round, State},
-    tasks::{Life, Listing, Tasks},
+    reach::{Answers, Kind, poller},
+    sys::{self, Attempt, Round, State},
+    tasks::{Life, Listing},
+    visit::Visitor,
 };
-
-/// How long to wait at first before looking whether threads have ended.
-const FIRST_TICK: Duration = Duration::from_millis(1);
-/// How long at most.
-const LAST_TICK: Duration = Duration::from_millis(20);
 
 /// What to do in each thread.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
-    pub(crate) tasks: &'a Tasks,
-    pub(crate) handler: &'a Handler,
+    pub(crate) visitor: Visitor<'a>,
     pub(crate) attempt: Arc<Attempt>,
     /// The ruleset to restrict each thread with; `None` if the kernel did so already.
     pub(crate) ruleset: Option<RawFd>,
     pub(crate) deadline: Duration,
     /// Whether to go on after a thread that can't be restricted.
     pub(crate) lenient: bool,
-    /// What `/proc` said of the threads before.
-    pub(crate) survey: &'a Survey,
-    /// What the threads said before anything was restricted, if they were asked.
-    pub(crate) asked: Asked,
-}
-
-/// What threads said when they were asked, nothing being restricted yet.
-#[derive(Debug, Default)]
-pub(crate) struct Asked {
-    /// Whether one shows a sign of a restriction of its own: a probe that is denied already, or
-    /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
-    foreign: bool,
-    /// Whether one hasn't answered for another reason than that it blocks the signal.
-    stuck: bool,
-    pub(crate) failures: Vec<Failure>,
-    unanswered: bool,
-}
-
-impl Asked {
-    /// Starts with threads that can't be asked, and are let pass.
-    pub(crate) fn without(failures: Vec<Failure>) -> Self {
-        Self {
-            failures,
-            ..Self::default()
-        }
-    }
-
-    /// Whether the kernel may restrict all threads at once. It would take away what a thread has
-    /// put on itself, and wait forever for one that doesn't come back from a system call.
-    pub(crate) const fn may_be_synced(&self) -> bool {
-        !self.foreign && !self.stuck
-    }
+    /// What the threads answered before.
+    pub(crate) answers: &'a Answers,
 }
 
 /// What came of it.
@@ -95,61 +60,6 @@ impl Swept {
 }
 
 impl Sweep<'_> {
-    /// The threads that aren't visited: the calling one, which comes last, those that need no visit,
-    /// and those that no signal reaches.
-    fn left_out(&self) -> impl Iterator<Item = i32> {
-        let unreached = self.asked.failures.iter().map(|failure| failure.tid);
-        let exempt = self.survey.exempt.iter().copied();
-        unreached.chain(exempt).chain([sys::current_thread()])
-    }
-
-    /// Visits every thread of `listing` but the calling one, and only looks. One that isn't reached
-    /// now would not be reached later, when others are restricted already.
-    pub(crate) fn ask(&mut self, listing: Listing) {
-        let mut threads = listing.threads;
-        let left_out: HashSet<i32> = self.left_out().collect();
-        threads.retain(|tid| !left_out.contains(tid));
-        let round = Round::publish(threads, None, Arc::clone(&self.attempt));
-        let table = round.table();
-        self.signal_all(table, Instant::now() + self.deadline);
-        let mut asked = mem::take(&mut self.asked);
-        for (tid, state) in table.states() {
-            match state {
-                State::Gone => {}
-                // Who sets a domain sets the flag, see `Enforcement::run`.
-                State::Done(visit) if visit.no_new_privileges => asked.foreign = true,
-                State::Done(visit) => match visit.after {
-                    Ok(()) => {}
-                    Err(libc::EACCES) => asked.foreign = true,
-                    Err(errno) => asked.failures.push(Failure {
-                        tid,
-                        problem: Problem::Call {
-                            call: "the probe beforehand",
-                            errno,
-                        },
-                    }),
-                },
-                State::Pending | State::Claimed | State::Abandoned => {
-                    let problem = self.not_reached(tid);
-                    asked.unanswered = true;
-                    asked.stuck |= !problem.is_deaf();
-                    asked.failures.push(Failure { tid, problem });
-                }
-            }
-        }
-        self.asked = asked;
-    }
-
-    /// What came of asking, when it was all that was done.
-    pub(crate) fn take_asked(&mut self) -> Swept {
-        Swept {
-            rounds: 1,
-            unanswered: self.asked.unanswered,
-            failures: mem::take(&mut self.asked.failures),
-            ..Swept::default()
-        }
-    }
-
     /// Visits every thread but the calling one, those of `listing` first if there is one, and
     /// leaves out those that didn't answer when they were asked.
     ///
@@ -157,18 +67,18 @@ impl Sweep<'_> {
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
     pub(crate) fn run(&mut self, listing: Option<Listing>) -> Result<Swept, (Swept, io::Error)> {
         let until = Instant::now() + self.deadline;
-        let mut handled: HashSet<i32> = self.left_out().collect();
-        let asked = self.take_asked();
+        let mut handled: HashSet<i32> = self.answers.left_out().collect();
+        handled.insert(sys::current_thread());
         let mut swept = Swept::default();
         let mut first = true;
         let mut listing = listing;
         loop {
             // As good as a listing without anybody new, and it takes a tenth of the time.
-            if !first && self.tasks.are_all(&handled) {
+            if !first && self.visitor.tasks.are_all(&handled) {
                 break;
             }
             swept.rounds += 1;
-            let listing = match listing.take().map_or_else(|| self.tasks.list(), Ok) {
+            let listing = match listing.take().map_or_else(|| self.visitor.tasks.list(), Ok) {
                 Ok(listing) => listing,
                 Err(error) => return Err((swept, error)),
             };
@@ -210,22 +120,20 @@ impl Sweep<'_> {
                 break;
             }
         }
-        swept.unanswered |= asked.unanswered;
-        swept.failures.extend(asked.failures);
         Ok(swept)
     }
 
     /// Whether a thread runs this process's code, and so has to be visited.
     fn is_to_visit(&self, tid: i32, swept: &mut Swept) -> bool {
-        // The survey has seen the others, and a thread that is restricted can't ask.
-        if self.survey.name(tid).is_some() || self.ruleset.is_none() {
+        // The others have answered, and a thread that is restricted can't ask.
+        if self.answers.name(tid).is_some() || self.ruleset.is_none() {
             return true;
         }
-        match Kind::of(self.tasks, tid) {
+        match Kind::of(self.visitor.tasks, tid) {
             Kind::Program => true,
             Kind::Worker => false,
             Kind::Poller => {
-                swept.failures.push(poller(self.tasks, tid));
+                swept.failures.push(poller(self.visitor.tasks, tid));
                 false
             }
         }
@@ -241,16 +149,17 @@ impl Sweep<'_> {
         swept: &mut Swept,
         handled: &mut HashSet<i32>,
     ) -> bool {
-        let round = Round::publish(threads, self.ruleset, Arc::clone(&self.attempt));
+        let (allowed, attempt) = (&self.answers.allowed, Arc::clone(&self.attempt));
+        let round = Round::publish(threads, allowed, self.ruleset, attempt);
         let table = round.table();
-        self.signal_all(table, until);
+        self.visitor.visit(table, until);
 
         let mut born_restricted = true;
         for (tid, state) in table.states() {
             match state {
                 State::Gone => {
                     swept.gone += 1;
-                    if self.tasks.life(tid) != Life::Ended {
+                    if self.visitor.tasks.life(tid) != Life::Ended {
                         // Another thread has its number by now, and is still to be visited.
                         handled.remove(&tid);
                     }
@@ -280,79 +189,15 @@ impl Sweep<'_> {
                     born_restricted = false;
                     swept.failures.push(Failure {
                         tid,
-                        problem: self.not_reached(tid),
+                        problem: self.visitor.not_reached(
+                            tid,
+                            self.answers.name(tid),
+                            self.deadline,
+                        ),
                     });
                 }
             }
         }
         born_restricted
-    }
-
-    /// Signals the threads of a table and waits until each has answered or ended, or until the
-    /// deadline.
-    fn signal_all(&self, table: &sys::Table, until: Instant) {
-        let mut unsent: Vec<i32> = table.threads().collect();
-        let mut tick = FIRST_TICK;
-        let mut started: HashMap<i32, Option<u64>> = HashMap::new();
-        loop {
-            // A queue of real-time signals that is full (EAGAIN) has room again after a while.
-            unsent.retain(|tid| match sys::send(*tid, self.handler) {
-                Ok(()) => false,
-                // Two answers that agree: the number reaches nobody, and is listed no more.
-                Err(libc::ESRCH) if !self.tasks.is_listed(*tid) => {
-                    table.mark_gone(*tid);
-                    false
-                }
-                Err(_) => true,
-            });
-            if table.is_settled() {
-                return;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                table.abandon();
-                return;
-            }
-            table.wait(left.min(tick));
-            tick = (tick * 2).min(LAST_TICK);
-            for (tid, state) in table.states() {
-                if state != State::Pending {
-                    continue;
-                }
-                let gone = match self.tasks.life(tid) {
-                    Life::Ended => true,
-                    // What was signalled has ended, and another thread has its number: that one
-                    // never got the signal.
-                    Life::Going { started: since } => *started.entry(tid).or_insert(since) != since,
-                };
-                if gone {
-                    table.mark_gone(tid);
-                }
-            }
-        }
-    }
-
-    fn not_reached(&self, tid: i32) -> Problem {
-        let signal = self.handler.signal();
-        let description = self.tasks.describe(tid);
-        let blocks = description
-            .blocked
-            .is_some_and(|mask| mask & sys::bit(signal) != 0);
-        let reason = if blocks {
-            format!(
-                "it blocks signal {signal}; unblock the real-time signals in it, or enforce before \
-                 starting it"
-            )
-        } else {
-            "it did not run; enforce before starting it, or set a longer deadline".to_owned()
-        };
-        let name = description.name.or_else(|| self.survey.name(tid));
-        Problem::NotReached {
-            name: name.unwrap_or_else(|| "?".to_owned()),
-            state: description.state,
-            blocks,
-            reason,
-            deadline: self.deadline,
-        }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use landlock::{
 pub(crate) use net::{is_unnamed_pair, peer_process};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
 pub(crate) use signal::{
-    Handler, HandlerError, bit, candidates, current_thread, is_only_thread, leads, send,
+    Handler, HandlerError, bit, current_thread, is_only_thread, leads, program_signals, send,
     thread_exists,
 };
 pub(crate) use table::{Call, Round, State, Table, Visit};

@@ -26,23 +26,14 @@ pub(crate) enum HandlerError {
     Install { signal: i32, source: io::Error },
 }
 
-/// The signal with which the C library has every thread change its user (`SIGSETXID`). glibc never
-/// lets a program block it, and keeps it unblocked in its own helper threads.
-pub(crate) const LIBRARY_SIGNAL: Option<i32> = if cfg!(all(
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)) {
-    Some(33)
-} else {
-    None
-};
+/// The signal with which the C library has every thread change its user (`SIGSETXID`). glibc lets no
+/// program block it, wait for it or handle it, and keeps it unblocked in its own helper threads.
+const LIBRARY_SIGNAL: i32 = 33;
 
-/// The signals that a handler can be put on, in order of preference: the program's own from the last
-/// one down, since libraries take theirs from the first one up; then [`LIBRARY_SIGNAL`].
-pub(crate) fn candidates() -> impl Iterator<Item = i32> {
-    (libc::SIGRTMIN()..=libc::SIGRTMAX())
-        .rev()
-        .chain(LIBRARY_SIGNAL)
+/// The signals that are the program's, from the last one down, since libraries take theirs from the
+/// first one up.
+pub(crate) fn program_signals() -> impl Iterator<Item = i32> {
+    (libc::SIGRTMIN()..=libc::SIGRTMAX()).rev()
 }
 
 /// A signal's bit in a mask, as the kernel and `/proc` have it.
@@ -51,13 +42,11 @@ pub(crate) const fn bit(signal: i32) -> u64 {
 }
 
 impl Handler {
-    /// Puts the handler on the first of [`candidates`] that `usable` lets pass and nobody has taken.
+    /// Puts the handler on the first of [`program_signals`] that `usable` lets pass and nobody has
+    /// taken.
     pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, HandlerError> {
-        for signal in candidates().filter(|signal| usable(*signal)) {
+        for signal in program_signals().filter(|signal| usable(*signal)) {
             let failed = |source| HandlerError::Install { signal, source };
-            if Some(signal) == LIBRARY_SIGNAL {
-                return Self::install_before_library(signal).map_err(failed);
-            }
             if set_action(signal, None).map_err(failed)?.sa_sigaction != libc::SIG_DFL {
                 continue;
             }
@@ -75,14 +64,17 @@ impl Handler {
     }
 
     /// Puts the handler before the C library's own, which gets every signal that isn't this
-    /// crate's.
-    fn install_before_library(signal: i32) -> io::Result<Self> {
-        let before = set_raw_action(signal, None)?;
-        if before.handler == libc::SIG_DFL || before.handler == libc::SIG_IGN {
-            return Err(io::Error::other(
-                "the C library has no handler on it to put another one before",
-            ));
-        }
+    /// crate's; `None` where the C library isn't glibc, or has no handler there.
+    pub(crate) fn before_library() -> Option<Self> {
+        // The layout of `Action` is that of these architectures.
+        let known = cfg!(all(
+            target_env = "gnu",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ));
+        let before = known
+            .then(|| set_raw_action(LIBRARY_SIGNAL, None))?
+            .ok()
+            .filter(|before| ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.handler))?;
         NEXT.store(before.handler, Ordering::SeqCst);
         let own = Action {
             handler: on_signal as *const () as usize,
@@ -91,11 +83,16 @@ impl Handler {
             // Where the kernel needs one, glibc's own returns from a handler as well as any.
             ..before
         };
-        set_raw_action(signal, Some(&own))?;
-        Ok(Self {
-            signal,
+        set_raw_action(LIBRARY_SIGNAL, Some(&own)).ok()?;
+        Some(Self {
+            signal: LIBRARY_SIGNAL,
             library: Some(before),
         })
+    }
+
+    /// Whether the C library's handler comes after this one.
+    pub(crate) const fn is_before_library(&self) -> bool {
+        self.library.is_some()
     }
 
     pub(crate) fn signal(&self) -> i32 {
@@ -104,11 +101,14 @@ impl Handler {
 
     /// Puts back what was there before, unless another handler has taken the signal meanwhile.
     ///
-    /// The default disposition ends the process when the signal is still under way to a thread, so
-    /// every thread that was signalled must have answered or ended.
-    pub(crate) fn restore(self) -> io::Result<()> {
+    /// `unanswered` says that the signal may be under way to a thread. The default disposition would
+    /// end the process then, so that the handler stays; the C library's handler ignores it.
+    pub(crate) fn restore(&self, unanswered: bool) -> io::Result<()> {
         if let Some(before) = &self.library {
             return set_raw_action(self.signal, Some(before)).map(drop);
+        }
+        if unanswered {
+            return Ok(());
         }
         // SAFETY: all-zero is a valid `sigaction`, and means the default disposition.
         let default: libc::sigaction = unsafe { mem::zeroed() };
@@ -191,7 +191,7 @@ extern "C" fn on_signal(
     // SAFETY: the kernel hands a handler with SA_SIGINFO a valid structure.
     if unsafe { is_own(information) } {
         table::visit_published();
-    } else if Some(signal) == LIBRARY_SIGNAL {
+    } else if signal == LIBRARY_SIGNAL {
         let next = NEXT.load(Ordering::SeqCst);
         if next != 0 {
             // SAFETY: the kernel had this address as the handler of this signal, with SA_SIGINFO as
@@ -243,6 +243,14 @@ pub(crate) fn current_thread() -> i32 {
     // SAFETY: takes nothing and can't fail.
     let tid = unsafe { libc::syscall(libc::SYS_gettid) };
     i32::try_from(tid).unwrap_or(0)
+}
+
+/// The calling thread's name, the kernel's `comm`: 16 bytes, padded with zeros. Async-signal-safe.
+pub(super) fn thread_name() -> [u64; 2] {
+    let mut name = [0_u64; 2];
+    // SAFETY: the kernel writes 16 bytes, which is what `name` has.
+    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name
 }
 
 /// Sends the handler's signal to a thread of this process.

@@ -1,12 +1,13 @@
 //! The threads of one round, as the signal handler finds them.
 
 use std::{
+    collections::HashSet,
     hint,
     os::fd::RawFd,
     ptr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -14,7 +15,7 @@ use std::{
 
 use super::{
     Attempt, Refusal, current_thread, first_not_refused, has_no_new_privileges, restrict_self,
-    set_no_new_privileges,
+    set_no_new_privileges, signal::thread_name,
 };
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
@@ -44,6 +45,10 @@ struct Slot {
     state: AtomicU32,
     /// Error number of the attempt before; 0 if it was allowed.
     before: AtomicI32,
+    /// Whether the attempt is known to be allowed before the restriction.
+    allowed: bool,
+    /// Its name, see [`thread_name`]. This and the next are filled where there is only to try.
+    name: [AtomicU64; 2],
     /// Whether it had `PR_SET_NO_NEW_PRIVS` before.
     no_new_privileges: AtomicBool,
     /// Which call failed, as [`Call`].
@@ -115,8 +120,10 @@ impl Table {
         }
         let number = |result: Result<(), i32>| result.err().unwrap_or(0);
         if let Some(ruleset) = self.ruleset {
-            slot.before
-                .store(number(self.attempt.run()), Ordering::Relaxed);
+            if !slot.allowed {
+                slot.before
+                    .store(number(self.attempt.run()), Ordering::Relaxed);
+            }
             let result = set_no_new_privileges()
                 .map_err(|errno| (Call::NoNewPrivileges, errno))
                 .and_then(|()| {
@@ -127,6 +134,9 @@ impl Table {
                 slot.failure.store(errno, Ordering::Relaxed);
             }
         } else {
+            for (half, value) in slot.name.iter().zip(thread_name()) {
+                half.store(value, Ordering::Relaxed);
+            }
             slot.no_new_privileges
                 .store(has_no_new_privileges(), Ordering::Relaxed);
         }
@@ -165,6 +175,14 @@ impl Table {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
     }
 
+    /// The names of the threads that were visited.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
+        self.slots
+            .iter()
+            .filter(|slot| matches!(slot.read(), State::Done(_)))
+            .map(|slot| (slot.tid, slot.name()))
+    }
+
     /// Whether every thread is done or given up.
     pub(crate) fn is_settled(&self) -> bool {
         self.remaining.load(Ordering::SeqCst) == 0
@@ -173,6 +191,11 @@ impl Table {
     /// Counts a thread as ended, unless its handler was faster.
     pub(crate) fn mark_gone(&self, tid: i32) {
         self.give_up(tid, GONE);
+    }
+
+    /// Gives up on a thread, unless its handler has started.
+    pub(crate) fn abandon_one(&self, tid: i32) {
+        self.give_up(tid, ABANDONED);
     }
 
     /// Gives up on every thread whose handler hasn't started. One that has started may finish.
@@ -220,9 +243,11 @@ impl Table {
 }
 
 impl Slot {
-    fn new(tid: i32) -> Self {
+    fn new(tid: i32, allowed: bool) -> Self {
         Self {
             tid,
+            allowed,
+            name: [AtomicU64::new(0), AtomicU64::new(0)],
             state: AtomicU32::new(PENDING),
             before: AtomicI32::new(0),
             no_new_privileges: AtomicBool::new(false),
@@ -231,6 +256,16 @@ impl Slot {
             after: AtomicI32::new(0),
             not_refused: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    fn name(&self) -> String {
+        let bytes: Vec<u8> = self
+            .name
+            .iter()
+            .flat_map(|half| half.load(Ordering::Relaxed).to_ne_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
@@ -276,16 +311,21 @@ impl Slot {
 pub(crate) struct Round(*mut Table);
 
 impl Round {
-    /// Puts these threads where the handler finds them.
+    /// Puts these threads where the handler finds them. In those that are `allowed` what is attempted,
+    /// the attempt before the restriction is left out.
     pub(crate) fn publish(
         mut threads: Vec<i32>,
+        allowed: &HashSet<i32>,
         ruleset: Option<RawFd>,
         attempt: Arc<Attempt>,
     ) -> Self {
         threads.sort_unstable();
         let table = Box::into_raw(Box::new(Table {
             remaining: AtomicU32::new(u32::try_from(threads.len()).unwrap_or(u32::MAX)),
-            slots: threads.into_iter().map(Slot::new).collect(),
+            slots: threads
+                .into_iter()
+                .map(|tid| Slot::new(tid, allowed.contains(&tid)))
+                .collect(),
             ruleset,
             attempt,
         }));
