@@ -1,12 +1,13 @@
 //! Operating systems without Landlock.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use tracing::warn;
 
 use crate::{
-    EnforceError, HostReport, Level, Mode, Policy, PreopenReport, PrepareError, Protection,
-    ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status,
+    DescriptorsReport, EnforceError, HostReport, Level, Mode, Policy, PreopenReport, PrepareError,
+    Protection, ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
+    Status,
 };
 
 /// A policy of which nothing can be enforced, and which lets that pass.
@@ -22,6 +23,11 @@ impl Plan {
         warn!(target: "wasix_landlock", "nothing is enforced: {} has no Landlock", std::env::consts::OS);
         Ok(Arc::new(self.0))
     }
+}
+
+/// Nothing is known of descriptors here.
+pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// An instance, of which there is none.

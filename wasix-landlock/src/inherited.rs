@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
-/// What becomes of the descriptors that are open when a policy is enforced.
+/// The policy's say about the descriptors that are open when it is enforced.
 ///
 /// No restriction touches what is open already: whoever takes the process over can go on reading a
-/// file that the program had open. The standard streams are left alone by all of these, and so are
-/// this crate's own descriptors.
+/// file that the program had open. Some descriptors give more than themselves: an io_uring opens
+/// files with the rights that were registered in it, and whoever has the other end of a unix socket
+/// can hand over any file. In both modes the report names those as a
+/// [`WayOut`](crate::WayOut), and warns.
+///
+/// To close what the program doesn't need, drop the `File` or `OwnedFd` that owns it before.
+/// `take_passed_on` hands out what came with the process and has no owner yet.
 ///
 /// ```
 /// use std::collections::BTreeSet;
@@ -23,27 +28,36 @@ pub enum Inherited {
     /// They stay open, and the report lists them.
     #[default]
     Report,
-    /// An error that names them, before anything is restricted, if one is a file, directory,
-    /// socket, pipe or device that isn't in this set. Socket pairs, timers, counters and the like
-    /// that the process made for itself are not meant.
+    /// An error that names them, before anything is restricted, unless each one is in this set or
+    /// of a kind that gives no way out: pipes, event counters, epoll, timers, signal queues and
+    /// `/dev/null`. The kernel says which kind a descriptor is of.
+    ///
+    /// The standard streams may besides be files, terminals and sockets.
+    ///
+    /// An io_uring without a descriptor, which is mapped or has a kernel thread that polls it, is
+    /// refused as well. One that is neither can't be seen; the protection
+    /// [`Protection::IoUring`](crate::Protection::IoUring) keeps it from being used.
+    ///
+    /// A socket pair has to be in the set even when both ends are in this process: the kernel
+    /// doesn't tell whether a forked process has a copy of an end. A tokio runtime makes such a
+    /// pair for signals. So enforce the policy before starting the runtime, or add what the runtime
+    /// has opened to the set:
+    ///
+    /// ```
+    /// use wasix_landlock::{DescriptorKind, DescriptorsReport, Inherited};
+    ///
+    /// # #[cfg(target_os = "linux")] {
+    /// // Before anything else was forked or opened, so that the pairs are the runtime's.
+    /// let open = DescriptorsReport::now()?;
+    /// let pairs = open.listed.iter().filter(|open| open.kind == DescriptorKind::SocketPair);
+    /// let allowed = pairs.map(|pair| pair.number).collect();
+    /// let inherited = Inherited::Refuse { allowed };
+    /// # drop(inherited);
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     Refuse {
         /// Descriptors that may be open.
         allowed: BTreeSet<i32>,
     },
-    /// Those are closed that a program which is executed would get too, other than these. They came
-    /// from the process that started this one, as what Rust opens isn't passed on.
-    ///
-    /// One that is in use by a part of the program, such as a socket that a service manager passed
-    /// in, has to be in this set: see [`Inherited::Close`].
-    CloseInherited {
-        /// Descriptors that stay open.
-        kept: BTreeSet<i32>,
-    },
-    /// These are closed.
-    ///
-    /// Closing a descriptor that a part of the program still uses is an error in that program: its
-    /// number is given to whatever is opened next, which is then read, written and closed in the
-    /// place of what it was. So don't name one that a `File`, `OwnedFd` or runtime owns; drop that
-    /// instead.
-    Close(BTreeSet<i32>),
 }

@@ -92,13 +92,15 @@ pub use inherited::Inherited;
 pub use instance::Instance;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
+#[cfg(target_os = "linux")]
+pub use platform::take_passed_on;
 pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
 pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
 pub use report::{
     DenialReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, NotGranted,
     PreopenReport, ProtectionReport, ProtectionStatus, RefusedReport, Report, RuntimePathReport,
-    RuntimePathStatus, Status, SweepMethod, ThreadsReport,
+    RuntimePathStatus, Status, SweepMethod, ThreadsReport, WayOut,
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;

@@ -1,9 +1,11 @@
 //! What was enforced, and what was refused, for people and for programs.
 
+mod descriptors;
 mod refused;
 mod table;
 mod text;
 
+pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut};
 pub use refused::{DenialReport, RefusedReport};
 
 use serde::{Deserialize, Serialize};
@@ -235,61 +237,6 @@ pub enum SweepMethod {
     /// An earlier policy did it, and later threads inherit.
     #[serde(rename = "joined")]
     Joined,
-}
-
-/// What was open when a policy was enforced, and what became of it.
-///
-/// A restriction doesn't touch what is open: a file stays readable or writable, a socket connected.
-/// A directory is of no use for opening what isn't granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct DescriptorsReport {
-    /// The descriptors, lowest first, without this crate's own.
-    pub listed: Vec<DescriptorReport>,
-    /// How many more were open and aren't listed.
-    pub unlisted: usize,
-}
-
-/// A descriptor that was open, in a [`DescriptorsReport`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct DescriptorReport {
-    /// Its number.
-    pub number: i32,
-    /// What it is.
-    pub kind: DescriptorKind,
-    /// What `/proc/self/fd` says it leads to, such as a path or `socket:[1234]`.
-    pub target: String,
-    /// Whether it can be read from.
-    pub read: bool,
-    /// Whether it can be written to.
-    pub write: bool,
-    /// Whether a program that is executed gets it too. What Rust opens isn't passed on, so this
-    /// one came from the process that started this one, or was opened by other means.
-    pub passed_on: bool,
-    /// Whether it was closed.
-    pub closed: bool,
-}
-
-/// What a descriptor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum DescriptorKind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A socket.
-    Socket,
-    /// A socket of an unnamed pair that this process made for itself.
-    SocketPair,
-    /// A pipe or fifo.
-    Pipe,
-    /// A character or block device, a terminal included.
-    Device,
-    /// Anything else, such as an event counter, a timer or an io_uring.
-    Other,
 }
 
 impl Report {

@@ -57,19 +57,14 @@ pub enum EnforceError {
         refused.join(", ")
     )]
     DescriptorsOpen {
-        /// Each one's number, and what it leads to.
+        /// Each one's number, what it leads to, its kind, and how it leads out.
         refused: Vec<String>,
     },
 
-    /// A descriptor that is to be closed isn't open, or is a standard stream.
-    #[error("descriptor {number} can't be closed: it isn't open, or is a standard stream")]
-    NotOpen {
-        /// Its number.
-        number: i32,
-    },
-
-    /// What is open can't be listed or closed.
-    #[error("what is open can't be settled: {source}; mount /proc, or only report it")]
+    /// What is open can't be listed.
+    #[error(
+        "what is open can't be listed in /proc: {source}; mount /proc, or only report what is open"
+    )]
     Descriptors {
         /// What the kernel said.
         source: io::Error,
@@ -288,7 +283,6 @@ impl EnforceError {
             | Self::NotInEnforced { .. }
             | Self::PortsNotWithinEnforced { .. }
             | Self::DescriptorsOpen { .. }
-            | Self::NotOpen { .. }
             | Self::Descriptors { .. }
             | Self::FilterDiverges { .. }
             | Self::Filter { .. }

@@ -1,24 +1,23 @@
 //! What is open when a policy is enforced.
 
+mod kind;
+mod rings;
+
 use std::{
-    collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io,
-    os::{
-        fd::{AsFd, AsRawFd},
-        unix::fs::OpenOptionsExt,
-    },
-    process,
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::fd::RawFd,
 };
 
-use super::sys;
-use crate::{DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Inherited, Report};
+use super::sys::{self, Inode};
+use crate::{
+    DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Inherited, Report, WayOut,
+};
 
 /// How many descriptors a report lists: a server may have ten thousand connections.
 const LISTED: usize = 256;
-
-/// The last of the standard streams.
-const LAST_STREAM: i32 = 2;
+/// How many descriptors a warning names.
+const WARNED: usize = 16;
 
 /// Looks at what is open, and does with it what the policy says. `own` are this crate's.
 ///
@@ -26,137 +25,177 @@ const LAST_STREAM: i32 = 2;
 /// the process as it was.
 pub(crate) fn settle(
     inherited: &Inherited,
-    own: &BTreeSet<i32>,
+    own: &BTreeSet<RawFd>,
     report: &mut Report,
 ) -> Result<(), EnforceError> {
-    let numbers = match open_now(own) {
-        Ok(numbers) => numbers,
+    let open = match Open::now(own) {
+        Ok(open) => open,
         Err(error) if *inherited == Inherited::Report => {
             report.warnings.push(format!(
-                "what is open can't be listed in /proc/self/fd: {error}"
+                "what is open can't be listed in /proc/thread-self/fd: {error}"
             ));
             return Ok(());
         }
         Err(source) => return Err(EnforceError::Descriptors { source }),
     };
-    // A report of many would be long to make and to read; what is refused or closed is looked for
-    // among all.
-    let looked_at = match inherited {
-        Inherited::Report => LISTED,
-        _ => usize::MAX,
-    };
-    let total = numbers.len();
-    // What was closed meanwhile by another thread is not open.
-    let mut listed: Vec<DescriptorReport> = numbers
-        .into_iter()
-        .take(looked_at)
-        .filter_map(describe)
-        .collect();
-    match inherited {
-        Inherited::Report => {}
-        Inherited::Refuse { allowed } => {
-            let refused: Vec<String> = listed
-                .iter()
-                .filter(|descriptor| {
-                    let number = descriptor.number;
-                    number > LAST_STREAM
-                        && !allowed.contains(&number)
-                        && leads_outside(descriptor.kind)
-                })
-                .map(|descriptor| format!("{} ({})", descriptor.number, descriptor.target))
-                .collect();
-            if !refused.is_empty() {
-                return Err(EnforceError::DescriptorsOpen { refused });
-            }
-        }
-        Inherited::CloseInherited { kept } => {
-            for descriptor in &mut listed {
-                let number = descriptor.number;
-                if number > LAST_STREAM && descriptor.passed_on && !kept.contains(&number) {
-                    close(descriptor)?;
-                }
-            }
-        }
-        Inherited::Close(named) => {
-            for number in named {
-                match listed.iter_mut().find(|open| open.number == *number) {
-                    Some(descriptor) if *number > LAST_STREAM => close(descriptor)?,
-                    // Nothing is closed that isn't there, or that this crate needs.
-                    _ => return Err(EnforceError::NotOpen { number: *number }),
-                }
-            }
+    if let Inherited::Refuse { allowed } = inherited {
+        let mut refused = open.refused(allowed);
+        let rings = rings::without_descriptor(&open.rings(), allowed);
+        refused.extend(rings.map_err(|source| EnforceError::Descriptors { source })?);
+        if !refused.is_empty() {
+            return Err(EnforceError::DescriptorsOpen { refused });
         }
     }
-    listed.truncate(LISTED);
-    let unlisted = total.saturating_sub(LISTED);
-    report.descriptors = Some(DescriptorsReport { listed, unlisted });
+    report.warnings.extend(open.warning());
+    report.descriptors = Some(open.into_report());
     Ok(())
 }
 
-fn close(descriptor: &mut DescriptorReport) -> Result<(), EnforceError> {
-    sys::close(descriptor.number).map_err(|source| EnforceError::Descriptors { source })?;
-    descriptor.closed = true;
-    Ok(())
+/// See [`DescriptorsReport::now`].
+pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
+    Ok(Open::now(&BTreeSet::new())?.into_report())
 }
 
-/// Whether it reaches something outside of the process. What is left counts, waits, or connects the
-/// process with itself.
-fn leads_outside(kind: DescriptorKind) -> bool {
-    use DescriptorKind::{Device, Directory, File, Pipe, Socket};
+/// Every descriptor that is open.
+struct Open(Vec<(DescriptorReport, Inode)>);
 
-    matches!(kind, File | Directory | Socket | Pipe | Device)
+/// An io_uring that is open.
+struct Ring {
+    number: RawFd,
+    inode: u64,
+    polled: bool,
 }
 
-/// The descriptors that are open, lowest first.
-fn open_now(own: &BTreeSet<i32>) -> io::Result<Vec<i32>> {
-    let directory: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY)
-        .open("/proc/self/fd")?;
-    let mut numbers: Vec<i32> = sys::list_directory(directory.as_fd())?
-        .into_iter()
-        .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
-        .filter(|number| *number != directory.as_raw_fd() && !own.contains(number))
-        .collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+impl Open {
+    fn now(own: &BTreeSet<RawFd>) -> io::Result<Self> {
+        let numbers = sys::list_open()?;
+        // What was closed meanwhile by another thread is not open.
+        let inodes: BTreeMap<RawFd, Inode> = numbers
+            .into_iter()
+            .filter(|number| !own.contains(number))
+            .filter_map(|number| Some((number, sys::inode(number).ok()?)))
+            .collect();
+        let sockets: BTreeSet<u64> = inodes
+            .values()
+            .filter(|inode| inode.file_type == libc::S_IFSOCK)
+            .map(|inode| inode.number)
+            .collect();
+        let described = inodes
+            .into_iter()
+            .filter_map(|(number, inode)| Some((describe(number, inode, &sockets)?, inode)));
+        Ok(Self(described.collect()))
+    }
+
+    /// Names what isn't allowed, neither by number nor by kind.
+    fn refused(&self, allowed: &BTreeSet<RawFd>) -> Vec<String> {
+        let refused = self.0.iter().map(|(open, _)| open).filter(|open| {
+            !open.kind.is_harmless() && !open.is_usual_stream() && !allowed.contains(&open.number)
+        });
+        refused.map(name).collect()
+    }
+
+    fn rings(&self) -> Vec<Ring> {
+        self.0
+            .iter()
+            .filter(|(open, _)| open.kind == DescriptorKind::Ring)
+            .map(|(open, inode)| Ring {
+                number: open.number,
+                inode: inode.number,
+                polled: open.way_out == Some(WayOut::PolledRing),
+            })
+            .collect()
+    }
+
+    /// Names what gives a way out, if anything does.
+    fn warning(&self) -> Option<String> {
+        let ways_out: Vec<&DescriptorReport> = self
+            .0
+            .iter()
+            .map(|(open, _)| open)
+            .filter(|open| open.way_out.is_some() && !open.is_usual_stream())
+            .collect();
+        let mut named: Vec<String> = ways_out.iter().take(WARNED).copied().map(name).collect();
+        if ways_out.len() > WARNED {
+            named.push(format!("{} more", ways_out.len() - WARNED));
+        }
+        (!named.is_empty()).then(|| {
+            format!(
+                "what was open before gives a way out of the restriction: descriptor {}; close it \
+                 before, or have it refused (`Inherited::Refuse`)",
+                named.join(", ")
+            )
+        })
+    }
+
+    fn into_report(self) -> DescriptorsReport {
+        let total = self.0.len();
+        let all = self.0.into_iter().map(|(open, _)| open);
+        let (mut listed, others): (Vec<_>, Vec<_>) = all.partition(|open| open.way_out.is_some());
+        listed.extend(others);
+        listed.truncate(LISTED);
+        listed.sort_unstable_by_key(|open| open.number);
+        DescriptorsReport {
+            listed,
+            unlisted: total.saturating_sub(LISTED),
+        }
+    }
 }
 
-fn describe(number: i32) -> Option<DescriptorReport> {
+/// A descriptor in a message.
+fn name(open: &DescriptorReport) -> String {
+    let DescriptorReport {
+        number,
+        kind,
+        target,
+        ..
+    } = open;
+    match open.way_out {
+        Some(way_out) => format!("{number} ({target}: {kind}, {way_out})"),
+        None => format!("{number} ({target}: {kind})"),
+    }
+}
+
+fn describe(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> Option<DescriptorReport> {
     let (flags, passed_on) = sys::flags(number).ok()?;
-    let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
-    let kind = kind(number, sys::file_type(number).ok()?);
+    let target = fs::read_link(format!("/proc/thread-self/fd/{number}")).ok()?;
+    let target = target.to_string_lossy().into_owned();
+    let name_only = flags & libc::O_PATH != 0;
     // A file that is named only can be neither read nor written, whatever its access mode says.
-    let access = if flags & libc::O_PATH == 0 {
-        flags & libc::O_ACCMODE
-    } else {
+    let access = if name_only {
         -1
+    } else {
+        flags & libc::O_ACCMODE
     };
+    let kind = if name_only {
+        DescriptorKind::NameOnly
+    } else {
+        kind::of(number, inode, &target, sockets)
+    };
+    let write = matches!(access, libc::O_WRONLY | libc::O_RDWR);
     Some(DescriptorReport {
         number,
         kind,
-        target: target.to_string_lossy().into_owned(),
+        way_out: way_out(number, kind, &target, write),
+        target,
         read: matches!(access, libc::O_RDONLY | libc::O_RDWR),
-        write: matches!(access, libc::O_WRONLY | libc::O_RDWR),
+        write,
         passed_on,
-        closed: false,
     })
 }
 
-fn kind(number: i32, file_type: u32) -> DescriptorKind {
-    match file_type {
-        libc::S_IFREG => DescriptorKind::File,
-        libc::S_IFDIR => DescriptorKind::Directory,
-        libc::S_IFIFO => DescriptorKind::Pipe,
-        libc::S_IFCHR | libc::S_IFBLK => DescriptorKind::Device,
-        libc::S_IFSOCK => {
-            let this = i32::try_from(process::id()).ok();
-            if sys::is_unnamed_pair(number) && sys::peer_process(number) == this {
-                DescriptorKind::SocketPair
-            } else {
-                DescriptorKind::Socket
-            }
+fn way_out(number: RawFd, kind: DescriptorKind, target: &str, write: bool) -> Option<WayOut> {
+    match kind {
+        DescriptorKind::Ring if rings::is_polled(number) => Some(WayOut::PolledRing),
+        DescriptorKind::Ring => Some(WayOut::Ring),
+        DescriptorKind::UnixSocket => Some(WayOut::HandsOverFiles),
+        DescriptorKind::Device | DescriptorKind::Terminal => Some(WayOut::TakesCommands),
+        DescriptorKind::OtherSocket => Some(WayOut::KernelInterface),
+        // Reading a process's memory is as good as writing elsewhere.
+        DescriptorKind::KernelFile if write || target.ends_with("/mem") => {
+            Some(WayOut::KernelInterface)
         }
-        _ => DescriptorKind::Other,
+        DescriptorKind::Namespace => Some(WayOut::Namespace),
+        DescriptorKind::Other => Some(WayOut::Unknown),
+        _ => None,
     }
 }

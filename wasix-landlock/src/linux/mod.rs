@@ -22,9 +22,11 @@ mod tasks;
 mod threads;
 mod visit;
 
+pub(crate) use descriptors::open_now;
 pub(crate) use enforce::Plan;
 pub(crate) use explain::explain;
 pub(crate) use membership::Membership;
 pub(crate) use prepare::{prepare, show};
 pub(crate) use process::current;
 pub(crate) use sys::has_gained_privileges;
+pub use sys::take_passed_on;

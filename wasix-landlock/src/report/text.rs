@@ -3,9 +3,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, PreopenReport,
-    ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod,
-    ThreadsReport,
+    HostReport, PreopenReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
+    Status, SweepMethod, ThreadsReport,
 };
 use crate::{Layer, Network, Right, Scope};
 
@@ -170,54 +169,6 @@ impl fmt::Display for Ports<'_> {
             write!(f, "{}{port}", if index == 0 { "" } else { " " })?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for DescriptorsReport {
-    /// Those that matter to people: neither the standard streams nor what the process made for
-    /// itself.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = |kind| matches!(kind, DescriptorKind::SocketPair | DescriptorKind::Other);
-        for descriptor in &self.listed {
-            if descriptor.number > 2 && (!own(descriptor.kind) || descriptor.closed) {
-                writeln!(f, "  {descriptor}")?;
-            }
-        }
-        if self.unlisted > 0 {
-            writeln!(f, "  and {} descriptors more", self.unlisted)?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for DescriptorReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let access = match (self.read, self.write) {
-            (true, true) => "read+write",
-            (true, false) => "read",
-            (false, true) => "write",
-            (false, false) => "name only",
-        };
-        let state = if self.closed { "closed" } else { "open before" };
-        write!(
-            f,
-            "descriptor {} ({}, {access}): {}: {state}",
-            self.number, self.kind, self.target
-        )
-    }
-}
-
-impl fmt::Display for DescriptorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "file",
-            Self::Directory => "directory",
-            Self::Socket => "socket",
-            Self::SocketPair => "socket pair",
-            Self::Pipe => "pipe",
-            Self::Device => "device",
-            Self::Other => "other",
-        })
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod alone;
 pub mod ask;
+pub mod descriptors;
 mod isolated;
 pub mod limits;
 mod skip;

@@ -1,6 +1,8 @@
 //! The system calls that std has no safe form of.
 
+mod handover;
 mod raw;
+mod uring;
 
 use std::{
     env,
@@ -16,9 +18,11 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use handover::{receive as receive_file, send as send_file};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use raw::fchmod_by_32_bit_call;
-pub(crate) use raw::{Argument, Ended, call, end_process, fork_for_status, open_by_uring};
+pub(crate) use raw::{Argument, Ended, call, end_process, fork_for_status};
+pub(crate) use uring::{Ring, open_by_uring};
 
 fn check(returned: i64) -> io::Result<()> {
     if returned < 0 {
@@ -30,6 +34,13 @@ fn check(returned: i64) -> io::Result<()> {
 
 fn c_path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+/// Takes a descriptor that a system call has just handed out.
+pub(crate) fn own(number: i64) -> Result<OwnedFd, i32> {
+    let number = i32::try_from(number).map_err(|_| libc::EBADF)?;
+    // SAFETY: the kernel has just handed out this descriptor, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 pub(crate) fn kill_group(leader: u32) {
@@ -366,6 +377,20 @@ pub(crate) fn fork(body: impl FnOnce() -> bool) -> io::Result<bool> {
     // SAFETY: waits for the child above, and writes to an integer of this function.
     check(unsafe { libc::waitpid(child, &raw mut status, 0) }.into())?;
     Ok(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0)
+}
+
+/// Forks, and runs the body in the child, for whose end nobody waits.
+pub(crate) fn fork_off(body: impl FnOnce()) -> io::Result<()> {
+    // SAFETY: the child has this thread alone and never leaves this function. The other threads
+    // are libtest's, which wait for this one and hold no lock meanwhile.
+    let child = unsafe { libc::fork() };
+    check(child.into())?;
+    if child == 0 {
+        body();
+        // SAFETY: ends the child, without running what the parent has registered for its end.
+        unsafe { libc::_exit(0) };
+    }
+    Ok(())
 }
 
 pub(crate) fn set_variable(name: &str, value: Option<&OsStr>) {

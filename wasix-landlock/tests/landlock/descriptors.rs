@@ -3,15 +3,21 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::Read,
+    io::{Read, Write},
     os::fd::AsRawFd,
     os::unix::net::UnixStream,
 };
 
-use wasix_landlock::{Access, DescriptorKind, EnforceError, Error, Inherited, Report};
-use wasix_landlock_testing::{ask, isolated, limits};
+use wasix_landlock::{
+    Access, DescriptorKind, DescriptorsReport, EnforceError, Error, Inherited, Report, WayOut,
+};
+use wasix_landlock_testing::{
+    alone, ask,
+    descriptors::{self, Helper, Ring},
+    isolated, limits, skip_from_anywhere, skipped,
+};
 
-use crate::common::{Tree, directory, file, hardened, policy};
+use crate::common::{DENIED, Tree, directory, file, hardened, policy};
 
 fn open_now() -> Vec<i32> {
     let mut listed: Vec<i32> = fs::read_dir("/proc/self/fd")
@@ -41,7 +47,8 @@ for_both_users! {
         let open = listed(&report, file.as_raw_fd()).unwrap();
         assert_eq!(open.kind, DescriptorKind::File);
         assert_eq!(open.target, path.to_string_lossy());
-        assert!(open.read && !open.write && !open.passed_on && !open.closed);
+        assert!(open.read && !open.write && !open.passed_on);
+        assert_eq!(open.way_out, None);
         let open = listed(&report, directory.as_raw_fd()).unwrap();
         assert_eq!(open.kind, DescriptorKind::Directory);
         assert_eq!(listed(&report, socket.as_raw_fd()).unwrap().kind, DescriptorKind::SocketPair);
@@ -66,7 +73,6 @@ for_both_users! {
         // Whoever runs the tests may pass something on, too.
         let others = open_now();
         let file = File::open(tree.outside().join("file")).unwrap();
-        let _pair = UnixStream::pair().unwrap();
         let number = file.as_raw_fd();
         let refuse = |allowed: &[i32]| Inherited::Refuse {
             allowed: others.iter().chain(allowed).copied().collect(),
@@ -82,46 +88,6 @@ for_both_users! {
         assert_eq!(ask::open_read("/"), Ok(()));
         policy().inherited(refuse(&[number])).enforce().unwrap();
     }
-}
-
-#[test]
-fn what_came_with_the_process_can_be_closed() {
-    isolated!(|| {
-        let tree = Tree::new();
-        let path = tree.outside().join("file");
-        let own = File::open(&path).unwrap();
-        let [first, second] = [(); 2].map(|()| limits::leak_descriptor(&path));
-        let kept = BTreeSet::from([second]);
-        let report = policy()
-            .inherited(Inherited::CloseInherited { kept })
-            .enforce()
-            .unwrap();
-        assert!(listed(&report, first).unwrap().closed);
-        assert!(!listed(&report, second).unwrap().closed);
-        assert_eq!(ask::read_descriptor(first), Err(libc::EBADF));
-        assert_eq!(ask::read_descriptor(second), Ok(()));
-        assert_eq!(ask::read_descriptor(own.as_raw_fd()), Ok(()));
-        println!("the standard streams are left alone");
-    });
-}
-
-#[test]
-fn what_is_named_can_be_closed() {
-    isolated!(|| {
-        let tree = Tree::new();
-        let leaked = limits::leak_descriptor(tree.outside().join("file"));
-        let close = |number| Inherited::Close(BTreeSet::from([number]));
-        for number in [1, 1000] {
-            let error = policy().inherited(close(number)).enforce().unwrap_err();
-            assert!(
-                matches!(error, Error::Enforce(EnforceError::NotOpen { .. })),
-                "{error}"
-            );
-        }
-        let report = policy().inherited(close(leaked)).enforce().unwrap();
-        assert!(report.to_string().contains(": closed"), "{report}");
-        assert_eq!(ask::read_descriptor(leaked), Err(libc::EBADF));
-    });
 }
 
 #[test]
@@ -189,5 +155,238 @@ fn of_many_the_report_lists_some() {
         assert_eq!(descriptors.listed.len(), 256);
         assert!(descriptors.unlisted >= 244, "{}", descriptors.unlisted);
         drop(many);
+    });
+}
+
+/// Whether a process with what is open now is refused, allowing these. In a child, as it is
+/// restricted if nothing is refused.
+fn refusal(allowed: &BTreeSet<i32>) -> Option<String> {
+    let path = std::env::temp_dir().join("refusal");
+    let mut said = File::options()
+        .create(true)
+        .truncate(true)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let mut allowed = allowed.clone();
+    allowed.insert(said.as_raw_fd());
+    let mut out = said.try_clone().unwrap();
+    allowed.insert(out.as_raw_fd());
+    alone(move || {
+        let refusing = policy().inherited(Inherited::Refuse { allowed });
+        if let Err(error) = refusing.enforce() {
+            assert!(
+                matches!(error, Error::Enforce(EnforceError::DescriptorsOpen { .. })),
+                "{error}"
+            );
+            assert_eq!(ask::open_read("/"), Ok(()));
+            write!(out, "{error}").unwrap();
+        }
+    });
+    let mut text = String::new();
+    std::io::Seek::rewind(&mut said).unwrap();
+    said.read_to_string(&mut text).unwrap();
+    (!text.is_empty()).then_some(text)
+}
+
+for_both_users! {
+    fn only_kinds_that_give_no_way_out_pass() {
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        assert_eq!(refusal(&before), None);
+        for kind in descriptors::HARMLESS {
+            let _open = kind.make().unwrap();
+            assert_eq!(refusal(&before), None, "{}", kind.name);
+        }
+        let mut tried = 0;
+        for kind in descriptors::OTHERS {
+            let open = match kind.make() {
+                Ok(open) => open,
+                Err(errno) => {
+                    let why = std::io::Error::from_raw_os_error(errno);
+                    skipped(&format!("{} can't be made here: {why}", kind.name));
+                    continue;
+                }
+            };
+            let number = open.as_raw_fd();
+            tried += 1;
+            let refused = refusal(&before).unwrap_or_else(|| panic!("{} passes", kind.name));
+            assert!(refused.contains(&format!(": {number} (")), "{}: {refused}", kind.name);
+            let named: BTreeSet<i32> = before.iter().copied().chain([number]).collect();
+            assert_eq!(refusal(&named), None, "{}", kind.name);
+        }
+        assert!(tried > 15, "{tried}");
+    }
+}
+
+#[test]
+fn a_standard_stream_is_refused_where_it_is_no_stream() {
+    isolated!(|| {
+        let before: BTreeSet<i32> = open_now().into_iter().filter(|open| *open > 2).collect();
+        assert_eq!(refusal(&before), None);
+        for name in ["directory", "namespace", "page faults", "netlink socket"] {
+            let kind = descriptors::OTHERS.iter().find(|kind| kind.name == name);
+            let Ok(open) = kind.unwrap().make() else {
+                skipped(&format!("{name} can't be made here"));
+                continue;
+            };
+            descriptors::replace_standard_input(open).unwrap();
+            let refused = refusal(&before).unwrap();
+            assert!(refused.contains(": 0 ("), "{refused}");
+        }
+    });
+}
+
+fn ring(polled: bool) -> Ring {
+    match Ring::new(polled) {
+        Ok(ring) => ring,
+        Err(errno) => {
+            let why = std::io::Error::from_raw_os_error(errno);
+            skip_from_anywhere(&format!("io_uring can't be had here: {why}"))
+        }
+    }
+}
+
+for_both_users! {
+    fn an_io_uring_with_registered_rights_is_named_and_refused() {
+        let tree = Tree::new();
+        let outside = tree.outside().join("file");
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let ring = ring(false);
+        let rights = ring.register_personality().unwrap();
+        let refused = refusal(&before).unwrap();
+        assert!(refused.contains("io_uring, its operations may run with rights"), "{refused}");
+
+        // The attack, and what the report says of it.
+        let report = policy().enforce().unwrap();
+        assert_eq!(ask::open_read(&outside), DENIED);
+        let opened = ring.open(&outside, rights).unwrap();
+        assert_eq!(ask::read_descriptor(opened), Ok(()));
+        let open = listed(&report, ring.number()).unwrap();
+        assert_eq!((open.kind, open.way_out), (DescriptorKind::Ring, Some(WayOut::Ring)));
+        assert!(report.to_string().contains(", a way out: "), "{report}");
+        let warned = format!("descriptor {} (anon_inode:[io_uring]: io_uring", ring.number());
+        assert!(report.warnings.iter().any(|warning| warning.contains(&warned)), "{report}");
+    }
+}
+
+#[test]
+fn an_io_uring_without_a_descriptor_is_refused() {
+    isolated!(|| {
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let mut ring = ring(false);
+        let number = ring.number();
+        let named: BTreeSet<i32> = before.iter().copied().chain([number]).collect();
+        assert_eq!(refusal(&named), None);
+        ring.close();
+        let refused = refusal(&before).unwrap();
+        assert!(refused.contains("an io_uring that is mapped"), "{refused}");
+    });
+}
+
+#[test]
+fn a_thread_that_polls_an_io_uring_is_refused() {
+    isolated!(|| {
+        let allowed = open_now().into_iter().collect();
+        let mut ring = ring(true);
+        ring.close();
+        let error = policy()
+            .inherited(Inherited::Refuse { allowed })
+            .enforce()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("an io_uring that is mapped"), "{error}");
+        assert!(error.contains("an io_uring that thread "), "{error}");
+    });
+}
+
+for_both_users! {
+    fn an_io_uring_that_a_parent_polls_is_named_and_refused() {
+        let tree = Tree::new();
+        let [made, refused] = ["made", "refused"].map(|name| tree.outside().join(name));
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let ring = ring(true);
+        // As the parent's thread reads it, the path has to be in the parent's memory.
+        let named = descriptors::c_path(&made);
+        // The ring's thread is in the parent of these.
+        let refusal = refusal(&before).unwrap();
+        assert!(refusal.contains("a kernel thread runs its operations"), "{refusal}");
+        alone(|| {
+            let report = hardened().enforce().unwrap();
+            assert_eq!(ask::make_directory(&refused), DENIED);
+            // No system call of this process is in this.
+            assert_eq!(ring.make_directory(&named), Ok(()));
+            let open = listed(&report, ring.number()).unwrap();
+            assert_eq!(open.way_out, Some(WayOut::PolledRing), "{report}");
+        });
+        assert!(made.exists() && !refused.exists());
+    }
+}
+
+for_both_users! {
+    fn a_socket_pair_whose_other_end_a_helper_has_is_named_and_refused() {
+        let tree = Tree::new();
+        let outside = tree.outside().join("file");
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let helper = Helper::start(&outside).unwrap();
+        let refused = refusal(&before).unwrap();
+        assert!(refused.contains(&format!(": {} (socket:", helper.number())), "{refused}");
+        assert!(refused.contains("unix socket, another process may have"), "{refused}");
+
+        let report = policy().enforce().unwrap();
+        assert_eq!(ask::open_read(&outside), DENIED);
+        assert_eq!(helper.read().unwrap(), "content");
+        let open = listed(&report, helper.number()).unwrap();
+        assert_eq!(open.kind, DescriptorKind::UnixSocket, "{report}");
+        assert_eq!(open.way_out, Some(WayOut::HandsOverFiles), "{report}");
+        assert!(report.warnings.iter().any(|warning| warning.contains("way out")), "{report}");
+    }
+}
+
+#[test]
+fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
+    isolated!(|| {
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let pair = UnixStream::pair().unwrap();
+        let ends = [pair.0.as_raw_fd(), pair.1.as_raw_fd()];
+        let refuse = |allowed: &BTreeSet<i32>| {
+            let allowed = allowed.clone();
+            policy().inherited(Inherited::Refuse { allowed }).enforce()
+        };
+        let refused = refuse(&before).unwrap_err().to_string();
+        for end in ends {
+            let named = format!("{end} (socket:");
+            assert!(
+                refused.contains(&named) && refused.contains(": socket pair)"),
+                "{refused}"
+            );
+        }
+        // What a program does that has started tokio before.
+        let open = DescriptorsReport::now().unwrap().listed;
+        let pairs = open
+            .iter()
+            .filter(|open| open.kind == DescriptorKind::SocketPair);
+        let mut allowed: BTreeSet<i32> = pairs.map(|open| open.number).collect();
+        assert!(ends.iter().all(|end| allowed.contains(end)), "{allowed:?}");
+        allowed.extend(before);
+        let report = refuse(&allowed).unwrap();
+        // Nobody is bothered with it.
+        assert!(report.warnings.is_empty(), "{report}");
+        assert!(!report.to_string().contains("socket pair"), "{report}");
+    });
+}
+
+#[test]
+fn a_file_that_somebody_owns_can_be_dropped_after_enforcing() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let owned = File::open(tree.outside().join("file")).unwrap();
+        let number = owned.as_raw_fd();
+        // Whatever a policy says in safe code, descriptors keep their owner.
+        policy().inherited(Inherited::Report).enforce().unwrap();
+        assert_eq!(ask::read_descriptor(number), Ok(()));
+        // Dropping a `File` whose number isn't open aborts the process.
+        drop(owned);
+        assert_eq!(ask::read_descriptor(number), Err(libc::EBADF));
     });
 }

@@ -157,8 +157,11 @@ impl Landlock {
         self
     }
 
-    /// What becomes of the descriptors that are open at `build()`, which no restriction touches. By default the
-    /// report lists them.
+    /// Says what may be open at `build()`, as no restriction touches that. By default the report lists it, and warns
+    /// of what gives a way out.
+    ///
+    /// A tokio runtime has a socket pair, which [`Inherited::Refuse`] refuses unless it is named: start the runtime,
+    /// and allow the pairs that [`DescriptorsReport::now`](super::DescriptorsReport::now) lists.
     ///
     /// [Example](Landlock#example).
     pub fn inherited(&mut self, inherited: Inherited) -> &mut Self {

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod descriptors;
+mod diag;
 mod files;
 mod landlock;
 mod net;
@@ -13,7 +14,9 @@ mod signal;
 mod table;
 
 pub(crate) use attempt::{Attempt, Fifo};
-pub(crate) use descriptors::{close, file_type, flags};
+pub use descriptors::take_passed_on;
+pub(crate) use descriptors::{Inode, file_system, flags, inode, is_terminal, list_open};
+pub(crate) use diag::peer_of;
 pub(crate) use files::{
     create_at, exists_at, is_proc, list_directory, may_read, open_at, unlink_at,
 };
@@ -21,7 +24,7 @@ pub(crate) use landlock::{
     Handled, RESTRICT_SELF_TSYNC, abi, add_path_rule, add_port_rule, create_ruleset, errata,
     has_gained_privileges, has_no_new_privileges, restrict_self, set_no_new_privileges,
 };
-pub(crate) use net::{is_unnamed_pair, peer_process};
+pub(crate) use net::{family_and_type, is_unnamed_pair, peer_process};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
 pub(crate) use signal::{
     Handler, HandlerError, bit, current_thread, is_only_thread, leads, program_signals, send,

@@ -1,4 +1,4 @@
-//! The other end of a socket.
+//! What a socket is, and its other end.
 
 use std::{mem, os::fd::RawFd};
 
@@ -6,6 +6,26 @@ use super::check;
 
 fn length<T>(_: &T) -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+/// A socket's family and type (`SO_DOMAIN`, `SO_TYPE`).
+pub(crate) fn family_and_type(socket: RawFd) -> Option<(i32, i32)> {
+    let ask = |option| {
+        let mut value: libc::c_int = 0;
+        let mut length = length(&value);
+        // SAFETY: the kernel writes at most `length` bytes to the integer, which is this function's.
+        let returned = unsafe {
+            libc::getsockopt(
+                socket,
+                libc::SOL_SOCKET,
+                option,
+                (&raw mut value).cast(),
+                &raw mut length,
+            )
+        };
+        check(returned.into()).is_ok().then_some(value)
+    };
+    Some((ask(libc::SO_DOMAIN)?, ask(libc::SO_TYPE)?))
 }
 
 /// Who made a socket's other end; `None` if it has no such end or the kernel doesn't tell.

@@ -1,6 +1,6 @@
 //! System calls as native code makes them that has taken a process over.
 
-use std::{ffi::CStr, io, ptr};
+use std::{ffi::CStr, io};
 
 use super::check;
 
@@ -88,83 +88,4 @@ pub(crate) fn fchmod_by_32_bit_call(descriptor: i32, mode: u32) -> i32 {
         );
     }
     returned
-}
-
-/// Opens a file for reading by io_uring.
-pub(crate) fn open_by_uring(path: &CStr) -> Result<i32, i32> {
-    /// `struct io_uring_params` in `linux/io_uring.h`.
-    const PARAMETERS: usize = 120;
-    /// Where it has the features, and the offsets in the two rings.
-    const SUBMISSION: usize = 40;
-    const COMPLETION: usize = 80;
-    const OPENAT: u8 = 18;
-    const PAGES: usize = 4096;
-
-    let mut parameters = [0_u8; PARAMETERS];
-    let ring = call(
-        libc::SYS_io_uring_setup,
-        [Argument::Value(1), Argument::Output(&mut parameters)],
-    )?;
-    let offset = |at: usize| {
-        let bytes = parameters.get(at..at + 4).unwrap_or_default();
-        usize::try_from(u32::from_ne_bytes(bytes.try_into().unwrap_or_default())).unwrap_or(0)
-    };
-    let map = |offset: i64| {
-        // SAFETY: a mapping of the ring, at an address of the kernel's choice.
-        let address = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                PAGES,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_POPULATE,
-                i32::try_from(ring).unwrap_or(-1),
-                offset,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
-        } else {
-            Ok(address.cast::<u8>())
-        }
-    };
-    // `IORING_OFF_SQ_RING`, which since Linux 5.4 holds both rings, and `IORING_OFF_SQES`.
-    let (rings, entries) = (map(0)?, map(0x1000_0000)?);
-    // SAFETY: with one entry, both mappings are a page at least, and the kernel's offsets lie
-    // within. The entry is `struct io_uring_sqe`: the operation, the directory, the path, the
-    // flags of `open`.
-    unsafe {
-        entries.write(OPENAT);
-        entries.add(4).cast::<i32>().write(libc::AT_FDCWD);
-        entries.add(16).cast::<u64>().write(path.as_ptr() as u64);
-        entries
-            .add(28)
-            .cast::<u32>()
-            .write(libc::O_RDONLY.cast_unsigned());
-        // The array has the entry's index, and the tail says that there is one.
-        rings.add(offset(SUBMISSION + 24)).cast::<u32>().write(0);
-        rings
-            .add(offset(SUBMISSION + 4))
-            .cast::<u32>()
-            .write_volatile(1);
-    }
-    let submit_and_wait = [1, 1, 1].map(Argument::Value);
-    let [submit, wait, get_events] = submit_and_wait;
-    call(
-        libc::SYS_io_uring_enter,
-        [Argument::Value(ring), submit, wait, get_events],
-    )?;
-    // SAFETY: as above; the completion is `struct io_uring_cqe`, whose result comes after 8 bytes.
-    let result = unsafe {
-        rings
-            .add(offset(COMPLETION + 20) + 8)
-            .cast::<i32>()
-            .read_volatile()
-    };
-    // SAFETY: the mappings are this function's own, and the descriptor too.
-    unsafe {
-        libc::munmap(rings.cast(), PAGES);
-        libc::munmap(entries.cast(), PAGES);
-        libc::close(i32::try_from(ring).unwrap_or(-1));
-    }
-    if result < 0 { Err(-result) } else { Ok(result) }
 }

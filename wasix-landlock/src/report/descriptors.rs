@@ -1,0 +1,269 @@
+//! What was open, as the report has it.
+
+use std::{fmt, io};
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform;
+
+/// What was open when a policy was enforced.
+///
+/// A restriction doesn't touch what is open: a file stays readable or writable, a socket connected.
+/// A directory is of no use for opening what isn't granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DescriptorsReport {
+    /// The descriptors, lowest first, without this crate's own. Of more than 256, those that give a
+    /// way out come before the others.
+    pub listed: Vec<DescriptorReport>,
+    /// How many more were open and aren't listed.
+    pub unlisted: usize,
+}
+
+/// A descriptor that was open, in a [`DescriptorsReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DescriptorReport {
+    /// Its number.
+    pub number: i32,
+    /// Its kind, as the kernel tells it.
+    pub kind: DescriptorKind,
+    /// What `/proc/self/fd` says it leads to, such as a path or `socket:[1234]`.
+    pub target: String,
+    /// Whether it can be read from.
+    pub read: bool,
+    /// Whether it can be written to.
+    pub write: bool,
+    /// Whether a program that is executed gets it too. What Rust opens isn't passed on, so this
+    /// one came from the process that started this one, or was opened by other means.
+    pub passed_on: bool,
+    /// How it leads to more than itself, past the restriction; `None` if it doesn't.
+    #[serde(default)]
+    pub way_out: Option<WayOut>,
+}
+
+/// The kind of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DescriptorKind {
+    /// A regular file, a memory file included.
+    File,
+    /// A file of a file system that is an interface of the kernel, such as `/proc`.
+    KernelFile,
+    /// A directory.
+    Directory,
+    /// A name alone (`O_PATH`), of whatever it is.
+    NameOnly,
+    /// A TCP, UDP or other stream or datagram socket of the internet protocols.
+    Socket,
+    /// A unix socket that another process can reach, or may.
+    UnixSocket,
+    /// A unix socket of an unnamed pair that this process made, with both ends open in this
+    /// process. Whether a forked process has a copy can't be told.
+    SocketPair,
+    /// A socket of another kind, such as netlink, packet, vsock or raw.
+    OtherSocket,
+    /// A pipe without a name.
+    Pipe,
+    /// A named pipe.
+    Fifo,
+    /// `/dev/null`.
+    Null,
+    /// A terminal.
+    Terminal,
+    /// Another character or block device.
+    Device,
+    /// An event counter (`eventfd`).
+    EventCounter,
+    /// An `epoll` instance.
+    Epoll,
+    /// A timer (`timerfd`).
+    Timer,
+    /// A queue of signals (`signalfd`).
+    SignalQueue,
+    /// A list of watched files (`inotify`).
+    Watch,
+    /// A process (`pidfd`).
+    Process,
+    /// A namespace.
+    Namespace,
+    /// An io_uring.
+    Ring,
+    /// Anything else, such as a bpf map, a performance event, `userfaultfd`, `fanotify`, or a
+    /// virtual machine.
+    Other,
+}
+
+/// How a descriptor that was open before leads past the restriction, to more than itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum WayOut {
+    /// An io_uring runs operations with the rights that were registered in it, and for whichever
+    /// process submits them.
+    Ring,
+    /// A kernel thread polls the io_uring, with the rights of whoever made it: no system call is
+    /// needed that a filter could refuse.
+    PolledRing,
+    /// Another process may have the other end of the socket, and can hand over open files.
+    HandsOverFiles,
+    /// A device or terminal takes any command that it took before.
+    TakesCommands,
+    /// It is an interface of the kernel's, beyond what the policy restricts.
+    KernelInterface,
+    /// A namespace can be entered.
+    Namespace,
+    /// This crate doesn't know the kind, so nothing can be said.
+    Unknown,
+}
+
+impl DescriptorsReport {
+    /// Lists what is open now, which nothing here changes.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// for open in wasix_landlock::DescriptorsReport::now()?.listed {
+    ///     println!("{open}");
+    /// }
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says when `/proc` can't be read; on anything but Linux,
+    /// [`io::ErrorKind::Unsupported`].
+    pub fn now() -> io::Result<Self> {
+        platform::open_now()
+    }
+}
+
+impl fmt::Display for DescriptorsReport {
+    /// Those that matter to people: neither the standard streams nor what the process made for
+    /// itself, unless they give a way out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for descriptor in &self.listed {
+            if descriptor.matters() {
+                writeln!(f, "  {descriptor}")?;
+            }
+        }
+        if self.unlisted > 0 {
+            writeln!(f, "  and {} descriptors more", self.unlisted)?;
+        }
+        Ok(())
+    }
+}
+
+impl DescriptorReport {
+    /// The last of the standard streams.
+    pub(crate) const LAST_STREAM: i32 = 2;
+
+    /// Whether it is a standard stream of a kind that streams usually are.
+    pub(crate) fn is_usual_stream(&self) -> bool {
+        use DescriptorKind::{Fifo, File, Null, Pipe, Socket, SocketPair, Terminal, UnixSocket};
+
+        self.number <= Self::LAST_STREAM
+            && matches!(
+                self.kind,
+                File | Fifo | Null | Pipe | Socket | SocketPair | Terminal | UnixSocket
+            )
+    }
+
+    fn matters(&self) -> bool {
+        !self.is_usual_stream() && (self.way_out.is_some() || !self.kind.is_internal())
+    }
+}
+
+impl DescriptorKind {
+    /// Whether it gives no way out, whoever else has it: it carries bytes, counts or waits.
+    pub(crate) const fn is_harmless(self) -> bool {
+        matches!(
+            self,
+            Self::Pipe
+                | Self::Null
+                | Self::EventCounter
+                | Self::Epoll
+                | Self::Timer
+                | Self::SignalQueue
+        )
+    }
+
+    /// Whether a process usually made it for itself.
+    const fn is_internal(self) -> bool {
+        matches!(
+            self,
+            Self::SocketPair
+                | Self::EventCounter
+                | Self::Epoll
+                | Self::Timer
+                | Self::SignalQueue
+                | Self::Watch
+        )
+    }
+}
+
+impl fmt::Display for DescriptorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = match (self.read, self.write) {
+            (true, true) => "read+write",
+            (true, false) => "read",
+            (false, true) => "write",
+            (false, false) => "name only",
+        };
+        write!(
+            f,
+            "descriptor {} ({}, {access}): {}: open before",
+            self.number, self.kind, self.target
+        )?;
+        match self.way_out {
+            Some(way_out) => write!(f, ", a way out: {way_out}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for DescriptorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::KernelFile => "file of the kernel's",
+            Self::Directory => "directory",
+            Self::NameOnly => "name",
+            Self::Socket => "socket",
+            Self::UnixSocket => "unix socket",
+            Self::SocketPair => "socket pair",
+            Self::OtherSocket => "other socket",
+            Self::Pipe => "pipe",
+            Self::Fifo => "fifo",
+            Self::Null => "null device",
+            Self::Terminal => "terminal",
+            Self::Device => "device",
+            Self::EventCounter => "event counter",
+            Self::Epoll => "epoll",
+            Self::Timer => "timer",
+            Self::SignalQueue => "signal queue",
+            Self::Watch => "inotify",
+            Self::Process => "process",
+            Self::Namespace => "namespace",
+            Self::Ring => "io_uring",
+            Self::Other => "unknown kind",
+        })
+    }
+}
+
+impl fmt::Display for WayOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring => "its operations may run with rights from before",
+            Self::PolledRing => {
+                "a kernel thread runs its operations with rights from before, without a system call"
+            }
+            Self::HandsOverFiles => "another process may have its other end, and hand over files",
+            Self::TakesCommands => "it takes commands that no restriction touches",
+            Self::KernelInterface => "it is an interface of the kernel's",
+            Self::Namespace => "it can be entered",
+            Self::Unknown => "what it allows isn't known",
+        })
+    }
+}

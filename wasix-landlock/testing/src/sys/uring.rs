@@ -1,0 +1,204 @@
+//! An io_uring, made and used without a library.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use super::{
+    own,
+    raw::{Argument, call},
+};
+
+/// `struct io_uring_params` in `linux/io_uring.h`, and where it has the flags, how long the polling
+/// thread stays awake, and the offsets in the two rings.
+const PARAMETERS: usize = 120;
+const FLAGS: usize = 8;
+const AWAKE: usize = 16;
+const SUBMISSION: usize = 40;
+const COMPLETION: usize = 80;
+/// `struct io_uring_sqe`.
+const ENTRY: usize = 64;
+const OPENAT: u8 = 18;
+const MKDIRAT: u8 = 37;
+/// `IORING_SETUP_SQPOLL`.
+const POLLED: u32 = 2;
+/// `IORING_ENTER_SQ_WAKEUP`.
+const WAKE_UP: i64 = 2;
+/// `IORING_REGISTER_PERSONALITY`.
+const REGISTER_PERSONALITY: i64 = 9;
+const PAGE: usize = 4096;
+
+/// A ring with one entry, mapped into this process.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    descriptor: Option<OwnedFd>,
+    polled: bool,
+    parameters: [u8; PARAMETERS],
+    rings: *mut u8,
+    entries: *mut u8,
+}
+
+impl Ring {
+    pub(crate) fn new(polled: bool) -> Result<Self, i32> {
+        let mut parameters = [0_u8; PARAMETERS];
+        if polled {
+            put(&mut parameters, FLAGS, &POLLED.to_ne_bytes());
+            put(&mut parameters, AWAKE, &60_000_u32.to_ne_bytes());
+        }
+        let number = call(
+            libc::SYS_io_uring_setup,
+            [Argument::Value(1), Argument::Output(&mut parameters)],
+        )?;
+        let descriptor = own(number)?;
+        // `IORING_OFF_SQ_RING`, which since Linux 5.4 holds both rings, and `IORING_OFF_SQES`.
+        let (rings, entries) = (map(&descriptor, 0)?, map(&descriptor, 0x1000_0000)?);
+        let ring = Self {
+            descriptor: Some(descriptor),
+            polled,
+            parameters,
+            rings,
+            entries,
+        };
+        if polled {
+            ring.wake()?;
+        }
+        Ok(ring)
+    }
+
+    /// Has the polling thread do nothing once, as it sleeps until it is first needed, and then stays
+    /// awake.
+    fn wake(&self) -> Result<(), i32> {
+        let arguments = [self.number().into(), 0, 0, WAKE_UP].map(Argument::Value);
+        self.submit([0; ENTRY]);
+        call(libc::SYS_io_uring_enter, arguments)?;
+        self.complete().map(drop)
+    }
+
+    pub(crate) fn number(&self) -> i32 {
+        self.descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// Closes the descriptor. The mapping keeps the ring.
+    pub(crate) fn close(&mut self) {
+        self.descriptor = None;
+    }
+
+    /// Registers the rights of the calling thread, and returns by which number operations have them.
+    pub(crate) fn register_personality(&self) -> Result<u16, i32> {
+        let [ring, what] = [self.number().into(), REGISTER_PERSONALITY].map(Argument::Value);
+        let [nothing, none] = [0, 0].map(Argument::Value);
+        let registered = call(libc::SYS_io_uring_register, [ring, what, nothing, none])?;
+        Ok(u16::try_from(registered).unwrap_or(0))
+    }
+
+    /// Opens a file for reading, with registered rights unless `personality` is 0.
+    pub(crate) fn open(&self, path: &CStr, personality: u16) -> Result<i32, i32> {
+        self.run(OPENAT, path, 0, personality)
+    }
+
+    /// Makes a directory.
+    pub(crate) fn make_directory(&self, path: &CStr) -> Result<i32, i32> {
+        self.run(MKDIRAT, path, 0o700, 0)
+    }
+
+    fn run(&self, operation: u8, path: &CStr, mode: u32, personality: u16) -> Result<i32, i32> {
+        // The operation, the directory, the path, the mode, the rights.
+        let mut entry = [0_u8; ENTRY];
+        put(&mut entry, 0, &[operation]);
+        put(&mut entry, 4, &libc::AT_FDCWD.to_ne_bytes());
+        put(&mut entry, 16, &(path.as_ptr() as u64).to_ne_bytes());
+        put(&mut entry, 24, &mode.to_ne_bytes());
+        put(&mut entry, 42, &personality.to_ne_bytes());
+        self.submit(entry);
+        if !self.polled {
+            let arguments = [self.number().into(), 1, 1, 1].map(Argument::Value);
+            call(libc::SYS_io_uring_enter, arguments)?;
+        }
+        self.complete()
+    }
+
+    /// Puts an entry where the kernel looks for it.
+    fn submit(&self, entry: [u8; ENTRY]) {
+        // SAFETY: with one entry, the mapping is a page, which nobody else writes to.
+        unsafe { ptr::copy_nonoverlapping(entry.as_ptr(), self.entries, ENTRY) };
+        // The array has the entry's index, and the tail says that there is one more.
+        self.at(SUBMISSION + 24).store(0, Ordering::Relaxed);
+        self.at(SUBMISSION + 4).fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits for an entry's completion, and returns its result.
+    fn complete(&self) -> Result<i32, i32> {
+        let done = self.at(COMPLETION).load(Ordering::Acquire);
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.at(COMPLETION + 4).load(Ordering::Acquire) == done {
+            if Instant::now() >= until {
+                return Err(libc::ETIMEDOUT);
+            }
+            std::thread::yield_now();
+        }
+        self.at(COMPLETION).fetch_add(1, Ordering::Release);
+        let mask = self.offset(COMPLETION + 8);
+        // SAFETY: as in `at`; the mask is read from its place.
+        let mask = unsafe { self.rings.add(mask).cast::<u32>().read() };
+        let index = usize::try_from(done & mask).unwrap_or(0);
+        // `struct io_uring_cqe`: 16 bytes, of which the result comes after 8.
+        let at = self.offset(COMPLETION + 20) + index * 16 + 8;
+        // SAFETY: the kernel's offsets lie within the mapping.
+        let result = unsafe { self.rings.add(at).cast::<i32>().read_volatile() };
+        if result < 0 { Err(-result) } else { Ok(result) }
+    }
+
+    /// A counter of the rings, whose place the parameters have.
+    fn at(&self, parameter: usize) -> &AtomicU32 {
+        // SAFETY: the kernel's offsets lie within the mapping and are aligned.
+        unsafe { &*self.rings.add(self.offset(parameter)).cast() }
+    }
+
+    fn offset(&self, parameter: usize) -> usize {
+        let bytes = self.parameters.get(parameter..parameter + 4);
+        let bytes = bytes.unwrap_or_default().try_into().unwrap_or_default();
+        usize::try_from(u32::from_ne_bytes(bytes)).unwrap_or(0)
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(field) = bytes.get_mut(at..at + value.len()) {
+        field.copy_from_slice(value);
+    }
+}
+
+fn map(ring: &OwnedFd, offset: i64) -> Result<*mut u8, i32> {
+    // SAFETY: a mapping of the ring, at an address of the kernel's choice.
+    let address = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            PAGE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_POPULATE,
+            ring.as_raw_fd(),
+            offset,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    } else {
+        Ok(address.cast())
+    }
+}
+
+/// Opens a file for reading by io_uring.
+pub(crate) fn open_by_uring(path: &CStr) -> Result<i32, i32> {
+    let ring = Ring::new(false)?;
+    let opened = ring.open(path, 0);
+    // SAFETY: the mappings are this ring's own, and nothing uses them any more.
+    unsafe {
+        libc::munmap(ring.rings.cast(), PAGE);
+        libc::munmap(ring.entries.cast(), PAGE);
+    }
+    opened
+}
