@@ -55,7 +55,9 @@ macro_rules! protections {
         /// for what Landlock doesn't mediate. They are off unless
         /// [`Policy::harden`](crate::Policy::harden), [`Policy::network`](crate::Policy::network)
         /// or [`Policy::protect`](crate::Policy::protect) turns them on. They hold for the program
-        /// around the module as well, and for the processes that it starts.
+        /// around the module as well, and for the processes that it starts. Under any of them, system
+        /// calls that are newer than Linux 6.18 don't exist (`ENOSYS`), as the filter doesn't know
+        /// them.
         ///
         /// ```
         /// use wasix_landlock::{Level, Policy, Protection};
@@ -131,7 +133,8 @@ protections! {
     AbstractSocketScope = "abstract-socket-scope", OnBy::Harden;
     /// Modes, owners, extended attributes and inode flags can't be changed, nor times by path.
     ///
-    /// The times of a file that is open stay settable, as WASI has calls for that.
+    /// The times of a file that is open stay settable, as WASI has calls for that. A file system can
+    /// have commands of its own that change an inode: [`Protection::Ioctl`] refuses those too.
     Metadata = "metadata", OnBy::Harden;
     /// Only unix, TCP and UDP sockets can be made: no netlink, packet, vsock or raw ones, and of
     /// the internet protocols none that Landlock's rules don't know, such as MPTCP and SCTP.
@@ -162,6 +165,9 @@ protections! {
     KernelInterfaces = "kernel-interfaces", OnBy::Harden;
     /// Nothing can be typed into a terminal that was inherited (`TIOCSTI`, `TIOCLINUX`).
     TerminalInput = "terminal-input", OnBy::Harden;
+    /// `ioctl` takes only the commands that a WASI runtime needs, on whatever is open: whether a
+    /// descriptor blocks, is passed on or has something to read, and a terminal's size and settings.
+    Ioctl = "ioctl", OnBy::Harden;
 }
 
 impl Protection {

@@ -1,6 +1,7 @@
 //! The second layer: a seccomp filter for what Landlock doesn't mediate.
 
 mod calls;
+mod ioctls;
 mod sockets;
 
 use std::{collections::BTreeMap, env::consts::ARCH, io};
@@ -16,6 +17,16 @@ use crate::{Network, Protection};
 /// What a system call is refused with. Landlock's own answer to most is `EACCES`, so this one also
 /// tells which layer it was.
 const REFUSED: u32 = libc::EPERM as u32;
+
+/// The newest system call that these rules were written with, `file_setattr` of Linux 6.17, which is
+/// the newest of 6.18 as well: `arch/x86/entry/syscalls/syscall_64.tbl` in the kernel's sources.
+///
+/// Raise it only after looking at what each newer call can do.
+#[cfg(target_arch = "x86_64")]
+const NEWEST: u32 = 469;
+/// The same for `aarch64`, in `scripts/syscall.tbl`, which other newer architectures share.
+#[cfg(not(target_arch = "x86_64"))]
+const NEWEST: u32 = 469;
 
 /// A filter that is complete and not installed.
 #[derive(Debug)]
@@ -55,10 +66,16 @@ pub(crate) fn available() -> Result<(), String> {
 impl Filter {
     /// Makes the filter of these protections. `ports` are those that Landlock lets pass.
     pub(crate) fn new(protections: &[Protection], ports: &Network) -> Result<Self, String> {
+        Self::up_to(NEWEST, protections, ports)
+    }
+
+    /// As [`Filter::new`], for a kernel of which system calls up to `newest` are known.
+    fn up_to(newest: u32, protections: &[Protection], ports: &Network) -> Result<Self, String> {
         let mut rules = Rules::default();
         let mut refusals = Vec::new();
         for protection in protections.iter().copied() {
             refusals.extend(calls::add(protection, &mut rules));
+            refusals.extend(ioctls::add(protection, &mut rules));
             refusals.extend(sockets::add(protection, ports, protections, &mut rules));
         }
         let arch = TargetArch::try_from(ARCH).map_err(|error| error.to_string())?;
@@ -76,7 +93,7 @@ impl Filter {
         )
         .and_then(TryInto::try_into)
         .map_err(|error| error.to_string())?;
-        let mut program = preamble(&compiled, namespaces);
+        let mut program = preamble(&compiled, namespaces, newest);
         program.extend(compiled);
         Ok(Self { program, refusals })
     }
@@ -102,10 +119,13 @@ impl Filter {
 /// A 64-bit process can make 32-bit calls (`int 0x80`), and on `x86_64` such of the x32 ABI, whose
 /// numbers have bit 30 set. Both would pass by the rules, so they don't exist here, and neither
 /// does `clone3`, where namespaces are refused: its flags are in memory, which a filter can't read.
-fn preamble(compiled: &[sock_filter], without_clone3: bool) -> BpfProgram {
+/// Nor do calls exist that are newer than these rules: a program that makes one goes on as on an
+/// older kernel.
+fn preamble(compiled: &[sock_filter], without_clone3: bool, newest: u32) -> BpfProgram {
     const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
     const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
     const AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+    const ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
     /// Where `struct seccomp_data` has the number.
     const NUMBER: u32 = 0;
@@ -130,6 +150,8 @@ fn preamble(compiled: &[sock_filter], without_clone3: bool) -> BpfProgram {
         steps.push(step(AT_LEAST, X32, 0, 1));
         steps.push(step(RETURN, missing, 0, 0));
     }
+    steps.push(step(ABOVE, newest, 0, 1));
+    steps.push(step(RETURN, missing, 0, 0));
     if without_clone3 {
         let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(0);
         steps.push(step(EQUAL, clone3, 0, 1));
@@ -189,5 +211,40 @@ impl Condition {
             Self::NotNull(argument) => (argument, Qword, Ne, 0),
         };
         SeccompCondition::new(argument, length, operation, value.into()).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::thread;
+
+    use super::{calls::recent, *};
+
+    /// The error number of `file_setattr` without anything to set, in a thread that has this filter.
+    fn answer(newest: Option<u32>) -> i32 {
+        let call = move || {
+            if let Some(newest) = newest {
+                let filter = Filter::up_to(newest, &[Protection::Keys], &Network::none()).unwrap();
+                sys::set_no_new_privileges().unwrap();
+                assert_eq!(filter.install_here().unwrap(), None);
+            }
+            let arguments = [-1, 0, 0, 0, 0];
+            let call = calls::refusal(Protection::Metadata, "", recent::FILE_SETATTR, arguments);
+            call.answer().unwrap_err()
+        };
+        thread::spawn(call).join().unwrap()
+    }
+
+    #[test]
+    fn a_system_call_that_is_newer_than_the_rules_does_not_exist() {
+        let here = answer(None);
+        if here == libc::ENOSYS {
+            println!("SKIPPED: this kernel hasn't the newest system call that the rules know");
+            return;
+        }
+        // The newest one that is known is the rules' business, and the next is nobody's.
+        assert_eq!(answer(Some(NEWEST)), here);
+        assert_eq!(answer(Some(NEWEST - 1)), libc::ENOSYS);
     }
 }

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     os::{
+        fd::{AsFd, AsRawFd},
         linux::net::SocketAddrExt,
         unix::{
             fs::{OpenOptionsExt, PermissionsExt, symlink},
@@ -15,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::sys;
+use crate::sys::{self, Argument};
 
 /// Success, or the kernel's error number.
 pub type Answer = Result<(), i32>;
@@ -210,6 +211,33 @@ pub fn execute(path: impl AsRef<Path>) -> Answer {
 /// The error number; without a restriction, `ENOTTY` from a device that is no terminal.
 pub fn ioctl_device(path: impl AsRef<Path>) -> Answer {
     answer(fs::File::open(path).and_then(|device| sys::ask_terminal(&device)))
+}
+
+/// Sends a command to an open file, socket or device. What the command reads or writes goes through
+/// the bytes.
+///
+/// # Errors
+///
+/// The error number.
+pub fn ioctl(open: &impl AsFd, command: u64, bytes: &mut [u8; 256]) -> Answer {
+    let number = i64::from(open.as_fd().as_raw_fd());
+    let command = i64::try_from(command).unwrap_or(0);
+    let arguments = [
+        Argument::Value(number),
+        Argument::Value(command),
+        Argument::Output(bytes),
+    ];
+    sys::call(libc::SYS_ioctl, arguments).map(drop)
+}
+
+/// Makes a system call by its number, with arguments that name nothing.
+///
+/// # Errors
+///
+/// The error number.
+pub fn system_call(number: i64) -> Answer {
+    let nothing = [-1, 0, 0, 0, 0].map(Argument::Value);
+    sys::call(number, nothing).map(drop)
 }
 
 /// Changes a file's mode to what it may well be.

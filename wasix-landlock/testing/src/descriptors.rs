@@ -247,16 +247,20 @@ pub fn c_path(path: &Path) -> CString {
 pub struct Helper(UnixStream);
 
 impl Helper {
-    /// Starts one. It has the other end of a socket pair which this process made, and stays until
-    /// the test's processes are ended.
+    /// Starts one. It has the other end of a socket pair which this process made, and ends when
+    /// nobody has this end any more.
     ///
     /// # Errors
     ///
     /// What the kernel said.
     pub fn start(path: &Path) -> io::Result<Self> {
         let (here, there) = UnixStream::pair()?;
-        sys::fork_off(|| while serve(&there, path).is_ok() {})?;
-        Ok(Self(here))
+        let mut here = Some(here);
+        sys::fork_off(|| {
+            drop(here.take());
+            while serve(&there, path).is_ok() {}
+        })?;
+        here.map(Self).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// The number of this process's end.

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, FileTimes},
+    io::IsTerminal,
     os::unix::net::{UnixDatagram, UnixStream},
     path::Path,
     process::Command,
@@ -13,7 +14,7 @@ use std::{
 use wasix_landlock::{
     Access, EnforceError, Error, Layer, Level, Protection, ProtectionStatus, Report,
 };
-use wasix_landlock_testing::{ask, isolated, limits};
+use wasix_landlock_testing::{ask, isolated, limits, note_from_anywhere, skipped};
 
 use crate::common::{DENIED, Tree, directory, hardened, policy};
 
@@ -268,5 +269,76 @@ fn a_kernel_without_filters_is_an_error_unless_that_is_optional() {
             lacks("metadata: this kernel has no seccomp filters"),
             "{report}"
         );
+    });
+}
+
+for_both_users! {
+    fn commands_to_what_is_open_are_those_that_a_runtime_needs() {
+        let tree = Tree::new();
+        let path = tree.granted().join("file");
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let (pair, _other) = UnixStream::pair().unwrap();
+        let terminal = File::options().read(true).write(true).open("/dev/ptmx");
+        let mut bytes = [0; 256];
+        let mut version = || ask::ioctl(&file, libc::FS_IOC_GETVERSION, &mut bytes);
+        let version = version();
+        let change = |bytes: &mut [u8; 256]| ask::ioctl(&file, libc::FS_IOC_SETVERSION, bytes);
+        let changed = change(&mut bytes);
+        if version.is_err() || changed.is_err() {
+            skipped(&format!("inodes have no version here: {version:?}, {changed:?}"));
+        }
+        // `FIGETBSZ`, which only looks, and a command that no kernel has.
+        let figetbsz = 2;
+        assert_eq!(ask::ioctl(&file, figetbsz, &mut bytes), Ok(()));
+        assert_eq!(ask::ioctl(&file, 0, &mut bytes), Err(libc::ENOTTY));
+
+        hardened()
+            .preopen(directory(tree.granted(), Access::ALL))
+            .enforce()
+            .unwrap();
+        assert_eq!(change(&mut bytes), REFUSED);
+        for command in [
+            figetbsz,
+            0,
+            libc::FS_IOC_GETVERSION,
+            libc::FS_IOC_SETFLAGS,
+            // `FIFREEZE`, `FITHAW`, `FS_IOC_ENABLE_VERITY`, `FICLONE`.
+            0xc004_5877,
+            0xc004_5878,
+            0x4080_6685,
+            0x4004_9409,
+            libc::TIOCSTI,
+        ] {
+            assert_eq!(ask::ioctl(&file, command, &mut bytes), REFUSED, "{command:#x}");
+        }
+        bytes = [0; 256];
+        for command in [libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX] {
+            assert_eq!(ask::ioctl(&pair, command, &mut bytes), Ok(()), "{command:#x}");
+        }
+        assert!(!file.is_terminal());
+        if let Ok(terminal) = terminal {
+            assert!(terminal.is_terminal());
+            for command in [libc::TCGETS, libc::TCSETS, libc::TCGETS2, libc::TCSETS2, libc::TIOCGWINSZ] {
+                assert_eq!(ask::ioctl(&terminal, command, &mut bytes), Ok(()), "{command:#x}");
+            }
+            assert_eq!(ask::ioctl(&terminal, libc::TIOCSTI, &mut bytes), REFUSED);
+        }
+    }
+}
+
+#[test]
+fn system_calls_that_are_newer_than_the_filter_do_not_exist() {
+    isolated!(|| {
+        // `listns` of Linux 6.19, `rseq_slice_yield` of 7.0, and some that nothing has yet.
+        let newer = [470, 471, 472, 500, 1000, 0x3fff_ffff];
+        let before = newer.map(ask::system_call);
+        hardened().enforce().unwrap();
+        for (number, before) in newer.into_iter().zip(before) {
+            note_from_anywhere(&format!("call {number} before: {before:?}"));
+            assert_eq!(ask::system_call(number), Err(libc::ENOSYS), "{number}");
+        }
+        // `file_setattr`, the newest that the filter knows, is refused by a protection.
+        let known = ask::system_call(469);
+        assert!([REFUSED, Err(libc::ENOSYS)].contains(&known), "{known:?}");
     });
 }

@@ -212,7 +212,7 @@ fn alone(protection: Protection, calls: &[&Call], abi: u32) {
             _ if protection == Protection::Tcp && matches!(call.name, "mptcp-connect" | "sctp") => {
                 Expected::Filtered
             }
-            (Some(second), _) if second == protection.name() => Expected::Filtered,
+            _ if [call.second, call.also].contains(&Some(protection.name())) => Expected::Filtered,
             (_, Landlock::Files(since) | Landlock::Domain(since)) if since <= abi => {
                 Expected::Denied
             }
@@ -252,7 +252,7 @@ fn the_document_holds_the_table() {
 #[test]
 fn every_call_names_a_protection_that_exists() {
     for call in takeover::calls() {
-        if let Some(name) = call.second {
+        for name in [call.second, call.also].into_iter().flatten() {
             assert!(name.parse::<Protection>().is_ok(), "{}", call.name);
         }
         let same = takeover::calls().filter(|other| other.name == call.name);

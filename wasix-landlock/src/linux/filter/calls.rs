@@ -4,18 +4,13 @@ use super::{Condition, Refusal, Rules};
 use crate::Protection;
 
 /// Numbers that `libc` doesn't have for every target. From 424 on they are the same everywhere.
-mod recent {
+pub(super) mod recent {
     pub(super) const SETXATTRAT: i64 = 463;
     pub(super) const REMOVEXATTRAT: i64 = 466;
     pub(super) const OPEN_TREE_ATTR: i64 = 467;
-    pub(super) const FILE_SETATTR: i64 = 469;
+    pub(in super::super) const FILE_SETATTR: i64 = 469;
     pub(super) const FCHMODAT2: i64 = 452;
 }
-
-/// `FS_IOC_SETFLAGS`, its 32-bit twin, and `FS_IOC_FSSETXATTR` in `linux/fs.h`.
-const INODE_FLAGS: [u32; 3] = [0x4008_6602, 0x4004_6602, 0x401c_5820];
-/// `TIOCSTI` and `TIOCLINUX` in `asm-generic/ioctls.h`: typing, and pasting on a console.
-const TERMINAL_INPUT: [u32; 2] = [0x5412, 0x541c];
 
 /// `CLONE_NEW*` in `linux/sched.h`, as far as `clone` takes them.
 const NEW_NAMESPACE: [i32; 7] = [
@@ -57,9 +52,6 @@ pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
     }
     match protection {
         Protection::Metadata => {
-            for command in INODE_FLAGS {
-                rules.refuse_where(libc::SYS_ioctl, &[Condition::Is(1, command)]);
-            }
             // Without a path it is about an open file, which WASI has a call for.
             rules.refuse_where(libc::SYS_utimensat, &[Condition::NotNull(1)]);
             let name = EMPTY.as_ptr() as i64;
@@ -118,17 +110,6 @@ pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
         }
         Protection::KernelInterfaces => {
             shown("userfaultfd", libc::SYS_userfaultfd, [NO, 0, 0, 0, 0])
-        }
-        Protection::TerminalInput => {
-            for command in TERMINAL_INPUT {
-                rules.refuse_where(libc::SYS_ioctl, &[Condition::Is(1, command)]);
-            }
-            let [simulate, _] = TERMINAL_INPUT;
-            shown(
-                "ioctl(TIOCSTI)",
-                libc::SYS_ioctl,
-                [NO, simulate.into(), 0, 0, 0],
-            )
         }
         _ => Vec::new(),
     }

@@ -36,12 +36,17 @@ pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
 }
 
 impl Refusal {
+    /// What the call answers.
+    pub(crate) fn answer(&self) -> Result<libc::c_long, i32> {
+        let [a, b, c, d, e] = self.arguments;
+        // SAFETY: each of these calls is one of `filter`, whose arguments name nothing: no
+        // descriptor, no process and no memory, but for constants.
+        check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) })
+    }
+
     /// Whether the call is refused.
     pub(crate) fn holds(&self) -> bool {
-        let [a, b, c, d, e] = self.arguments;
-        // SAFETY: each of these calls is one of `filter::calls`, whose arguments name nothing: no
-        // descriptor, no process and no memory, but for constants.
-        match check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) }) {
+        match self.answer() {
             Err(errno) => errno == libc::EPERM,
             Ok(fd) => {
                 if self.opens {

@@ -166,6 +166,16 @@ impl Ring {
     }
 }
 
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: the mappings are this ring's own, and nothing uses them any more.
+        unsafe {
+            libc::munmap(self.rings.cast(), PAGE);
+            libc::munmap(self.entries.cast(), PAGE);
+        }
+    }
+}
+
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     if let Some(field) = bytes.get_mut(at..at + value.len()) {
         field.copy_from_slice(value);
@@ -193,12 +203,5 @@ fn map(ring: &OwnedFd, offset: i64) -> Result<*mut u8, i32> {
 
 /// Opens a file for reading by io_uring.
 pub(crate) fn open_by_uring(path: &CStr) -> Result<i32, i32> {
-    let ring = Ring::new(false)?;
-    let opened = ring.open(path, 0);
-    // SAFETY: the mappings are this ring's own, and nothing uses them any more.
-    unsafe {
-        libc::munmap(ring.rings.cast(), PAGE);
-        libc::munmap(ring.entries.cast(), PAGE);
-    }
-    opened
+    Ring::new(false)?.open(path, 0)
 }

@@ -233,6 +233,26 @@ pub(super) const CALLS: &[Call] = &[
         |t| close(sys::open_by_uring(&t.file("uring-open")).map(i64::from)),
     ),
     Call::new(
+        "uring-of-before",
+        "open a file by an io_uring that was there before, with rights that it has registered",
+        Landlock::Nothing,
+        Some("io-uring"),
+        |t| match t.ring() {
+            Some((ring, rights)) => {
+                let path = t.path().join("uring-of-before");
+                close(ring.open(path, *rights).map(i64::from))
+            }
+            None => Err(Trouble::Unavailable("there is no io_uring".to_owned())),
+        },
+    ),
+    Call::new(
+        "handed-over",
+        "take a file from a helper that has the other end of a socket pair",
+        Landlock::Nothing,
+        None,
+        |t| Ok(drop(t.helper().read()?)),
+    ),
+    Call::new(
         "inotify",
         "watch a directory",
         Landlock::Nothing,

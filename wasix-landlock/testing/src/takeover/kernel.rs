@@ -135,6 +135,7 @@ pub(super) const CALLS: &[Call] = &[
             ))
         },
     )
+    .also("ioctl")
     .only_root(),
 ];
 

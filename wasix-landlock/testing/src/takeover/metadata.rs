@@ -11,6 +11,7 @@ use crate::sys::{
 
 const HERE: i64 = libc::AT_FDCWD as i64;
 const METADATA: Option<&str> = Some("metadata");
+const IOCTL: &str = "ioctl";
 /// Leaves the owner as it is: what may be changed at all is what counts.
 const SAME: i64 = -1;
 const MODE: i64 = 0o600;
@@ -253,7 +254,44 @@ pub(super) const CALLS: &[Call] = &[
         "set an open file's inode flags",
         Landlock::Nothing,
         METADATA,
-        inode_flags,
+        |t| {
+            change_inode(
+                t,
+                [libc::FS_IOC_GETFLAGS as i64, libc::FS_IOC_SETFLAGS as i64],
+            )
+        },
+    )
+    .also(IOCTL),
+    Call::new(
+        "inode-version",
+        "set an open file's inode version",
+        Landlock::Nothing,
+        METADATA,
+        |t| {
+            change_inode(
+                t,
+                [
+                    libc::FS_IOC_GETVERSION as i64,
+                    libc::FS_IOC_SETVERSION as i64,
+                ],
+            )
+        },
+    )
+    .also(IOCTL),
+    Call::new(
+        "block-size",
+        "ask for an open file's block size by a command",
+        Landlock::Nothing,
+        Some(IOCTL),
+        |t| {
+            // `FIGETBSZ` in `linux/fs.h`. It stands for all commands that only look.
+            let mut size = [0; 4];
+            let file = Value(t.open_file());
+            done(sys::call(
+                libc::SYS_ioctl,
+                [file, Value(2), Output(&mut size)],
+            ))
+        },
     ),
     Call::new(
         "chmod-by-proc",
@@ -270,18 +308,18 @@ pub(super) const CALLS: &[Call] = &[
     ),
 ];
 
-fn inode_flags(targets: &Targets) -> Attempt {
-    /// `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS` in `linux/fs.h`.
-    const GET: i64 = 0x8008_6601;
-    const SET: i64 = 0x4008_6602;
-    let mut flags = [0; 8];
-    sys::call(
-        libc::SYS_ioctl,
-        [Value(targets.open_file()), Value(GET), Output(&mut flags)],
-    )?;
+/// Reads something of the open file's inode by a command, and sets the same by another.
+fn change_inode(targets: &Targets, [get, set]: [i64; 2]) -> Attempt {
+    let mut value = [0; 8];
+    let file = || Value(targets.open_file());
+    // What is set could be known otherwise, so the next call is made nevertheless.
+    match sys::call(libc::SYS_ioctl, [file(), Value(get), Output(&mut value)]) {
+        Ok(_) | Err(libc::EPERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
     done(sys::call(
         libc::SYS_ioctl,
-        [Value(targets.open_file()), Value(SET), Input(&flags)],
+        [file(), Value(set), Input(&value)],
     ))
 }
 

@@ -87,6 +87,8 @@ pub struct Call {
     pub landlock: Landlock,
     /// The protection of the second layer that holds it off, by name.
     pub second: Option<&'static str>,
+    /// Another protection that holds it off as well.
+    pub also: Option<&'static str>,
     /// Whether only root may do it, restriction or not.
     pub only_root: bool,
     run: fn(&Targets) -> Attempt,
@@ -138,8 +140,16 @@ impl Call {
             does,
             landlock,
             second,
+            also: None,
             only_root: false,
             run,
+        }
+    }
+
+    const fn also(self, protection: &'static str) -> Self {
+        Self {
+            also: Some(protection),
+            ..self
         }
     }
 

@@ -13,9 +13,15 @@ pub fn table() -> String {
     let mut text =
         String::from("| call | what it does | Landlock | second layer |\n|---|---|---|---|\n");
     for call in calls() {
-        let second = call
-            .second
-            .map_or("–".to_owned(), |name| format!("`{name}`"));
+        let second: Vec<String> = [call.second, call.also]
+            .iter()
+            .flatten()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let second = match second.as_slice() {
+            [] => "–".to_owned(),
+            names => names.join(", "),
+        };
         let root = if call.only_root { " (root)" } else { "" };
         let _ = writeln!(
             text,

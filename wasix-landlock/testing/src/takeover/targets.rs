@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{calls, processes::make_program};
+use crate::descriptors::{Helper, Ring};
 
 /// A variable of the victim's, at the same address in a child that it forks.
 pub(super) static MEMORY: AtomicU64 = AtomicU64::new(0);
@@ -37,6 +38,10 @@ pub struct Victim {
     by_path: UnixListener,
     by_name: UnixDatagram,
     name: String,
+    /// An io_uring with the rights of before, and the number of those, where this machine has any.
+    ring: Option<(Ring, u16)>,
+    /// A process that is never restricted, with one end of a socket pair.
+    helper: Helper,
 }
 
 /// What the calls go for, as seen by a child of the victim.
@@ -86,6 +91,11 @@ impl Victim {
             by_path: listener,
             by_name: UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?,
             name,
+            ring: Ring::new(false)
+                .and_then(|ring| Ok((ring.register_personality()?, ring)))
+                .map(|(rights, ring)| (ring, rights))
+                .ok(),
+            helper: Helper::start(&directory.join("handed-over"))?,
             directory,
         })
     }
@@ -131,6 +141,14 @@ impl Targets<'_> {
             .unwrap_or(&self.victim.open_file)
             .as_raw_fd()
             .into()
+    }
+
+    pub(super) fn ring(&self) -> Option<&(Ring, u16)> {
+        self.victim.ring.as_ref()
+    }
+
+    pub(super) fn helper(&self) -> &Helper {
+        &self.victim.helper
     }
 
     pub(super) fn tcp_port(&self) -> u16 {
