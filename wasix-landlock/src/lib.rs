@@ -65,6 +65,7 @@
 struct Readme;
 
 mod access;
+mod audit;
 mod error;
 mod explain;
 mod inherited;
@@ -86,6 +87,7 @@ mod platform;
 mod platform;
 
 pub use access::Access;
+pub use audit::AuditLog;
 pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use inherited::Inherited;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// socket that was bound or connected before the restriction stays so, and a listening one goes on
 /// accepting.
 ///
+/// Without a UDP port all UDP is refused, **and names can't be resolved by DNS**: see
+/// [`Network::connect`].
+///
 /// ```
 /// use wasix_landlock::{Network, Policy};
 ///
@@ -44,6 +47,20 @@ impl Network {
     }
 
     /// Grants connecting to a TCP port.
+    ///
+    /// That alone grants no DNS, which needs UDP. From Linux 7.2 (ABI 10) on, add
+    /// [`send_udp(53)`](Network::send_udp). An older kernel can't tell UDP ports apart: connect to
+    /// addresses, resolve names before the policy is enforced, or leave UDP unrestricted with
+    /// [`Policy::without`](crate::Policy::without)`(`[`Protection::Udp`](crate::Protection::Udp)`)`.
+    /// The report warns of it.
+    ///
+    /// ```
+    /// use wasix_landlock::{Network, Policy, Protection};
+    ///
+    /// // TCP to port 443 alone, and UDP to everywhere, so that names are resolved on any kernel.
+    /// let client = Policy::default().network(Network::none().connect(443)).without(Protection::Udp);
+    /// # drop(client);
+    /// ```
     #[must_use]
     pub fn connect(mut self, port: u16) -> Self {
         self.connect_tcp.insert(port);
@@ -63,6 +80,13 @@ impl Network {
     pub fn send_udp(mut self, port: u16) -> Self {
         self.send_udp.insert(port);
         self
+    }
+
+    /// Whether TCP ports can be connected to while no UDP can be sent, so that names can't be resolved
+    /// by DNS.
+    #[must_use]
+    pub fn lacks_dns(&self) -> bool {
+        !self.connect_tcp.is_empty() && self.send_udp.is_empty()
     }
 
     /// Whether any TCP port is granted.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection, Report,
-    Scope, access, platform,
+    Access, AuditLog, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection,
+    Report, Scope, access, platform,
 };
 
 /// How long [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
@@ -139,6 +139,7 @@ pub struct Policy {
     network: Option<Network>,
     harden: bool,
     pub(crate) inherited: Inherited,
+    pub(crate) audit: AuditLog,
     deadline: Option<Duration>,
 }
 
@@ -197,7 +198,8 @@ impl Policy {
     /// [`Policy::harden`], leaves the network as it is.
     ///
     /// It requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`]. UDP
-    /// ports need ABI 10; without any granted, every kernel can refuse UDP altogether.
+    /// ports need ABI 10; without any granted, every kernel can refuse UDP altogether, DNS with it:
+    /// see [`Network::connect`].
     pub fn network(mut self, network: Network) -> Self {
         self.network = Some(network);
         self
@@ -222,10 +224,16 @@ impl Policy {
         self
     }
 
-    /// What becomes of the descriptors that are open when the policy is enforced;
-    /// [`Inherited::Report`] unless given.
+    /// Says which descriptors may be open when the policy is enforced; [`Inherited::Report`] unless
+    /// given.
     pub fn inherited(mut self, inherited: Inherited) -> Self {
         self.inherited = inherited;
+        self
+    }
+
+    /// Says which denials the kernel's audit log records; [`AuditLog::default`] unless given.
+    pub fn audit(mut self, audit: AuditLog) -> Self {
+        self.audit = audit;
         self
     }
 

@@ -123,7 +123,8 @@ protections! {
     Tcp = "tcp", OnBy::Network;
     /// UDP ports need a grant, to bind, connect and send (ABI 10, Linux 7.2).
     ///
-    /// Without any port granted, the filter refuses to make UDP sockets, on any kernel.
+    /// Without any port granted, the filter refuses to make UDP sockets, on any kernel. Names can't be
+    /// resolved by DNS then.
     Udp = "udp", OnBy::Network;
     /// Processes outside of the restriction get no signals (ABI 6, Linux 6.12). Those that are
     /// started later are inside.

@@ -268,6 +268,48 @@ impl Report {
         self.only_shown && !self.handled.is_empty()
     }
 
+    /// Says why sending by UDP is refused, and with it DNS, although TCP ports can be connected to;
+    /// `None` where that isn't so. For a message about a name that can't be resolved.
+    ///
+    /// ```no_run
+    /// use wasix_landlock::{Network, Policy};
+    ///
+    /// let report = Policy::default().network(Network::none().connect(443)).enforce()?;
+    /// if let (Err(error), Some(why)) = (std::net::TcpStream::connect("example.com:443"), report.lacks_dns()) {
+    ///     eprintln!("{error}: {why}");
+    /// }
+    /// # Ok::<(), wasix_landlock::Error>(())
+    /// ```
+    #[must_use]
+    pub fn lacks_dns(&self) -> Option<String> {
+        let network = self
+            .network
+            .as_ref()
+            .filter(|network| network.lacks_dns())?;
+        let udp = self
+            .protections
+            .iter()
+            .find(|p| p.name == Protection::Udp)?;
+        if udp.status != ProtectionStatus::Enforced {
+            return None;
+        }
+        let ports: Vec<String> = network.connect_tcp.iter().map(u16::to_string).collect();
+        let remedy = if udp.by.contains(&Layer::Landlock) {
+            "grant `send_udp(53)`".to_owned()
+        } else {
+            format!(
+                "this kernel (Landlock ABI {}) can't tell UDP ports apart, which came with ABI 10: \
+                 connect to addresses, resolve names before, or do without `{}`",
+                self.abi, udp.name
+            )
+        };
+        Some(format!(
+            "TCP port {} can be connected to, and sending by UDP is refused, so that names can't be \
+             resolved by DNS; {remedy}",
+            ports.join(", ")
+        ))
+    }
+
     /// Whether this protection is enforced.
     ///
     /// ```no_run

@@ -228,6 +228,7 @@ pub(super) fn on_kernel(
         );
     }
     report.protections = protections;
+    report.warnings.extend(report.lacks_dns());
     report.handled = rights.to_vec();
     Ok(Ground::Ruleset(builder, rights, filter))
 }

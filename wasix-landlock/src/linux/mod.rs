@@ -28,5 +28,5 @@ pub(crate) use explain::explain;
 pub(crate) use membership::Membership;
 pub(crate) use prepare::{prepare, show};
 pub(crate) use process::current;
-pub(crate) use sys::has_gained_privileges;
 pub use sys::take_passed_on;
+pub(crate) use sys::{has_gained_privileges, log_flags};

@@ -111,9 +111,33 @@ for_both_users! {
         assert_eq!(ask::bind_tcp(from), Ok(()));
         assert_eq!(ask::bind_tcp(0), BY_RULE);
         assert_eq!(ask::send_udp(to), REFUSED);
+        let why = report.lacks_dns().unwrap();
+        assert!(why.contains("names can't be resolved by DNS; "), "{why}");
+        assert_eq!(why.contains("can't tell UDP ports apart"), ask::landlock_abi() < 10);
+        assert!(report.warnings.contains(&why), "{report}");
         assert_eq!(report.network.as_ref().unwrap().connect_tcp.len(), 1);
         drop(granted);
     }
+}
+
+#[test]
+fn without_udp_nobody_warns_of_what_works() {
+    isolated!(|| {
+        needs(4);
+        let (_listener, port) = listen();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let to = socket.local_addr().unwrap().port();
+        let granted = || policy().network(Network::none().connect(port));
+        assert!(granted().prepare().unwrap().report().lacks_dns().is_some());
+        // Who only serves asks for no names.
+        let serving = policy().network(Network::none().bind(port)).prepare();
+        assert_eq!(serving.unwrap().report().lacks_dns(), None);
+        let report = granted().without(Protection::Udp).enforce().unwrap();
+        assert_eq!(report.lacks_dns(), None);
+        assert!(report.warnings.is_empty(), "{report}");
+        assert_eq!(ask::send_udp(to), Ok(()));
+        assert_eq!(ask::connect_tcp(port ^ 1), BY_RULE);
+    });
 }
 
 #[test]

@@ -25,7 +25,8 @@ use crate::landlock::Network;
 pub struct Ports {
     /// TCP ports to bind to. 0 is what is asked for to get any free port.
     pub bind: BTreeSet<u16>,
-    /// TCP ports to connect to.
+    /// TCP ports to connect to. That alone grants no DNS, which needs UDP: see
+    /// [`Network::connect`](crate::landlock::Network::connect).
     pub connect: BTreeSet<u16>,
     /// UDP ports to bind to (from Linux 7.2 on).
     pub bind_udp: BTreeSet<u16>,

@@ -76,6 +76,8 @@ fn shown(protection: Protection, name: &'static str, command: u32) -> Refusal {
 mod tests {
     use super::*;
 
+    // Each C library has a type of its own for them.
+    #[allow(clippy::unnecessary_cast)]
     #[test]
     fn commands_have_the_numbers_that_libc_knows() {
         for (command, libc) in [

@@ -16,6 +16,20 @@ const CREATE_RULESET_ERRATA: u32 = 1 << 1;
 /// the process.
 pub(crate) const RESTRICT_SELF_TSYNC: u32 = 1 << 3;
 
+/// `LANDLOCK_RESTRICT_SELF_LOG_*` in `linux/landlock.h`, since ABI 7: what the audit log records.
+pub(crate) mod log_flags {
+    /// Nothing that is denied to the program that asks.
+    pub(crate) const SAME_EXEC_OFF: u32 = 1 << 0;
+    /// What is denied to programs that it executes.
+    pub(crate) const NEW_EXEC_ON: u32 = 1 << 1;
+    /// Nothing that is denied by restrictions that are added later.
+    pub(crate) const SUBDOMAINS_OFF: u32 = 1 << 2;
+}
+
+/// `LANDLOCK_ADD_RULE_QUIET` in `linux/landlock.h`, since ABI 10: what the ruleset's quiet access
+/// rights name isn't recorded when it is denied on this object, or beneath it.
+const ADD_RULE_QUIET: u32 = 1 << 0;
+
 /// The kernel's Landlock ABI. The crate tells no ABI above the ones it knows.
 pub(crate) fn abi() -> Result<u32, i32> {
     ask(CREATE_RULESET_VERSION)
@@ -56,6 +70,17 @@ pub(crate) struct Handled {
     pub(crate) scoped: u64,
 }
 
+/// The same with the fields of ABI 10: of what is handled, those whose denials aren't recorded where
+/// a quiet rule says so. For scopes none is needed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HandledQuietly {
+    pub(crate) handled: Handled,
+    pub(crate) quiet_access_fs: u64,
+    pub(crate) quiet_access_net: u64,
+    pub(crate) quiet_scoped: u64,
+}
+
 /// `struct landlock_path_beneath_attr` in `linux/landlock.h`.
 #[repr(C, packed)]
 struct PathBeneath {
@@ -73,12 +98,30 @@ struct NetPort {
 /// Makes a ruleset. A kernel refuses what it doesn't know: a bit (`EINVAL`), or a field that is
 /// longer than its own structure and not zero (`E2BIG`).
 pub(crate) fn create_ruleset(handled: &Handled) -> io::Result<OwnedFd> {
+    // SAFETY: it is the structure that the kernel takes.
+    unsafe { create(handled) }
+}
+
+/// As [`create_ruleset`]. A kernel before ABI 10 refuses quiet access rights with `E2BIG`.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "restricting doesn't ask for it yet")
+)]
+pub(crate) fn create_quiet_ruleset(handled: &HandledQuietly) -> io::Result<OwnedFd> {
+    // SAFETY: as above.
+    unsafe { create(handled) }
+}
+
+/// # Safety
+///
+/// `T` is `struct landlock_ruleset_attr`, of any ABI.
+unsafe fn create<T>(handled: &T) -> io::Result<OwnedFd> {
     // SAFETY: the attribute outlives the call, and its size is given.
     let answer = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             ptr::from_ref(handled),
-            size_of::<Handled>(),
+            size_of::<T>(),
             0_u32,
         )
     };
@@ -99,7 +142,23 @@ pub(crate) fn add_path_rule(
         parent_fd: object.as_raw_fd(),
     };
     // SAFETY: the rule is what its type says, and outlives the call.
-    unsafe { add_rule(ruleset, RULE_PATH_BENEATH, (&raw const rule).cast()) }
+    unsafe { add_rule(ruleset, RULE_PATH_BENEATH, (&raw const rule).cast(), 0) }
+}
+
+/// Grants nothing, and has denials on what a descriptor stands for, and beneath it, not recorded, as
+/// far as the ruleset's quiet access rights say. Since ABI 10.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "restricting doesn't ask for it yet")
+)]
+pub(crate) fn add_quiet_rule(ruleset: BorrowedFd<'_>, object: BorrowedFd<'_>) -> io::Result<()> {
+    let rule = PathBeneath {
+        allowed_access: 0,
+        parent_fd: object.as_raw_fd(),
+    };
+    let (kind, quiet) = (RULE_PATH_BENEATH, ADD_RULE_QUIET);
+    // SAFETY: the rule is what its type says, and outlives the call.
+    unsafe { add_rule(ruleset, kind, (&raw const rule).cast(), quiet) }
 }
 
 /// Grants access to a port.
@@ -113,7 +172,7 @@ pub(crate) fn add_port_rule(
         port: port.into(),
     };
     // SAFETY: the rule is what its type says, and outlives the call.
-    unsafe { add_rule(ruleset, RULE_NET_PORT, (&raw const rule).cast()) }
+    unsafe { add_rule(ruleset, RULE_NET_PORT, (&raw const rule).cast(), 0) }
 }
 
 /// # Safety
@@ -123,6 +182,7 @@ unsafe fn add_rule(
     ruleset: BorrowedFd<'_>,
     kind: u32,
     rule: *const libc::c_void,
+    flags: u32,
 ) -> io::Result<()> {
     // SAFETY: the kernel reads the structure, which the caller vouches for.
     let answer = unsafe {
@@ -131,7 +191,7 @@ unsafe fn add_rule(
             ruleset.as_raw_fd(),
             kind,
             rule,
-            0_u32,
+            flags,
         )
     };
     check(answer)
@@ -182,4 +242,76 @@ pub(crate) fn set_no_new_privileges() -> Result<(), i32> {
         )
     };
     check(returned).map(drop)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{fs::File, os::fd::AsFd, thread};
+
+    use super::*;
+
+    /// `LANDLOCK_ACCESS_FS_MAKE_BLOCK`, which no test needs.
+    const MAKE_BLOCK: u64 = 1 << 11;
+
+    #[test]
+    fn the_kernel_takes_the_log_flags_that_its_abi_promises() {
+        let Ok(abi @ 1..) = abi() else {
+            println!("SKIPPED: this kernel has no Landlock");
+            return;
+        };
+        let handled = Handled {
+            access_fs: MAKE_BLOCK,
+            ..Handled::default()
+        };
+        let ruleset = create_ruleset(&handled).unwrap();
+        for flags in [
+            log_flags::SAME_EXEC_OFF,
+            log_flags::NEW_EXEC_ON,
+            log_flags::SUBDOMAINS_OFF,
+            log_flags::SAME_EXEC_OFF | log_flags::NEW_EXEC_ON | log_flags::SUBDOMAINS_OFF,
+            1 << 31,
+        ] {
+            let ruleset = ruleset.as_raw_fd();
+            let restricted = thread::spawn(move || {
+                set_no_new_privileges().unwrap();
+                restrict_self(ruleset, flags)
+            });
+            let expected = if abi >= 7 && flags != 1 << 31 {
+                Ok(())
+            } else {
+                Err(libc::EINVAL)
+            };
+            assert_eq!(restricted.join().unwrap(), expected, "{flags:#x}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_takes_a_quiet_rule_if_its_abi_promises_it() {
+        let Ok(abi @ 1..) = abi() else {
+            println!("SKIPPED: this kernel has no Landlock");
+            return;
+        };
+        let handled = HandledQuietly {
+            handled: Handled {
+                access_fs: MAKE_BLOCK,
+                ..Handled::default()
+            },
+            quiet_access_fs: MAKE_BLOCK,
+            ..HandledQuietly::default()
+        };
+        let ruleset = match create_quiet_ruleset(&handled) {
+            Ok(ruleset) => ruleset,
+            Err(error) => {
+                assert!(
+                    abi < 10 && error.raw_os_error() == Some(libc::E2BIG),
+                    "{error}"
+                );
+                return;
+            }
+        };
+        assert!(abi >= 10);
+        let root = File::open("/").unwrap();
+        add_quiet_rule(ruleset.as_fd(), root.as_fd()).unwrap();
+    }
 }

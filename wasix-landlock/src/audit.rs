@@ -1,0 +1,167 @@
+//! Which denials the kernel's audit log records.
+
+use serde::{Deserialize, Serialize};
+
+/// Which denials of the Landlock rules the kernel's audit log records, where auditing is on.
+///
+/// By default the log has the denials of this program and of what it starts, as evidence of what
+/// went wrong, and not those of programs that are executed later: that is the kernel's own default.
+/// The denied attempts by which each thread proves its restriction are no evidence of anything, so
+/// they are kept out where the kernel can do that, from Linux 7.2 (ABI 10) on. Before, the log has
+/// one record for each thread, and from Linux 6.15 (ABI 7) on one more choice: none at all, with
+/// [`AuditLog::program`].
+///
+/// Denials of the second layer, the filter, aren't in the log.
+///
+/// ```
+/// use wasix_landlock::{AuditLog, Policy};
+///
+/// // No records of this program, which runs modules that try things out.
+/// let policy = Policy::default().audit(AuditLog::default().program(false));
+/// # drop(policy);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditLog {
+    program: bool,
+    executed: bool,
+    nested: bool,
+    proofs: bool,
+}
+
+impl Default for AuditLog {
+    fn default() -> Self {
+        Self {
+            program: true,
+            executed: false,
+            nested: true,
+            proofs: false,
+        }
+    }
+}
+
+impl AuditLog {
+    /// No denial at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            program: false,
+            executed: false,
+            nested: false,
+            proofs: false,
+        }
+    }
+
+    /// Says whether what is denied to this program is recorded, and to what it forks; yes by
+    /// default. Turning it off takes ABI 7 (Linux 6.15).
+    #[must_use]
+    pub const fn program(mut self, recorded: bool) -> Self {
+        self.program = recorded;
+        self
+    }
+
+    /// Says whether what is denied to programs that are executed later is recorded; no by default.
+    /// Turning it on takes ABI 7 (Linux 6.15).
+    #[must_use]
+    pub const fn executed(mut self, recorded: bool) -> Self {
+        self.executed = recorded;
+        self
+    }
+
+    /// Says whether denials of the restrictions are recorded that threads and programs put on
+    /// themselves later; yes by default. Turning it off takes ABI 7 (Linux 6.15).
+    #[must_use]
+    pub const fn nested(mut self, recorded: bool) -> Self {
+        self.nested = recorded;
+        self
+    }
+
+    /// Says whether the denied attempts are recorded that prove each thread's restriction; no by
+    /// default. Keeping them out takes ABI 10 (Linux 7.2) while the program's denials are recorded;
+    /// an older kernel records one for each thread.
+    #[must_use]
+    pub const fn proofs(mut self, recorded: bool) -> Self {
+        self.proofs = recorded;
+        self
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod on_linux {
+    use super::AuditLog;
+    use crate::platform::log_flags::{NEW_EXEC_ON, SAME_EXEC_OFF, SUBDOMAINS_OFF};
+
+    /// The ABI that brought the flags, and the one that brought quiet rules.
+    const FLAGS_ABI: u32 = 7;
+    const QUIET_ABI: u32 = 10;
+
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "restricting doesn't ask for it yet")
+    )]
+    impl AuditLog {
+        /// The flags for `landlock_restrict_self`, as far as this kernel has them.
+        pub(crate) const fn flags(self, abi: u32) -> u32 {
+            if abi < FLAGS_ABI {
+                return 0;
+            }
+            let mut flags = 0;
+            if !self.program {
+                flags |= SAME_EXEC_OFF;
+            }
+            if self.executed {
+                flags |= NEW_EXEC_ON;
+            }
+            if !self.nested {
+                flags |= SUBDOMAINS_OFF;
+            }
+            flags
+        }
+
+        /// Whether the proofs take a quiet rule on what is tried, which this kernel has.
+        pub(crate) const fn quiets_proofs(self, abi: u32) -> bool {
+            self.program && !self.proofs && abi >= QUIET_ABI
+        }
+
+        /// What this kernel records other than the policy says, in words. The default asks for
+        /// nothing: that older kernels record the proofs is in its documentation.
+        pub(crate) fn lacking(self, abi: u32) -> Option<String> {
+            let kernels = Self::default().flags(FLAGS_ABI);
+            (abi < FLAGS_ABI && self.flags(FLAGS_ABI) != kernels).then(|| {
+                format!(
+                    "this kernel (Landlock ABI {abi}) can't be told which denials its audit log \
+                     records, which came with ABI {FLAGS_ABI}: it records those of this program"
+                )
+            })
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_default_is_the_kernels_but_for_the_proofs() {
+            let default = AuditLog::default();
+            for abi in 1..=10 {
+                assert_eq!(default.flags(abi), 0);
+                assert_eq!(default.quiets_proofs(abi), abi >= 10);
+                assert_eq!(default.lacking(abi), None);
+            }
+        }
+
+        #[test]
+        fn each_choice_has_its_flag_where_the_kernel_has_it() {
+            let all = AuditLog::none().executed(true);
+            assert_eq!(all.flags(7), SAME_EXEC_OFF | NEW_EXEC_ON | SUBDOMAINS_OFF);
+            assert_eq!(AuditLog::none().flags(10), SAME_EXEC_OFF | SUBDOMAINS_OFF);
+            assert_eq!(AuditLog::default().nested(false).flags(7), SUBDOMAINS_OFF);
+            assert_eq!(all.flags(6), 0);
+            let lacking = all.lacking(6).unwrap_or_default();
+            assert!(lacking.contains("ABI 6"), "{lacking}");
+            assert_eq!(all.lacking(7), None);
+            // What isn't recorded needs no quiet rule.
+            assert!(!AuditLog::none().quiets_proofs(10));
+            assert!(!AuditLog::default().proofs(true).quiets_proofs(10));
+        }
+    }
+}
