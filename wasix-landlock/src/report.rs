@@ -52,7 +52,8 @@ pub struct Report {
     /// The ports that are granted; `None` if the network isn't restricted.
     pub network: Option<Network>,
     /// What was open when the policy was enforced; `None` before that, when an earlier policy had
-    /// restricted the process, and when nothing is restricted.
+    /// restricted the process, when nothing is restricted, and for an instance unless the policy
+    /// refuses what is open.
     pub descriptors: Option<DescriptorsReport>,
     /// How the threads were restricted; `None` when none was.
     pub threads: Option<ThreadsReport>,

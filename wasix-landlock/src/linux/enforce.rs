@@ -64,6 +64,7 @@ impl Plan {
 
     pub(crate) fn enforce(mut self) -> Result<Arc<Report>, EnforceError> {
         if self.report.scope == Scope::Instance {
+            self.look_at_open()?;
             return self.enforce_here();
         }
         let mut process = process::lock();
@@ -100,6 +101,20 @@ impl Plan {
         // What is logged may be seen by a subscriber that asks for the report.
         drop(process);
         Ok(settled.announce())
+    }
+
+    /// Looks at what is open where the policy refuses any of it. It is the process's, which an
+    /// instance leaves as it is, so that nothing else is asked for.
+    fn look_at_open(&mut self) -> Result<(), EnforceError> {
+        if self.inherited == Inherited::Report {
+            return Ok(());
+        }
+        let own = match &self.next {
+            Next::Nothing => return Ok(()),
+            Next::Join => BTreeSet::new(),
+            Next::Restrict(restriction) => BTreeSet::from([restriction.ruleset.as_raw_fd()]),
+        };
+        descriptors::settle(&self.inherited, &own, &mut self.report)
     }
 
     /// Makes the report final.

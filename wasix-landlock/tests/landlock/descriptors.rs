@@ -9,7 +9,8 @@ use std::{
 };
 
 use wasix_landlock::{
-    Access, DescriptorKind, DescriptorsReport, EnforceError, Error, Inherited, Report, WayOut,
+    Access, DescriptorKind, DescriptorsReport, EnforceError, Error, Inherited, Report, Scope,
+    WayOut,
 };
 use wasix_landlock_testing::{
     alone, ask,
@@ -150,10 +151,15 @@ fn of_many_the_report_lists_some() {
         let many: Vec<File> = (0..500)
             .map(|_| File::open(tree.outside().join("file")).unwrap())
             .collect();
+        // What gives a way out is among them, however high its number is.
+        let (pair, other) = UnixStream::pair().unwrap();
+        drop(other);
         let report = policy().enforce().unwrap();
         let descriptors = report.descriptors.as_ref().unwrap();
         assert_eq!(descriptors.listed.len(), 256);
-        assert!(descriptors.unlisted >= 244, "{}", descriptors.unlisted);
+        assert!(descriptors.unlisted >= 245, "{}", descriptors.unlisted);
+        let open = listed(&report, pair.as_raw_fd()).unwrap();
+        assert_eq!(open.way_out, Some(WayOut::HandsOverFiles));
         drop(many);
     });
 }
@@ -373,6 +379,27 @@ fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
         // Nobody is bothered with it.
         assert!(report.warnings.is_empty(), "{report}");
         assert!(!report.to_string().contains("socket pair"), "{report}");
+    });
+}
+
+#[test]
+fn an_instance_refuses_what_the_process_has_open_too() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let before: BTreeSet<i32> = open_now().into_iter().collect();
+        let file = File::open(tree.outside().join("file")).unwrap();
+        let number = file.as_raw_fd();
+        let instance = |allowed: BTreeSet<i32>| {
+            let refusing = policy()
+                .scope(Scope::Instance)
+                .inherited(Inherited::Refuse { allowed });
+            std::thread::spawn(|| refusing.enforce().map(drop))
+                .join()
+                .unwrap()
+        };
+        let error = instance(before.clone()).unwrap_err().to_string();
+        assert!(error.contains(&format!(": {number} (")), "{error}");
+        instance(before.into_iter().chain([number]).collect()).unwrap();
     });
 }
 
