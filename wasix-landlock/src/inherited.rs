@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// can hand over any file. In both modes the report names those as a
 /// [`WayOut`](crate::WayOut), and warns.
 ///
+/// What is mapped isn't looked at, but for io_urings, nor are the descriptors of a thread that has a
+/// table of its own (`CLONE_FILES`).
+///
 /// To close what the program doesn't need, drop the `File` or `OwnedFd` that owns it before.
 /// `take_passed_on` hands out what came with the process and has no owner yet.
 ///

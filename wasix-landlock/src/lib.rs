@@ -44,7 +44,9 @@
 //!
 //! - It is no boundary against native code that has taken over the process: the threads share
 //!   their memory, and what a thread keeps open stays open.
-//! - A **file** that was opened before the restriction keeps its descriptor's rights.
+//! - A **file** that was opened before the restriction keeps its descriptor's rights, and an io_uring
+//!   or a unix socket can lead to files that weren't opened at all. The report warns of those, and
+//!   [`Inherited::Refuse`] refuses them.
 //! - Landlock does not mediate `chdir`, `stat`, `access`, `readlink`, `flock`, `fcntl`, `chmod`,
 //!   `chown`, `utime` and extended attributes, so these still work on files outside the grants.
 //! - It restricts no network access, sets no scope and adds no second layer unless the policy asks
