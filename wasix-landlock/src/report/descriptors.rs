@@ -177,6 +177,7 @@ impl DescriptorReport {
 
 impl DescriptorKind {
     /// Whether it gives no way out, whoever else has it: it carries bytes, counts or waits.
+    #[cfg(target_os = "linux")]
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(
             self,
