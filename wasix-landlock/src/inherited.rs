@@ -35,6 +35,8 @@ pub enum Inherited {
     /// of a kind that gives no way out: pipes, event counters, epoll, timers, signal queues and
     /// `/dev/null`. The kernel says which kind a descriptor is of.
     ///
+    /// A pipe carries bytes and nothing else, so what it leads to is up to whoever reads them.
+    ///
     /// The standard streams may besides be files, terminals and sockets.
     ///
     /// An io_uring without a descriptor, which is mapped or has a kernel thread that polls it, is

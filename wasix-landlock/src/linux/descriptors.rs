@@ -38,12 +38,23 @@ pub(crate) fn settle(
         }
         Err(source) => return Err(EnforceError::Descriptors { source }),
     };
-    if let Inherited::Refuse { allowed } = inherited {
-        let mut refused = open.refused(allowed);
-        let rings = rings::without_descriptor(&open.rings(), allowed);
-        refused.extend(rings.map_err(|source| EnforceError::Descriptors { source })?);
-        if !refused.is_empty() {
-            return Err(EnforceError::DescriptorsOpen { refused });
+    let rings = open.rings();
+    match inherited {
+        Inherited::Report => {
+            // Where the memory can't be looked at, the descriptors are named nevertheless.
+            let mapped = rings::mapped_alone(&rings).unwrap_or_default();
+            let warnings = mapped.into_iter().map(|ring| {
+                format!("{ring} was there before, which gives a way out of the restriction")
+            });
+            report.warnings.extend(warnings);
+        }
+        Inherited::Refuse { allowed } => {
+            let mut refused = open.refused(allowed);
+            let hidden = rings::without_descriptor(&rings, allowed);
+            refused.extend(hidden.map_err(|source| EnforceError::Descriptors { source })?);
+            if !refused.is_empty() {
+                return Err(EnforceError::DescriptorsOpen { refused });
+            }
         }
     }
     report.warnings.extend(open.warning());

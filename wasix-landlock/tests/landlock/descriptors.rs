@@ -287,6 +287,9 @@ fn an_io_uring_without_a_descriptor_is_refused() {
         ring.close();
         let refused = refusal(&before).unwrap();
         assert!(refused.contains("an io_uring that is mapped"), "{refused}");
+        let report = policy().enforce().unwrap();
+        let warned = |warning: &String| warning.contains("an io_uring that is mapped");
+        assert!(report.warnings.iter().any(warned), "{report}");
     });
 }
 

@@ -31,16 +31,19 @@ pub(super) fn without_descriptor(
     rings: &[Ring],
     allowed: &BTreeSet<RawFd>,
 ) -> io::Result<Vec<String>> {
-    let known: BTreeSet<u64> = rings.iter().map(|ring| ring.inode).collect();
-    let mut named: Vec<String> = mapped()?
-        .difference(&known)
-        .map(|inode| format!("an io_uring that is mapped (inode {inode})"))
-        .collect();
+    let mut named = mapped_alone(rings)?;
     let polled = |ring: &Ring| ring.polled && allowed.contains(&ring.number);
     if !rings.iter().any(polled) {
         named.extend(pollers()?);
     }
     Ok(named)
+}
+
+/// Names the rings that are mapped and have no descriptor.
+pub(super) fn mapped_alone(rings: &[Ring]) -> io::Result<Vec<String>> {
+    let known: BTreeSet<u64> = rings.iter().map(|ring| ring.inode).collect();
+    let name = |inode| format!("an io_uring that is mapped (inode {inode})");
+    Ok(mapped()?.difference(&known).map(name).collect())
 }
 
 /// The inodes of the rings in this process's memory.
