@@ -57,7 +57,8 @@ pub enum DescriptorKind {
     NameOnly,
     /// A TCP, UDP or other stream or datagram socket of the internet protocols.
     Socket,
-    /// A unix socket that another process can reach, or may.
+    /// A unix socket that another process can reach, or may: any whose other end isn't open in this
+    /// process, as far as the kernel tells (`unix_diag`).
     UnixSocket,
     /// A unix socket of an unnamed pair that this process made, with both ends open in this
     /// process. Whether a forked process has a copy can't be told.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use wasix_landlock::{
-    Access, DescriptorKind, DescriptorsReport, EnforceError, Error, Inherited, Report, Scope,
-    WayOut,
+    Access, DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Error, Inherited,
+    Report, Scope, WayOut,
 };
 use wasix_landlock_testing::{
     alone, ask,
@@ -18,7 +18,7 @@ use wasix_landlock_testing::{
     isolated, limits, skip_from_anywhere, skipped,
 };
 
-use crate::common::{DENIED, Tree, directory, file, hardened, policy};
+use crate::common::{DENIED, Tree, directory, file, hardened, needs, policy};
 
 fn open_now() -> Vec<i32> {
     let mut listed: Vec<i32> = fs::read_dir("/proc/self/fd")
@@ -52,7 +52,10 @@ for_both_users! {
         assert_eq!(open.way_out, None);
         let open = listed(&report, directory.as_raw_fd()).unwrap();
         assert_eq!(open.kind, DescriptorKind::Directory);
-        assert_eq!(listed(&report, socket.as_raw_fd()).unwrap().kind, DescriptorKind::SocketPair);
+        let pair = listed(&report, socket.as_raw_fd()).unwrap().kind;
+        // A kernel without `unix_diag` doesn't tell the other end.
+        let kinds = [DescriptorKind::SocketPair, DescriptorKind::UnixSocket];
+        assert!(kinds.contains(&pair), "{pair:?}");
         let open = listed(&report, leaked).unwrap();
         assert!(open.read && open.write && open.passed_on);
         for stream in 0..3 {
@@ -167,6 +170,8 @@ fn of_many_the_report_lists_some() {
 /// Whether a process with what is open now is refused, allowing these. In a child, as it is
 /// restricted if nothing is refused.
 fn refusal(allowed: &BTreeSet<i32>) -> Option<String> {
+    // Skipped here, and not in the child.
+    needs(1);
     let path = std::env::temp_dir().join("refusal");
     let mut said = File::options()
         .create(true)
@@ -221,7 +226,7 @@ for_both_users! {
             let named: BTreeSet<i32> = before.iter().copied().chain([number]).collect();
             assert_eq!(refusal(&named), None, "{}", kind.name);
         }
-        assert!(tried > 15, "{tried}");
+        assert!(tried > 10, "{tried}");
     }
 }
 
@@ -363,6 +368,14 @@ fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
             policy().inherited(Inherited::Refuse { allowed }).enforce()
         };
         let refused = refuse(&before).unwrap_err().to_string();
+        let open = DescriptorsReport::now().unwrap().listed;
+        let other = |open: &DescriptorReport| open.kind == DescriptorKind::UnixSocket;
+        if open
+            .iter()
+            .any(|open| ends.contains(&open.number) && other(open))
+        {
+            skip_from_anywhere("this kernel doesn't tell the other end of a socket");
+        }
         for end in ends {
             let named = format!("{end} (socket:");
             assert!(
@@ -371,7 +384,6 @@ fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
             );
         }
         // What a program does that has started tokio before.
-        let open = DescriptorsReport::now().unwrap().listed;
         let pairs = open
             .iter()
             .filter(|open| open.kind == DescriptorKind::SocketPair);
