@@ -316,6 +316,7 @@ fn a_thread_that_polls_an_io_uring_is_refused() {
 
 for_both_users! {
     fn an_io_uring_that_a_parent_polls_is_named_and_refused() {
+        needs(6);
         let tree = Tree::new();
         let [made, refused] = ["made", "refused"].map(|name| tree.outside().join(name));
         let before: BTreeSet<i32> = open_now().into_iter().collect();
