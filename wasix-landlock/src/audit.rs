@@ -94,10 +94,6 @@ mod on_linux {
     const FLAGS_ABI: u32 = 7;
     const QUIET_ABI: u32 = 10;
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "restricting doesn't ask for it yet")
-    )]
     impl AuditLog {
         /// The flags for `landlock_restrict_self`, as far as this kernel has them.
         pub(crate) const fn flags(self, abi: u32) -> u32 {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    os::fd::{AsRawFd, OwnedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,6 +12,7 @@ use super::{
     create::CreatedFiles,
     descriptors,
     filter::Filter,
+    kernel::Ruleset,
     membership, probe,
     process::{self, Enforced, Grant, Process},
     restrict::{Enforcement, threads_report},
@@ -53,7 +53,7 @@ pub(crate) enum Next {
 /// What a process is restricted with.
 #[derive(Debug)]
 pub(crate) struct Restriction {
-    pub(crate) ruleset: OwnedFd,
+    pub(crate) ruleset: Ruleset,
     pub(crate) filter: Option<Filter>,
 }
 
@@ -112,7 +112,7 @@ impl Plan {
         let own = match &self.next {
             Next::Nothing => return Ok(()),
             Next::Join => BTreeSet::new(),
-            Next::Restrict(restriction) => BTreeSet::from([restriction.ruleset.as_raw_fd()]),
+            Next::Restrict(restriction) => BTreeSet::from([restriction.ruleset.descriptor()]),
         };
         descriptors::settle(&self.inherited, &own, &mut self.report)
     }
@@ -201,12 +201,12 @@ impl Plan {
     ) -> Result<(), EnforceError> {
         let Restriction { ruleset, filter } = restriction;
         let best_effort = self.report.mode == Mode::BestEffort;
-        let attempt = Arc::new(probe::choose(&self.grants, &mut self.report)?);
-        let own = BTreeSet::from([ruleset.as_raw_fd()]);
+        let attempt = Arc::new(probe::choose(&self.grants, &ruleset, &mut self.report)?);
+        let own = BTreeSet::from([ruleset.descriptor()]);
         let own = own.into_iter().chain(attempt.descriptor()).collect();
         descriptors::settle(&self.inherited, &own, &mut self.report)?;
         let mut enforcement = Enforcement {
-            ruleset: &ruleset,
+            domain: ruleset.domain(),
             filter,
             attempt,
             deadline: self.deadline,

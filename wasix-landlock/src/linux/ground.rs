@@ -205,7 +205,8 @@ pub(super) fn on_kernel(
         rights: rights.to_vec(),
         source: source.into(),
     };
-    let mut builder = Builder::new(rights, network, scopes).map_err(ruleset)?;
+    let mut builder =
+        Builder::new(rights, network, scopes, policy.audit, kernel.abi).map_err(ruleset)?;
     report.network = policy.effective_network();
     let ports = report.network.clone().unwrap_or_default();
     builder
@@ -228,6 +229,7 @@ pub(super) fn on_kernel(
         );
     }
     report.protections = protections;
+    report.warnings.extend(policy.audit.lacking(kernel.abi));
     report.warnings.extend(report.lacks_dns());
     report.handled = rights.to_vec();
     Ok(Ground::Ruleset(builder, rights, filter))

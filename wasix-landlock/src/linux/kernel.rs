@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeSet,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
-use super::sys::{self, Handled};
-use crate::{Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
+use super::sys::{self, Domain, Handled};
+use crate::{AuditLog, Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
 
 /// `LANDLOCK_ACCESS_NET_BIND_TCP` and `..._CONNECT_TCP` in `linux/landlock.h`, ABI 4.
 const BIND_TCP: u64 = 1 << 0;
@@ -18,6 +18,9 @@ const SEND_UDP: u64 = 1 << 3;
 /// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL` in `linux/landlock.h`, ABI 6.
 const SCOPE_ABSTRACT_SOCKET: u64 = 1 << 0;
 const SCOPE_SIGNAL: u64 = 1 << 1;
+
+/// The rights whose denial proves a restriction.
+const PROOFS: [Right; 3] = [Right::ReadDir, Right::ReadFile, Right::MakeFifo];
 
 /// This kernel's Landlock.
 #[derive(Clone, Copy, Debug)]
@@ -174,22 +177,49 @@ impl Need {
 ///
 /// The `landlock` crate has no UDP yet, and a ruleset can't be started there and ended here.
 #[derive(Debug)]
-pub(crate) struct Builder(OwnedFd);
+pub(crate) struct Builder(Ruleset);
+
+/// A ruleset, and what the audit log records of it.
+#[derive(Debug)]
+pub(crate) struct Ruleset {
+    descriptor: OwnedFd,
+    flags: u32,
+    /// Whether the denied attempts that prove a restriction are kept out of the audit log.
+    quiets_proofs: bool,
+}
 
 impl Builder {
     /// A ruleset that handles exactly this, without any rule.
-    pub(crate) fn new(rights: Rights, network: u64, scopes: u64) -> io::Result<Self> {
-        sys::create_ruleset(&Handled {
+    pub(crate) fn new(
+        rights: Rights,
+        network: u64,
+        scopes: u64,
+        audit: AuditLog,
+        abi: u32,
+    ) -> io::Result<Self> {
+        let quiets_proofs = audit.quiets_proofs(abi);
+        let quiet = if quiets_proofs {
+            rights.intersection(PROOFS.into_iter().collect())
+        } else {
+            Rights::default()
+        };
+        let descriptor = sys::create_ruleset(&Handled {
             access_fs: bits(rights),
             access_net: network,
             scoped: scopes,
-        })
-        .map(Self)
+            quiet_access_fs: bits(quiet),
+            ..Handled::default()
+        })?;
+        Ok(Self(Ruleset {
+            descriptor,
+            flags: audit.flags(abi),
+            quiets_proofs,
+        }))
     }
 
     /// Grants these rights on what a descriptor stands for, and beneath it.
     pub(crate) fn grant(&mut self, object: &impl AsFd, rights: Rights) -> io::Result<()> {
-        sys::add_path_rule(self.0.as_fd(), object.as_fd(), bits(rights))
+        sys::add_path_rule(self.0.descriptor.as_fd(), object.as_fd(), bits(rights))
     }
 
     /// Grants ports, as far as the network access rights are handled.
@@ -212,14 +242,38 @@ impl Builder {
                 .map(|(bit, _)| bit)
                 .sum();
             if access != 0 {
-                sys::add_port_rule(self.0.as_fd(), port, access)?;
+                sys::add_port_rule(self.0.descriptor.as_fd(), port, access)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn into_descriptor(self) -> OwnedFd {
+    pub(crate) fn finish(self) -> Ruleset {
         self.0
+    }
+}
+
+impl Ruleset {
+    pub(crate) fn domain(&self) -> Domain {
+        Domain {
+            ruleset: self.descriptor.as_raw_fd(),
+            flags: self.flags,
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+
+    /// Whether the denied attempts that prove a restriction are to be kept out of the audit log, by
+    /// [`Ruleset::quiet`].
+    pub(crate) const fn quiets_proofs(&self) -> bool {
+        self.quiets_proofs
+    }
+
+    /// Keeps attempts on this object out of the audit log, and on everything beneath it.
+    pub(crate) fn quiet(&self, object: BorrowedFd<'_>) -> io::Result<()> {
+        sys::add_quiet_rule(self.descriptor.as_fd(), object)
     }
 }
 

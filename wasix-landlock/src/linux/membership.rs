@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     mem,
-    os::fd::AsRawFd,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -191,8 +190,8 @@ impl Plan {
     fn restrict_here(&mut self, restriction: Restriction) -> Result<Arc<Attempt>, EnforceError> {
         let Restriction { ruleset, filter } = restriction;
         let started = Instant::now();
-        let attempt = Arc::new(probe::choose(&self.grants, &mut self.report)?);
-        let own = [ruleset.as_raw_fd()]
+        let attempt = Arc::new(probe::choose(&self.grants, &ruleset, &mut self.report)?);
+        let own = [ruleset.descriptor()]
             .into_iter()
             .chain(attempt.descriptor());
         descriptors::settle(&self.inherited, &own.collect(), &mut self.report)?;
@@ -208,7 +207,7 @@ impl Plan {
             }
             Some(Err(failed)) => restrict::lacks_filter(failed, &mut self.report)?,
         }
-        let visit = restrict::restrict_here(ruleset.as_raw_fd(), &attempt);
+        let visit = restrict::restrict_here(ruleset.domain(), &attempt);
         // Of the other threads none is touched, so that nothing of the process has to end.
         judge(sys::current_thread(), visit, &attempt, true, true)
             .map_err(|failure| failure.into_error(0, self.deadline))?;

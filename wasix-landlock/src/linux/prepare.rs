@@ -421,7 +421,7 @@ impl Work {
             Ground::Enforced(enforced) => (Next::Join, enforced.handled),
             Ground::Ruleset(builder, handled, filter) => (
                 Next::Restrict(Restriction {
-                    ruleset: builder.into_descriptor(),
+                    ruleset: builder.finish(),
                     filter,
                 }),
                 handled,

@@ -3,15 +3,22 @@
 use std::{
     collections::{HashMap, hash_map::RandomState},
     env,
-    ffi::CString,
+    ffi::{CString, OsStr},
     fs::{self, OpenOptions},
     hash::BuildHasher,
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
+    },
     path::Path,
 };
 
 use super::{
+    kernel::Ruleset,
     process::Grant,
     sys::{Attempt, Fifo},
 };
@@ -29,9 +36,22 @@ const CANDIDATES: &[(&str, Right)] = &[
     ("/etc/passwd", Right::ReadFile),
 ];
 
+/// What to open first where a quiet rule goes on what is opened: devices that give nothing away.
+const LEAVES: &[(&str, Right)] = &[
+    ("/dev/zero", Right::ReadFile),
+    ("/dev/null", Right::ReadFile),
+];
+
 /// Finds something that is allowed now and won't be under these grants. A policy in mode
 /// `best-effort` goes without where there is nothing, with a warning in its report.
-pub(crate) fn choose(grants: &[Grant], report: &mut Report) -> Result<Attempt, EnforceError> {
+///
+/// Where the ruleset keeps the proofs out of the audit log, this attempt becomes one of those. A
+/// directory is then tried last, as nothing beneath it would be recorded either.
+pub(crate) fn choose(
+    grants: &[Grant],
+    ruleset: &Ruleset,
+    report: &mut Report,
+) -> Result<Attempt, EnforceError> {
     let mut granted: HashMap<(u64, u64), Rights> = HashMap::new();
     for grant in grants {
         if let Some(inode) = grant.inode {
@@ -39,15 +59,26 @@ pub(crate) fn choose(grants: &[Grant], report: &mut Report) -> Result<Attempt, E
             *rights = rights.union(grant.rights);
         }
     }
-    let opens = CANDIDATES
+    let leaves: &[_] = if ruleset.quiets_proofs() { LEAVES } else { &[] };
+    let opens = leaves
         .iter()
+        .chain(CANDIDATES)
         .filter(|(path, right)| !is_granted(Path::new(path), *right, &granted))
         .filter_map(|(path, right)| open(path, *right));
     let attempts = opens.chain(fifos());
     let mut lacking = None;
     for attempt in attempts {
         match attempt.run() {
-            Ok(()) => return Ok(attempt),
+            Ok(()) => {
+                if ruleset.quiets_proofs()
+                    && let Some(object) = quietable(&attempt)
+                    && let Err(error) = ruleset.quiet(object.as_fd())
+                {
+                    let warning = format!("the audit log records the proofs: {error}");
+                    report.warnings.push(warning);
+                }
+                return Ok(attempt);
+            }
             // The kernel was short of something, which says nothing of what is allowed.
             Err(errno @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => lacking = Some(errno),
             Err(_) => {}
@@ -61,6 +92,23 @@ pub(crate) fn choose(grants: &[Grant], report: &mut Report) -> Result<Attempt, E
     }
     report.warnings.push(format!("unproved: {error}"));
     Ok(Attempt::Nothing)
+}
+
+/// What an attempt is denied on, if a quiet rule on that hushes nothing else.
+fn quietable(attempt: &Attempt) -> Option<OwnedFd> {
+    match attempt {
+        Attempt::Open { path, .. } => {
+            let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+            let is_leaf = LEAVES.iter().any(|(leaf, _)| Path::new(leaf) == path);
+            let object = OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_PATH)
+                .open(path);
+            object.ok().filter(|_| is_leaf).map(OwnedFd::from)
+        }
+        Attempt::MakeFifo(fifo) => fifo.directory().try_clone_to_owned().ok(),
+        Attempt::Nothing => None,
+    }
 }
 
 /// Whether a grant covers it. Asked by inode, as the kernel does, since a bind mount gives a

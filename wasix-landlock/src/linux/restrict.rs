@@ -2,7 +2,6 @@
 
 use std::{
     io, mem,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -12,7 +11,7 @@ use super::{
     filter::{Failed, Filter},
     judge::{Failure, Problem, judge},
     reach::Reach,
-    sys::{self, Attempt, Call, Visit},
+    sys::{self, Attempt, Call, Domain, Visit},
     tasks::{Listing, Tasks},
     threads::{Sweep, Swept},
     visit::Visitor,
@@ -26,8 +25,8 @@ use crate::{
 const THREAD_SYNC_ABI: u32 = 8;
 
 /// A restriction under way.
-pub(crate) struct Enforcement<'a> {
-    pub(crate) ruleset: &'a OwnedFd,
+pub(crate) struct Enforcement {
+    pub(crate) domain: Domain,
     pub(crate) filter: Option<Filter>,
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) deadline: Duration,
@@ -48,7 +47,7 @@ enum Others {
     Reachable(Box<Reach>),
 }
 
-impl Enforcement<'_> {
+impl Enforcement {
     pub(crate) fn run(&mut self, report: &mut Report) -> Result<ThreadsReport, EnforceError> {
         // Who sets a domain sets this flag, unless he has CAP_SYS_ADMIN and no use for it. Without a
         // domain of its own this thread can't be one layer short where others aren't.
@@ -131,9 +130,9 @@ impl Enforcement<'_> {
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
     /// layer too many, it would refuse in every thread, and now is when nothing is lost yet.
     fn rehearse(&self) -> Result<(), EnforceError> {
-        let (ruleset, attempt) = (self.ruleset.as_raw_fd(), &*self.attempt);
+        let (domain, attempt) = (self.domain, &*self.attempt);
         let (tid, visit) = thread::scope(|scope| {
-            let rehearsal = move || (sys::current_thread(), restrict_here(ruleset, attempt));
+            let rehearsal = move || (sys::current_thread(), restrict_here(domain, attempt));
             thread::Builder::new()
                 .spawn_scoped(scope, rehearsal)
                 .and_then(|thread| thread.join().map_err(|_| io::Error::other("it panicked")))
@@ -190,7 +189,7 @@ impl Enforcement<'_> {
                 handler: &handler,
             },
             attempt: Arc::clone(&self.attempt),
-            ruleset: Some(self.ruleset.as_raw_fd()),
+            domain: Some(self.domain),
             deadline: self.deadline,
             lenient: self.lenient,
             answers: &answers,
@@ -233,7 +232,7 @@ impl Enforcement<'_> {
             Err(error) => return (Swept::one_round(), false, Some(error)),
         };
         if synced {
-            sweep.ruleset = None;
+            sweep.domain = None;
         }
         let (swept, error) = match sweep.run((!synced).then_some(listing)) {
             Ok(swept) => (swept, None),
@@ -257,7 +256,7 @@ impl Enforcement<'_> {
     /// [`Answers::may_be_synced`].
     fn restrict_at_once(&mut self, count: usize) -> Result<bool, EnforceError> {
         sys::set_no_new_privileges().map_err(|errno| self.failed(Call::NoNewPrivileges, errno))?;
-        match sys::restrict_self(self.ruleset.as_raw_fd(), sys::RESTRICT_SELF_TSYNC) {
+        match self.domain.on_all_threads().restrict_self() {
             Ok(()) => {
                 self.restricted = count;
                 Ok(true)
@@ -277,7 +276,7 @@ impl Enforcement<'_> {
                 not_refused: sys::first_not_refused(),
             }
         } else {
-            restrict_here(self.ruleset.as_raw_fd(), &self.attempt)
+            restrict_here(self.domain, &self.attempt)
         };
         if visit.restricted.is_ok() && !synced {
             self.restricted += 1;
@@ -305,12 +304,16 @@ impl Enforcement<'_> {
 }
 
 /// Restricts the calling thread.
-pub(super) fn restrict_here(ruleset: RawFd, attempt: &Attempt) -> Visit {
+pub(super) fn restrict_here(domain: Domain, attempt: &Attempt) -> Visit {
     let no_new_privileges = sys::has_no_new_privileges();
     let before = attempt.run();
     let restricted = sys::set_no_new_privileges()
         .map_err(|errno| (Call::NoNewPrivileges, errno))
-        .and_then(|()| sys::restrict_self(ruleset, 0).map_err(|errno| (Call::RestrictSelf, errno)));
+        .and_then(|()| {
+            domain
+                .restrict_self()
+                .map_err(|errno| (Call::RestrictSelf, errno))
+        });
     Visit {
         no_new_privileges,
         before,

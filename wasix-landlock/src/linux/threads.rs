@@ -7,7 +7,6 @@
 use std::{
     collections::HashSet,
     io,
-    os::fd::RawFd,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use std::{
 use super::{
     judge::{Failure, Judged, Problem, judge},
     reach::{Answers, Kind, poller},
-    sys::{self, Attempt, Round, State},
+    sys::{self, Attempt, Domain, Round, State},
     tasks::{Life, Listing},
     visit::Visitor,
 };
@@ -25,8 +24,8 @@ use super::{
 pub(crate) struct Sweep<'a> {
     pub(crate) visitor: Visitor<'a>,
     pub(crate) attempt: Arc<Attempt>,
-    /// The ruleset to restrict each thread with; `None` if the kernel did so already.
-    pub(crate) ruleset: Option<RawFd>,
+    /// What each thread restricts itself with; `None` if the kernel did so already.
+    pub(crate) domain: Option<Domain>,
     pub(crate) deadline: Duration,
     /// Whether to go on after a thread that can't be restricted.
     pub(crate) lenient: bool,
@@ -104,7 +103,7 @@ impl Sweep<'_> {
                 // that way: of parents that are restricted, like all their children to come.
                 // Without this, a process that starts short-lived threads all the time might never
                 // be done.
-                let settles = !first || self.ruleset.is_none();
+                let settles = !first || self.domain.is_none();
                 if listing.complete && settles && born_restricted && swept.foreign == 0 {
                     break;
                 }
@@ -126,7 +125,7 @@ impl Sweep<'_> {
     /// Whether a thread runs this process's code, and so has to be visited.
     fn is_to_visit(&self, tid: i32, swept: &mut Swept) -> bool {
         // The others have answered, and a thread that is restricted can't ask.
-        if self.answers.name(tid).is_some() || self.ruleset.is_none() {
+        if self.answers.name(tid).is_some() || self.domain.is_none() {
             return true;
         }
         match Kind::of(self.visitor.tasks, tid) {
@@ -150,7 +149,7 @@ impl Sweep<'_> {
         handled: &mut HashSet<i32>,
     ) -> bool {
         let (allowed, attempt) = (&self.answers.allowed, Arc::clone(&self.attempt));
-        let round = Round::publish(threads, allowed, self.ruleset, attempt);
+        let round = Round::publish(threads, allowed, self.domain, attempt);
         let table = round.table();
         self.visitor.visit(table, until);
 
@@ -167,12 +166,12 @@ impl Sweep<'_> {
                     born_restricted = false;
                 }
                 State::Done(visit) => {
-                    match judge(tid, visit, &self.attempt, self.ruleset.is_some(), first) {
+                    match judge(tid, visit, &self.attempt, self.domain.is_some(), first) {
                         Ok(Judged::Proved) => {
                             swept.proved += 1;
                             // Where the kernel did it before the listing, what a thread shows now
                             // it also had when it started others.
-                            born_restricted &= self.ruleset.is_none();
+                            born_restricted &= self.domain.is_none();
                         }
                         Ok(Judged::Inherited) => {
                             swept.inherited += 1;

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::CString,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use super::{check, current_thread};
@@ -74,6 +74,11 @@ impl Fifo {
             name,
             number,
         }
+    }
+
+    /// The directory that the fifos would be in.
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 
     fn make(&self) -> Result<(), i32> {

@@ -14,7 +14,7 @@ const CREATE_RULESET_VERSION: u32 = 1 << 0;
 const CREATE_RULESET_ERRATA: u32 = 1 << 1;
 /// `LANDLOCK_RESTRICT_SELF_TSYNC` in `linux/landlock.h`, since ABI 8: restricts every thread of
 /// the process.
-pub(crate) const RESTRICT_SELF_TSYNC: u32 = 1 << 3;
+const RESTRICT_SELF_TSYNC: u32 = 1 << 3;
 
 /// `LANDLOCK_RESTRICT_SELF_LOG_*` in `linux/landlock.h`, since ABI 7: what the audit log records.
 pub(crate) mod log_flags {
@@ -68,14 +68,8 @@ pub(crate) struct Handled {
     pub(crate) access_net: u64,
     /// Since ABI 6.
     pub(crate) scoped: u64,
-}
-
-/// The same with the fields of ABI 10: of what is handled, those whose denials aren't recorded where
-/// a quiet rule says so. For scopes none is needed.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct HandledQuietly {
-    pub(crate) handled: Handled,
+    /// Since ABI 10, of what is handled: the access rights whose denials aren't recorded where a quiet
+    /// rule says so. For scopes no rule is needed.
     pub(crate) quiet_access_fs: u64,
     pub(crate) quiet_access_net: u64,
     pub(crate) quiet_scoped: u64,
@@ -98,30 +92,12 @@ struct NetPort {
 /// Makes a ruleset. A kernel refuses what it doesn't know: a bit (`EINVAL`), or a field that is
 /// longer than its own structure and not zero (`E2BIG`).
 pub(crate) fn create_ruleset(handled: &Handled) -> io::Result<OwnedFd> {
-    // SAFETY: it is the structure that the kernel takes.
-    unsafe { create(handled) }
-}
-
-/// As [`create_ruleset`]. A kernel before ABI 10 refuses quiet access rights with `E2BIG`.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "restricting doesn't ask for it yet")
-)]
-pub(crate) fn create_quiet_ruleset(handled: &HandledQuietly) -> io::Result<OwnedFd> {
-    // SAFETY: as above.
-    unsafe { create(handled) }
-}
-
-/// # Safety
-///
-/// `T` is `struct landlock_ruleset_attr`, of any ABI.
-unsafe fn create<T>(handled: &T) -> io::Result<OwnedFd> {
     // SAFETY: the attribute outlives the call, and its size is given.
     let answer = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             ptr::from_ref(handled),
-            size_of::<T>(),
+            size_of::<Handled>(),
             0_u32,
         )
     };
@@ -147,10 +123,6 @@ pub(crate) fn add_path_rule(
 
 /// Grants nothing, and has denials on what a descriptor stands for, and beneath it, not recorded, as
 /// far as the ruleset's quiet access rights say. Since ABI 10.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "restricting doesn't ask for it yet")
-)]
 pub(crate) fn add_quiet_rule(ruleset: BorrowedFd<'_>, object: BorrowedFd<'_>) -> io::Result<()> {
     let rule = PathBeneath {
         allowed_access: 0,
@@ -199,10 +171,30 @@ unsafe fn add_rule(
         .map_err(io::Error::from_raw_os_error)
 }
 
-/// Restricts the calling thread, or all with [`RESTRICT_SELF_TSYNC`]. Async-signal-safe.
-pub(crate) fn restrict_self(ruleset: RawFd, flags: u32) -> Result<(), i32> {
-    // SAFETY: takes two integers; one that is no ruleset's descriptor is refused.
-    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, flags) }).map(drop)
+/// A domain that a thread can put on itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    /// The descriptor of the ruleset.
+    pub(crate) ruleset: RawFd,
+    /// The flags of `landlock_restrict_self`.
+    pub(crate) flags: u32,
+}
+
+impl Domain {
+    /// The same with [`RESTRICT_SELF_TSYNC`].
+    pub(crate) const fn on_all_threads(self) -> Self {
+        Self {
+            flags: self.flags | RESTRICT_SELF_TSYNC,
+            ..self
+        }
+    }
+
+    /// Restricts the calling thread, or all. Async-signal-safe.
+    pub(crate) fn restrict_self(self) -> Result<(), i32> {
+        // SAFETY: takes two integers; one that is no ruleset's descriptor is refused.
+        check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.ruleset, self.flags) })
+            .map(drop)
+    }
 }
 
 /// Whether this program was executed with more privileges than its caller has.
@@ -275,7 +267,7 @@ mod tests {
             let ruleset = ruleset.as_raw_fd();
             let restricted = thread::spawn(move || {
                 set_no_new_privileges().unwrap();
-                restrict_self(ruleset, flags)
+                Domain { ruleset, flags }.restrict_self()
             });
             let expected = if abi >= 7 && flags != 1 << 31 {
                 Ok(())
@@ -292,15 +284,12 @@ mod tests {
             println!("SKIPPED: this kernel has no Landlock");
             return;
         };
-        let handled = HandledQuietly {
-            handled: Handled {
-                access_fs: MAKE_BLOCK,
-                ..Handled::default()
-            },
+        let handled = Handled {
+            access_fs: MAKE_BLOCK,
             quiet_access_fs: MAKE_BLOCK,
-            ..HandledQuietly::default()
+            ..Handled::default()
         };
-        let ruleset = match create_quiet_ruleset(&handled) {
+        let ruleset = match create_ruleset(&handled) {
             Ok(ruleset) => ruleset,
             Err(error) => {
                 assert!(

@@ -21,8 +21,8 @@ pub(crate) use files::{
     create_at, exists_at, is_proc, list_directory, may_read, open_at, unlink_at,
 };
 pub(crate) use landlock::{
-    Handled, RESTRICT_SELF_TSYNC, abi, add_path_rule, add_port_rule, create_ruleset, errata,
-    has_gained_privileges, has_no_new_privileges, log_flags, restrict_self, set_no_new_privileges,
+    Domain, Handled, abi, add_path_rule, add_port_rule, add_quiet_rule, create_ruleset, errata,
+    has_gained_privileges, has_no_new_privileges, log_flags, set_no_new_privileges,
 };
 pub(crate) use net::{family_and_type, is_unnamed_pair, peer_process};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};

@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashSet,
-    hint,
-    os::fd::RawFd,
-    ptr,
+    hint, ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -14,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Attempt, Refusal, current_thread, first_not_refused, has_no_new_privileges, restrict_self,
+    Attempt, Domain, Refusal, current_thread, first_not_refused, has_no_new_privileges,
     set_no_new_privileges, signal::thread_name,
 };
 
@@ -34,8 +32,8 @@ pub(crate) struct Table {
     slots: Box<[Slot]>,
     /// Slots that are neither done nor given up. Also the futex the sweep waits on.
     remaining: AtomicU32,
-    /// The ruleset to restrict the thread with; `None` to only try.
-    ruleset: Option<RawFd>,
+    /// What to restrict the thread with; `None` to only try.
+    domain: Option<Domain>,
     attempt: Arc<Attempt>,
 }
 
@@ -119,7 +117,7 @@ impl Table {
             return;
         }
         let number = |result: Result<(), i32>| result.err().unwrap_or(0);
-        if let Some(ruleset) = self.ruleset {
+        if let Some(domain) = self.domain {
             if !slot.allowed {
                 slot.before
                     .store(number(self.attempt.run()), Ordering::Relaxed);
@@ -127,7 +125,9 @@ impl Table {
             let result = set_no_new_privileges()
                 .map_err(|errno| (Call::NoNewPrivileges, errno))
                 .and_then(|()| {
-                    restrict_self(ruleset, 0).map_err(|errno| (Call::RestrictSelf, errno))
+                    domain
+                        .restrict_self()
+                        .map_err(|errno| (Call::RestrictSelf, errno))
                 });
             if let Err((call, errno)) = result {
                 slot.call.store(call as u32, Ordering::Relaxed);
@@ -316,7 +316,7 @@ impl Round {
     pub(crate) fn publish(
         mut threads: Vec<i32>,
         allowed: &HashSet<i32>,
-        ruleset: Option<RawFd>,
+        domain: Option<Domain>,
         attempt: Arc<Attempt>,
     ) -> Self {
         threads.sort_unstable();
@@ -326,7 +326,7 @@ impl Round {
                 .into_iter()
                 .map(|tid| Slot::new(tid, allowed.contains(&tid)))
                 .collect(),
-            ruleset,
+            domain,
             attempt,
         }));
         PUBLISHED.store(table, Ordering::SeqCst);
