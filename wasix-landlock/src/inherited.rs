@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 /// No restriction touches what is open already: whoever takes the process over can go on reading a
 /// file that the program had open. Some descriptors give more than themselves: an io_uring opens
 /// files with the rights that were registered in it, and whoever has the other end of a unix socket
-/// can hand over any file. In both modes the report names those as a
-/// [`WayOut`](crate::WayOut), and warns.
+/// can hand over any file. The report names those as a [`WayOut`](crate::WayOut), and warns.
 ///
 /// What is mapped isn't looked at, but for io_urings, nor are the descriptors of a thread that has a
 /// table of its own (`CLONE_FILES`).
@@ -28,8 +27,15 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Inherited {
-    /// They stay open, and the report lists them.
+    /// An error that names each io_uring, with or without a descriptor; everything else stays open,
+    /// and the report lists it.
+    ///
+    /// An io_uring opens files with the rights of whoever made it, if it has a kernel thread or if
+    /// these were registered, which the kernel doesn't show. So none may be there when the policy is
+    /// enforced. A program that needs one makes it afterwards, or says [`Inherited::Report`].
     #[default]
+    RefuseRings,
+    /// Everything stays open, and the report lists it.
     Report,
     /// An error that names them, before anything is restricted, unless each one is in this set or
     /// of a kind that gives no way out: pipes, event counters, epoll, timers, signal queues and
@@ -65,4 +71,12 @@ pub enum Inherited {
         /// Descriptors that may be open.
         allowed: BTreeSet<i32>,
     },
+}
+
+#[cfg(target_os = "linux")]
+impl Inherited {
+    /// Whether everything is refused that isn't allowed.
+    pub(crate) const fn refuses_by_kind(&self) -> bool {
+        matches!(self, Self::Refuse { .. })
+    }
 }

@@ -224,7 +224,7 @@ impl Policy {
         self
     }
 
-    /// Says which descriptors may be open when the policy is enforced; [`Inherited::Report`] unless
+    /// Says which descriptors may be open when the policy is enforced; [`Inherited::RefuseRings`] unless
     /// given.
     pub fn inherited(mut self, inherited: Inherited) -> Self {
         self.inherited = inherited;

@@ -61,6 +61,18 @@ pub enum EnforceError {
         refused: Vec<String>,
     },
 
+    /// An io_uring is open or mapped, see [`Inherited::RefuseRings`](crate::Inherited). Nothing was
+    /// restricted.
+    #[error(
+        "an io_uring may open files with the rights that this process had before: {}; close it before \
+         the build, or let it pass by `Inherited::Report`",
+        refused.join(", ")
+    )]
+    RingsOpen {
+        /// Each one's number or inode.
+        refused: Vec<String>,
+    },
+
     /// What is open can't be listed.
     #[error(
         "what is open can't be listed in /proc: {source}; mount /proc, or only report what is open"
@@ -283,6 +295,7 @@ impl EnforceError {
             | Self::NotInEnforced { .. }
             | Self::PortsNotWithinEnforced { .. }
             | Self::DescriptorsOpen { .. }
+            | Self::RingsOpen { .. }
             | Self::Descriptors { .. }
             | Self::FilterDiverges { .. }
             | Self::Filter { .. }

@@ -11,7 +11,8 @@ use std::{
 
 use super::sys::{self, Inode};
 use crate::{
-    DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Inherited, Report, WayOut,
+    DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Inherited, Mode, Report,
+    WayOut,
 };
 
 /// How many descriptors a report lists: a server may have ten thousand connections.
@@ -30,7 +31,7 @@ pub(crate) fn settle(
 ) -> Result<(), EnforceError> {
     let open = match Open::now(own) {
         Ok(open) => open,
-        Err(error) if *inherited == Inherited::Report => {
+        Err(error) if !inherited.refuses_by_kind() => {
             report.warnings.push(format!(
                 "what is open can't be listed in /proc/thread-self/fd: {error}"
             ));
@@ -40,6 +41,17 @@ pub(crate) fn settle(
     };
     let rings = open.rings();
     match inherited {
+        Inherited::RefuseRings => {
+            let mut refused = open.refused_rings();
+            refused.extend(rings::mapped_alone(&rings).unwrap_or_default());
+            if !refused.is_empty() {
+                let error = EnforceError::RingsOpen { refused };
+                if report.mode != Mode::BestEffort {
+                    return Err(error);
+                }
+                report.not_enforced.push(error.to_string());
+            }
+        }
         Inherited::Report => {
             // Where the memory can't be looked at, the descriptors are named nevertheless.
             let mapped = rings::mapped_alone(&rings).unwrap_or_default();
@@ -103,6 +115,12 @@ impl Open {
             !open.kind.is_harmless() && !open.is_usual_stream() && !allowed.contains(&open.number)
         });
         refused.map(name).collect()
+    }
+
+    fn refused_rings(&self) -> Vec<String> {
+        let rings = self.0.iter().map(|(open, _)| open);
+        let rings = rings.filter(|open| open.kind == DescriptorKind::Ring);
+        rings.map(name).collect()
     }
 
     fn rings(&self) -> Vec<Ring> {

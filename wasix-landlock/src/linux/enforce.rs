@@ -76,7 +76,7 @@ impl Plan {
         };
         // The first policy's report has what was open before. Only what is asked for is looked at
         // again: it may need grants for `/proc`.
-        if joins && self.inherited != Inherited::Report {
+        if joins && self.inherited.refuses_by_kind() {
             descriptors::settle(&self.inherited, &BTreeSet::new(), &mut self.report)?;
         }
         match (next, &*process) {
@@ -106,7 +106,7 @@ impl Plan {
     /// Looks at what is open where the policy refuses any of it. It is the process's, which an
     /// instance leaves as it is, so that nothing else is asked for.
     fn look_at_open(&mut self) -> Result<(), EnforceError> {
-        if self.inherited == Inherited::Report {
+        if !self.inherited.refuses_by_kind() {
             return Ok(());
         }
         let own = match &self.next {

@@ -10,7 +10,7 @@ use std::{
 
 use wasix_landlock::{
     Access, DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Error, Inherited,
-    Report, Scope, WayOut,
+    Mode, Report, Scope, WayOut,
 };
 use wasix_landlock_testing::{
     alone, ask,
@@ -268,8 +268,12 @@ for_both_users! {
         let refused = refusal(&before).unwrap();
         assert!(refused.contains("io_uring, its operations may run with rights"), "{refused}");
 
+        let error = policy().enforce().unwrap_err();
+        assert!(matches!(error, Error::Enforce(EnforceError::RingsOpen { .. })), "{error}");
+        assert_eq!(ask::open_read(&outside), Ok(()));
+
         // The attack, and what the report says of it.
-        let report = policy().enforce().unwrap();
+        let report = policy().inherited(Inherited::Report).enforce().unwrap();
         assert_eq!(ask::open_read(&outside), DENIED);
         let opened = ring.open(&outside, rights).unwrap();
         assert_eq!(ask::read_descriptor(opened), Ok(()));
@@ -292,7 +296,14 @@ fn an_io_uring_without_a_descriptor_is_refused() {
         ring.close();
         let refused = refusal(&before).unwrap();
         assert!(refused.contains("an io_uring that is mapped"), "{refused}");
-        let report = policy().enforce().unwrap();
+        let error = policy().enforce().unwrap_err().to_string();
+        assert!(error.contains("an io_uring that is mapped"), "{error}");
+        alone(|| {
+            let report = policy().mode(Mode::BestEffort).enforce().unwrap();
+            let lacks = |what: &String| what.contains("an io_uring that is mapped");
+            assert!(report.not_enforced.iter().any(lacks), "{report}");
+        });
+        let report = policy().inherited(Inherited::Report).enforce().unwrap();
         let warned = |warning: &String| warning.contains("an io_uring that is mapped");
         assert!(report.warnings.iter().any(warned), "{report}");
     });
@@ -327,7 +338,9 @@ for_both_users! {
         let refusal = refusal(&before).unwrap();
         assert!(refusal.contains("a kernel thread runs its operations"), "{refusal}");
         alone(|| {
-            let report = hardened().enforce().unwrap();
+            let error = hardened().enforce().unwrap_err();
+            assert!(matches!(error, Error::Enforce(EnforceError::RingsOpen { .. })), "{error}");
+            let report = hardened().inherited(Inherited::Report).enforce().unwrap();
             assert_eq!(ask::make_directory(&refused), DENIED);
             // No system call of this process is in this.
             assert_eq!(ring.make_directory(&named), Ok(()));

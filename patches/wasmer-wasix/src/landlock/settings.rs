@@ -157,8 +157,8 @@ impl Landlock {
         self
     }
 
-    /// Says what may be open at `build()`, as no restriction touches that. By default the report lists it, and warns
-    /// of what gives a way out.
+    /// Says what may be open at `build()`, as no restriction touches that. By default an io_uring is an error; the
+    /// report lists everything else, and warns of what gives a way out.
     ///
     /// A tokio runtime has a socket pair, which [`Inherited::Refuse`] refuses unless it is named: start the runtime,
     /// and allow the pairs that [`DescriptorsReport::now`](super::DescriptorsReport::now) lists.
