@@ -166,6 +166,9 @@ impl Ring {
     }
 }
 
+// SAFETY: the mappings are the process's, and no other value points to them.
+unsafe impl Send for Ring {}
+
 impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: the mappings are this ring's own, and nothing uses them any more.

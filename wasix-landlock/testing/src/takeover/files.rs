@@ -240,7 +240,7 @@ pub(super) const CALLS: &[Call] = &[
         |t| match t.ring() {
             Some((ring, rights)) => {
                 let path = t.path().join("uring-of-before");
-                close(ring.open(path, *rights).map(i64::from))
+                close(ring.open(path, rights).map(i64::from))
             }
             None => Err(Trouble::Unavailable("there is no io_uring".to_owned())),
         },

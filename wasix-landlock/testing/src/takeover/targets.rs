@@ -15,7 +15,10 @@ use std::{
     },
     path::{Path, PathBuf},
     process,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{calls, processes::make_program};
@@ -39,7 +42,7 @@ pub struct Victim {
     by_name: UnixDatagram,
     name: String,
     /// An io_uring with the rights of before, and the number of those, where this machine has any.
-    ring: Option<(Ring, u16)>,
+    ring: Option<(Mutex<Ring>, u16)>,
     /// A process that is never restricted, with one end of a socket pair.
     helper: Helper,
 }
@@ -93,7 +96,7 @@ impl Victim {
             name,
             ring: Ring::new(false)
                 .and_then(|ring| Ok((ring.register_personality()?, ring)))
-                .map(|(rights, ring)| (ring, rights))
+                .map(|(rights, ring)| (Mutex::new(ring), rights))
                 .ok(),
             helper: Helper::start(&directory.join("handed-over"))?,
             directory,
@@ -143,8 +146,9 @@ impl Targets<'_> {
             .into()
     }
 
-    pub(super) fn ring(&self) -> Option<&(Ring, u16)> {
-        self.victim.ring.as_ref()
+    pub(super) fn ring(&self) -> Option<(MutexGuard<'_, Ring>, u16)> {
+        let (ring, rights) = self.victim.ring.as_ref()?;
+        Some((ring.lock().ok()?, *rights))
     }
 
     pub(super) fn helper(&self) -> &Helper {
@@ -173,3 +177,9 @@ impl Targets<'_> {
 fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }
+
+// A host function of a runtime has to own what it uses, and be fit for any thread.
+const _: () = {
+    const fn is_fit_for_any_thread<T: Send + Sync>() {}
+    is_fit_for_any_thread::<Targets<'_>>();
+};
