@@ -25,6 +25,11 @@ impl Plan {
     }
 }
 
+/// Nothing is known here of how a program came by its privileges.
+pub(crate) const fn has_gained_privileges() -> bool {
+    false
+}
+
 /// Nothing is known of descriptors here.
 pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
     Err(io::ErrorKind::Unsupported.into())
@@ -35,11 +40,6 @@ pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
 pub(crate) enum Membership {}
 
 impl Membership {
-    /// Nothing is known here of how a program came by its privileges.
-    pub(crate) const fn has_gained_privileges() -> bool {
-        false
-    }
-
     pub(crate) fn current() -> Option<Self> {
         None
     }
