@@ -83,7 +83,8 @@ pub(crate) fn is_proc(object: BorrowedFd<'_>) -> bool {
     let mut found: libc::statfs = unsafe { mem::zeroed() };
     // SAFETY: the kernel writes to the structure, which is this function's.
     let returned = unsafe { libc::fstatfs(object.as_raw_fd(), &raw mut found) };
-    check(returned.into()).is_ok() && found.f_type == libc::PROC_SUPER_MAGIC
+    // C libraries differ in the types of both.
+    check(returned.into()).is_ok() && i128::from(found.f_type) == i128::from(libc::PROC_SUPER_MAGIC)
 }
 
 /// Removes the file called `name` from a directory.

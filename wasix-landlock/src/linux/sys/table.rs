@@ -224,7 +224,7 @@ impl Table {
             return;
         }
         let timeout = libc::timespec {
-            tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_sec: i32::try_from(time.as_secs()).unwrap_or(i32::MAX).into(),
             tv_nsec: time.subsec_nanos().into(),
         };
         // A count that changed meanwhile makes this return at once, and so may a signal: the

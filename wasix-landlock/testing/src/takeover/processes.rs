@@ -393,22 +393,18 @@ fn clone3(_: &Targets) -> Attempt {
 }
 
 fn ptrace(targets: &Targets) -> Attempt {
-    let request = |request: u32| {
-        let arguments = [
-            Value(request.into()),
-            Value(targets.process),
-            Value(0),
-            Value(0),
-        ];
+    // Another C library has another type for a request.
+    let request = |request: i64| {
+        let arguments = [Value(request), Value(targets.process), Value(0), Value(0)];
         sys::call(libc::SYS_ptrace, arguments)
     };
-    request(libc::PTRACE_ATTACH)?;
+    request(i64::from(libc::PTRACE_ATTACH))?;
     let all = Value(libc::__WALL.into());
     sys::call(
         libc::SYS_wait4,
         [Value(targets.process), Value(0), all, Value(0)],
     )?;
-    done(request(libc::PTRACE_DETACH))
+    done(request(i64::from(libc::PTRACE_DETACH)))
 }
 
 /// Reads or writes a variable of the victim's.
