@@ -143,7 +143,7 @@ pub enum PrepareError {
     },
 
     /// The kernel refused the rule.
-    #[error("{preopen}: the kernel took no rule for {path:?}: {source}")]
+    #[error("{preopen}: the kernel took no rule for {path:?}: landlock_add_rule: {source}")]
     Rule {
         /// Whose path.
         preopen: String,
@@ -252,7 +252,7 @@ pub enum PrepareError {
     },
 
     /// The kernel refused the rule for a port.
-    #[error("the kernel took no rule for a port: {source}")]
+    #[error("the kernel took no rule for a port: landlock_add_rule: {source}")]
     PortRule {
         /// What the kernel said.
         source: io::Error,
