@@ -183,6 +183,10 @@ pub fn replace_standard_input(by: OwnedFd) -> Result<(), i32> {
     sys::call(libc::SYS_dup3, arguments).map(drop)
 }
 
+/// A ring that is passed on to a program: its descriptor's number, whether a kernel thread polls it, and the offsets of its
+/// parts.
+pub type PassedRing = (i32, bool, [[u32; 10]; 2]);
+
 /// An io_uring.
 #[derive(Debug)]
 pub struct Ring(sys::Ring);
@@ -224,6 +228,35 @@ impl Ring {
     /// The kernel's error number.
     pub fn open(&self, path: impl AsRef<Path>, personality: u16) -> Result<i32, i32> {
         self.0.open(&c_path(path.as_ref()), personality)
+    }
+
+    /// The same with a path at an address in the memory of whoever made the ring, if that is polled. The kernel's thread
+    /// looks for the path there, and opens the file for that process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error number.
+    pub fn open_at(&self, path: u64, personality: u16) -> Result<i32, i32> {
+        self.0.open_at(path, personality)
+    }
+
+    /// Leaves the ring to the program that is executed.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error number.
+    pub fn pass_on(self, polled: bool) -> Result<PassedRing, i32> {
+        let number = self.number();
+        Ok((number, polled, self.0.pass_on()?))
+    }
+
+    /// Takes a ring that was left by [`Ring::pass_on`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error number.
+    pub fn take((number, polled, offsets): PassedRing) -> Result<Self, i32> {
+        sys::Ring::take(number, polled, offsets).map(Self)
     }
 
     /// Makes a directory.

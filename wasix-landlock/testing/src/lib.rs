@@ -19,6 +19,7 @@
 mod alone;
 pub mod ask;
 pub mod descriptors;
+pub mod foreign;
 mod isolated;
 pub mod limits;
 mod skip;

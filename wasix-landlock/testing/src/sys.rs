@@ -1,5 +1,6 @@
 //! The system calls that std has no safe form of.
 
+pub(crate) mod foreign;
 mod handover;
 mod raw;
 mod uring;

@@ -54,20 +54,46 @@ impl Ring {
             libc::SYS_io_uring_setup,
             [Argument::Value(1), Argument::Output(&mut parameters)],
         )?;
-        let descriptor = own(number)?;
+        let ring = Self::map(own(number)?, polled, parameters)?;
+        if polled {
+            ring.wake()?;
+        }
+        Ok(ring)
+    }
+
+    /// Takes what another process has passed on: the descriptor's number and the offsets.
+    pub(crate) fn take(number: i32, polled: bool, offsets: [[u32; 10]; 2]) -> Result<Self, i32> {
+        let mut parameters = [0_u8; PARAMETERS];
+        for (start, words) in [SUBMISSION, COMPLETION].into_iter().zip(offsets) {
+            for (at, word) in (start..).step_by(4).zip(words) {
+                put(&mut parameters, at, &word.to_ne_bytes());
+            }
+        }
+        Self::map(own(number.into())?, polled, parameters)
+    }
+
+    /// Has a program that is executed get the descriptor, which nothing closes. Returns the offsets.
+    pub(crate) fn pass_on(self) -> Result<[[u32; 10]; 2], i32> {
+        let [number, operation, flags] = [self.number(), libc::F_SETFD, 0];
+        let arguments = [number, operation, flags].map(|value| Argument::Value(value.into()));
+        call(libc::SYS_fcntl, arguments)?;
+        let word = |at: usize| u32::try_from(self.offset(at)).unwrap_or(0);
+        let words = |start: usize| std::array::from_fn(|index| word(start + 4 * index));
+        let offsets = [SUBMISSION, COMPLETION].map(words);
+        std::mem::forget(self);
+        Ok(offsets)
+    }
+
+    fn map(descriptor: OwnedFd, polled: bool, parameters: [u8; PARAMETERS]) -> Result<Self, i32> {
         // `IORING_OFF_SQ_RING`, which since Linux 5.4 holds both rings, and `IORING_OFF_SQES`.
         let (rings, entries) = (map(&descriptor, 0)?, map(&descriptor, 0x1000_0000)?);
-        let ring = Self {
+        Ok(Self {
             descriptor: Some(descriptor),
             polled,
             parameters,
             rings,
             entries,
-        };
-        if polled {
-            ring.wake()?;
-        }
-        Ok(ring)
+        })
     }
 
     /// Has the polling thread do nothing once, as it sleeps until it is first needed, and then stays
@@ -98,20 +124,25 @@ impl Ring {
 
     /// Opens a file for reading, with registered rights unless `personality` is 0.
     pub(crate) fn open(&self, path: &CStr, personality: u16) -> Result<i32, i32> {
+        self.open_at(path.as_ptr() as u64, personality)
+    }
+
+    /// Opens a file whose path is at an address, which the kernel checks, in the memory of whoever made a polled ring.
+    pub(crate) fn open_at(&self, path: u64, personality: u16) -> Result<i32, i32> {
         self.run(OPENAT, path, 0, personality)
     }
 
     /// Makes a directory.
     pub(crate) fn make_directory(&self, path: &CStr) -> Result<i32, i32> {
-        self.run(MKDIRAT, path, 0o700, 0)
+        self.run(MKDIRAT, path.as_ptr() as u64, 0o700, 0)
     }
 
-    fn run(&self, operation: u8, path: &CStr, mode: u32, personality: u16) -> Result<i32, i32> {
+    fn run(&self, operation: u8, path: u64, mode: u32, personality: u16) -> Result<i32, i32> {
         // The operation, the directory, the path, the mode, the rights.
         let mut entry = [0_u8; ENTRY];
         put(&mut entry, 0, &[operation]);
         put(&mut entry, 4, &libc::AT_FDCWD.to_ne_bytes());
-        put(&mut entry, 16, &(path.as_ptr() as u64).to_ne_bytes());
+        put(&mut entry, 16, &path.to_ne_bytes());
         put(&mut entry, 24, &mode.to_ne_bytes());
         put(&mut entry, 42, &personality.to_ne_bytes());
         self.submit(entry);
