@@ -307,3 +307,53 @@ pub(crate) fn is_only_thread() -> Option<bool> {
 fn own_process() -> i32 {
     i32::try_from(process::id()).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    extern "C" fn of_the_program(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
+
+    /// In one test, as signals belong to the whole process.
+    #[test]
+    fn what_others_do_with_the_signals_stays() {
+        let handler = Handler::install(|_| true).unwrap();
+        let signal = handler.signal();
+        assert_eq!(
+            set_action(signal, None).unwrap().sa_sigaction,
+            on_signal as *const () as usize
+        );
+        handler.restore(false).unwrap();
+        assert_eq!(
+            set_action(signal, None).unwrap().sa_sigaction,
+            libc::SIG_DFL
+        );
+
+        // The program takes the signal while this crate has its handler on it.
+        let handler = Handler::install(|_| true).unwrap();
+        let mut own = action();
+        own.sa_sigaction = of_the_program as *const () as usize;
+        set_action(handler.signal(), Some(&own)).unwrap();
+        handler.restore(false).unwrap();
+        assert_eq!(
+            set_action(handler.signal(), None).unwrap().sa_sigaction,
+            own.sa_sigaction
+        );
+        // And a signal that has a handler isn't taken.
+        let other = Handler::install(|_| true).unwrap();
+        assert_ne!(other.signal(), handler.signal());
+        other.restore(false).unwrap();
+
+        let Some(handler) = Handler::before_library() else {
+            return;
+        };
+        let with_own = set_raw_action(LIBRARY_SIGNAL, None).unwrap();
+        assert_eq!(with_own.handler, on_signal as *const () as usize);
+        // Even while the signal may be under way, the C library has its handler back.
+        handler.restore(true).unwrap();
+        let after = set_raw_action(LIBRARY_SIGNAL, None).unwrap();
+        assert_ne!(after.handler, with_own.handler);
+        assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&after.handler));
+    }
+}
