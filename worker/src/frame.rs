@@ -18,7 +18,8 @@ pub(crate) mod kind {
     pub(crate) const END: u8 = 13;
 }
 
-/// The most that goes into a frame: an artifact is several times as large as its module.
+/// The most that the host puts into a frame, such as an artifact.
+#[cfg(any(feature = "program", test))]
 pub(crate) const LARGEST: u64 = 1 << 30;
 
 pub(crate) fn write(to: &mut impl Write, kind: u8, bytes: &[u8]) -> io::Result<()> {
@@ -32,8 +33,8 @@ pub(crate) fn write(to: &mut impl Write, kind: u8, bytes: &[u8]) -> io::Result<(
     to.write_all(bytes)
 }
 
-/// Reads a frame; nothing at the end of the stream.
-pub(crate) fn read(from: &mut impl Read, largest: u64) -> io::Result<Option<(u8, Vec<u8>)>> {
+/// Reads the kind and the length of a frame; nothing at the end of the stream.
+pub(crate) fn head(from: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
     let mut head = [0; 9];
     let first = loop {
         match from.read(&mut head) {
@@ -46,20 +47,33 @@ pub(crate) fn read(from: &mut impl Read, largest: u64) -> io::Result<Option<(u8,
     }
     from.read_exact(&mut head[first..])?;
     let [kind, length @ ..] = head;
-    let length = u64::from_le_bytes(length);
-    if length > largest {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("a frame of {length} bytes"),
-        ));
-    }
+    Ok(Some((kind, u64::from_le_bytes(length))))
+}
+
+/// Reads the bytes behind a [`head`].
+pub(crate) fn body(from: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // Grows with what comes, not with what is promised.
     let read = from.take(length).read_to_end(&mut bytes)?;
     if (read as u64) < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(Some((kind, bytes)))
+    Ok(bytes)
+}
+
+/// Reads a frame from the host; nothing at the end of the stream.
+#[cfg(any(feature = "program", test))]
+pub(crate) fn read(from: &mut impl Read, largest: u64) -> io::Result<Option<(u8, Vec<u8>)>> {
+    let Some((kind, length)) = head(from)? else {
+        return Ok(None);
+    };
+    if length > largest {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {length} bytes"),
+        ));
+    }
+    Ok(Some((kind, body(from, length)?)))
 }
 
 #[cfg(test)]

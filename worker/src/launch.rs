@@ -15,6 +15,9 @@ use wasix_landlock::{MODE_VARIABLE, Mode, ModeError};
 use crate::{
     Request, Worker,
     frame::{self, kind},
+    hear::Expected,
+    keep,
+    request::Source,
 };
 
 /// Starts workers.
@@ -130,9 +133,6 @@ pub enum SpawnError {
     Send(#[source] io::Error),
 }
 
-/// The most that a worker may say at once if it has no artifact to give.
-const LARGEST_REPORT: u64 = 16 << 20;
-
 impl Launcher {
     /// Starts this program: the binary `wasix-landlock-worker`, or one that calls [`serve`](crate::serve).
     pub fn new(program: impl Into<PathBuf>) -> Self {
@@ -152,6 +152,8 @@ impl Launcher {
     /// Starts a worker. It is on its own from here on: what goes wrong later is in the
     /// [`Outcome`](crate::Outcome).
     ///
+    /// A thread is started for it, which the worker doesn't outlive. The calling thread may end.
+    ///
     /// # Errors
     ///
     /// [`SpawnError`]. Nothing runs then.
@@ -163,7 +165,9 @@ impl Launcher {
         let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
         let mut request = request.clone();
         request.input = !matches!(streams.input, Input::Empty);
+        request.host = std::process::id();
         let head = serde_json::to_vec(&request).map_err(|e| SpawnError::Send(e.into()))?;
+        let mut sending = control.try_clone().map_err(SpawnError::Send)?;
 
         let mut command = Command::new(&self.program);
         command
@@ -174,28 +178,24 @@ impl Launcher {
             .stdin(OwnedFd::from(theirs))
             .stdout(streams.output)
             .stderr(streams.errors);
-        let child = command.spawn().map_err(|source| SpawnError::Start {
-            program: self.program.clone(),
-            source,
-        })?;
-        // The command holds on to the worker's end, and the worker's end must be seen here.
-        drop(command);
-        let largest = if request.give_artifact {
-            frame::LARGEST
-        } else {
-            LARGEST_REPORT
+        let expected = Expected {
+            mode,
+            artifact: request.give_artifact.then_some(request.largest_artifact),
         };
-        let heard = control.try_clone().map_err(SpawnError::Send)?;
-        let worker = Worker::new(child, heard, largest).map_err(SpawnError::Send)?;
-        let mut control = control;
+        let (started, ended) =
+            keep::start(command, control, expected).map_err(|source| SpawnError::Start {
+                program: self.program.clone(),
+                source,
+            })?;
+        let worker = Worker::new(started, ended);
         let send = move || -> io::Result<()> {
-            frame::write(&mut control, kind::REQUEST, &head)?;
-            if matches!(request.source, crate::request::Source::Follows) {
-                frame::write(&mut control, kind::MODULE, &request.bytes)?;
+            frame::write(&mut sending, kind::REQUEST, &head)?;
+            if matches!(request.source, Source::Follows) {
+                frame::write(&mut sending, kind::MODULE, &request.bytes)?;
             }
-            pump(streams.input, &mut control)
+            pump(streams.input, &mut sending)
         };
-        // What doesn't fit into the socket waits until the worker reads.
+        // What doesn't fit into the socket waits until the worker reads, or has ended.
         thread::Builder::new()
             .name("to the worker".to_owned())
             .spawn(move || {

@@ -29,10 +29,44 @@
 //! closes what it finds), and the root as its current directory. What it reads before it is restricted is
 //! the request and the bytes of the module, which it doesn't look into. Compiling happens after.
 //!
-//! It is killed when the host drops it, and ends by itself when the host is gone, whatever the module does.
+//! A worker is there for nothing but its module, so its defaults are the strictest:
 //!
-//! What is not restricted: see `wasix-landlock`. The processor's time is, by the deadline, and memory by
-//! [`Request::memory`]; disk space and the number of files aren't. The module has no network.
+//! | | by default | changed by |
+//! |---|---|---|
+//! | protections of the second layer | all that `Policy::harden` requires | [`Request::harden`], [`protect`](Request::protect), [`without`](Request::without) … |
+//! | network | none | [`Request::network`] |
+//! | starting a process | refused, also to root | – |
+//! | core dumps, and its memory in `/proc` | none, and root's | – |
+//! | memory (`RLIMIT_DATA`) | the host's limit | [`Request::memory`] |
+//! | size of a file (`RLIMIT_FSIZE`) | the host's limit | [`Request::file_size`] |
+//! | threads of the user (`RLIMIT_NPROC`) | the host's limit | [`Request::tasks`] |
+//! | processor's time | the deadline of [`Worker::wait`] | |
+//!
+//! Native code can't undo any of that: setting limits, changing users and refusing the signal below is refused to it
+//! as well. Where the mode is `off` there are the limits and nothing else. Disk space and the number of files aren't
+//! limited. What is not restricted otherwise: see `wasix-landlock`.
+//!
+//! # How it ends with the host
+//!
+//! It is killed when the host drops it, and by the kernel (`PR_SET_PDEATHSIG`) when the host is gone, whatever the
+//! module does. For the kernel the parent is the thread that starts a process, so each worker has a thread of the
+//! host's own, which ends after it. [`Launcher`]'s program has to be the worker: one that starts the worker as a
+//! process of its own, instead of executing it in its place, is an error that says so.
+//!
+//! # What a host keeps of a worker
+//!
+//! Whatever a worker says is checked as it comes: each thing once, in its order, and of no more bytes than this. A
+//! worker that says anything else is killed, and [`End::Violated`] has what it was.
+//!
+//! | | most bytes |
+//! |---|---|
+//! | the report | 4 MiB |
+//! | the artifact, if one was asked for | 256 MiB, or [`Request::largest_artifact`] |
+//! | how it ended | 96 KiB as it is sent, of which a message is 16 KiB |
+//!
+//! The kernel's buffers of a socket and of the pipes come on top; what a module prints isn't kept, but read by the
+//! host from [`Worker::output`]. A host waits for the process, in the kernel: a descendant of the worker's that holds
+//! the socket is not waited for, and nothing is polled.
 //!
 //! # A start without compiling
 //!
@@ -48,15 +82,18 @@
 #![deny(missing_docs)]
 
 mod frame;
+mod hear;
+mod keep;
 mod launch;
 #[cfg(feature = "program")]
 mod program;
 mod request;
 mod wait;
+mod word;
 
 pub use launch::{Input, Launcher, SpawnError, Streams};
 #[cfg(feature = "program")]
 pub use program::serve;
 pub use request::{Compiler, Request};
 pub use wait::{End, Outcome, WaitError, Worker};
-pub use wasix_landlock::{Access, Mode, Protection, Report};
+pub use wasix_landlock::{Access, Level, Mode, Network, Protection, Report};

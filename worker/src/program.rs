@@ -1,6 +1,7 @@
 //! The worker itself.
 
 mod artifact;
+mod bounds;
 
 use std::{
     fs, io,
@@ -13,8 +14,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, bail};
-use nix::sys::resource::{Resource, setrlimit};
+use anyhow::{Context, bail, ensure};
 use virtual_fs::Pipe;
 use wasmer::{
     Engine, Module,
@@ -26,9 +26,11 @@ use wasmer_wasix::{
 };
 
 use crate::{
-    Compiler, End, Request,
+    Compiler, Level, Mode, Report, Request,
     frame::{self, kind},
+    hear::LARGEST_REPORT,
     request::Source,
+    word::{Word, shortened},
 };
 
 /// Does a worker's work: takes a request from standard input, which is a socket that a
@@ -61,12 +63,13 @@ pub fn serve() -> ExitCode {
 
 /// Runs what is asked for, and says how that went.
 fn answer() -> anyhow::Result<()> {
+    bounds::die_with_parent()?;
     close_inherited()?;
     let control = io::stdin().as_fd().try_clone_to_owned()?;
     let mut control = UnixStream::from(control);
     let end = match run(&mut control) {
         Ok(end) => end,
-        Err(error) => End::Failed(format!("{error:#}")),
+        Err(error) => Word::Failed(shortened(format!("{error:#}"))),
     };
     // What the module has written must be out before the host hears of its end.
     io::stdout().flush()?;
@@ -95,11 +98,12 @@ fn close_inherited() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(control: &mut UnixStream) -> anyhow::Result<End> {
+fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
     let request: Request = match frame::read(control, frame::LARGEST)? {
         Some((kind::REQUEST, bytes)) => serde_json::from_slice(&bytes)?,
         _ => bail!("no request came"),
     };
+    bounds::check_parent(request.host)?;
     let bytes = match &request.source {
         Source::File(path) => {
             fs::read(path).with_context(|| format!("can't read {}", path.display()))?
@@ -113,16 +117,9 @@ fn run(control: &mut UnixStream) -> anyhow::Result<End> {
     if let Err(error) = fs::write("/proc/self/oom_score_adj", "1000") {
         eprintln!("wasix-landlock-worker: not the first to go without memory: {error}");
     }
-    if let Some(memory) = request.memory {
-        setrlimit(Resource::RLIMIT_DATA, memory, memory).context("the memory can't be limited")?;
-    }
-
+    bounds::limit(&request.limits)?;
     let inside = restrict(&request)?;
-    frame::write(
-        control,
-        kind::REPORT,
-        &serde_json::to_vec(&**inside.report())?,
-    )?;
+    send_report(control, &bound(&inside)?)?;
 
     let input = listen(control, request.input)?;
     // Everything that depends on the module comes after.
@@ -136,6 +133,12 @@ fn run(control: &mut UnixStream) -> anyhow::Result<End> {
     };
     if request.give_artifact {
         let artifact = module.serialize().context("it can't be serialized")?;
+        ensure!(
+            artifact.len() as u64 <= request.largest_artifact,
+            "the artifact has {} bytes, and the host takes {}: give it more by `largest_artifact`",
+            artifact.len(),
+            request.largest_artifact
+        );
         frame::write(control, kind::ARTIFACT, &artifact)?;
     }
     Ok(start(&inside, &request, module, &engine, input))
@@ -143,13 +146,17 @@ fn run(control: &mut UnixStream) -> anyhow::Result<End> {
 
 fn restrict(request: &Request) -> anyhow::Result<Inside> {
     let mut instance = Instance::new("worker").landlock(|l| {
-        for protection in &request.optional {
-            l.optional(*protection);
+        if request.harden {
+            l.harden();
         }
-        for protection in &request.required {
-            l.require(*protection);
+        for (protection, level) in &request.levels {
+            match level {
+                Level::Strict => l.require(*protection),
+                Level::Degradable => l.optional(*protection),
+                Level::Off => l.without(*protection),
+            };
         }
-        l
+        l.network(request.network.clone())
     });
     for preopen in &request.preopens {
         instance = instance.preopen(|p| {
@@ -165,6 +172,35 @@ fn restrict(request: &Request) -> anyhow::Result<Inside> {
         })?;
     }
     Ok(instance.take_process()?)
+}
+
+/// Adds what bounds a restricted worker, and returns the report with what can't be had.
+fn bound(inside: &Inside) -> anyhow::Result<Report> {
+    let mut report = (**inside.report()).clone();
+    let _tokio = inside.tokio().enter();
+    let mut bounds: Vec<fn() -> anyhow::Result<()>> = vec![bounds::survive_large_files];
+    if report.mode != Mode::Off {
+        bounds.extend([bounds::hide_memory, bounds::filter] as [fn() -> _; 2]);
+    }
+    for bound in bounds {
+        match bound() {
+            Err(error) if report.mode != Mode::Enforce => {
+                report.not_enforced.push(format!("{error:#}"));
+            }
+            done => done?,
+        }
+    }
+    Ok(report)
+}
+
+fn send_report(control: &mut UnixStream, report: &Report) -> anyhow::Result<()> {
+    let report = serde_json::to_vec(report)?;
+    ensure!(
+        report.len() as u64 <= LARGEST_REPORT,
+        "the report has {} bytes, and the host takes {LARGEST_REPORT}: name fewer preopens",
+        report.len()
+    );
+    frame::write(control, kind::REPORT, &report).context("the host is gone")
 }
 
 fn engine(request: &Request) -> Engine {
@@ -204,7 +240,7 @@ fn start(
     module: Module,
     engine: &Engine,
     input: Option<Pipe>,
-) -> End {
+) -> Word {
     let ran = inside.run(&request.program, module, engine, |runner| {
         runner
             .with_args(&request.arguments)
@@ -215,9 +251,15 @@ fn start(
         });
     });
     match ran {
-        Ok(code) => End::Exited(code),
-        Err(error) if trapped(&error) => End::Trapped(format!("{error:#}")),
-        Err(error) => End::Failed(format!("{error:#}")),
+        Ok(code) => Word::Exited(code),
+        Err(error) => {
+            let why = shortened(format!("{error:#}"));
+            if trapped(&error) {
+                Word::Trapped(why)
+            } else {
+                Word::Failed(why)
+            }
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! What a worker is to run, and what it may use.
 
+mod policy;
+
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
-use wasix_landlock::{Access, Mode, Protection};
+use wasix_landlock::{Access, Level, Mode, Network, Protection};
 
 /// What compiles a module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +61,19 @@ pub(crate) enum Source {
     Follows,
 }
 
-/// One module, run once. What isn't named isn't there: no argument, no variable, no file, no network.
+/// How much a worker may take, by the kernel's resource limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    pub(crate) memory: Option<u64>,
+    pub(crate) file_size: Option<u64>,
+    pub(crate) tasks: Option<u64>,
+}
+
+/// The most bytes of an artifact unless the request says otherwise.
+const LARGEST_ARTIFACT: u64 = 256 << 20;
+
+/// One module, run once. What isn't named isn't there: no argument, no variable, no file, no port. The worker is
+/// hardened unless it is said otherwise.
 ///
 /// ```
 /// use wasix_landlock_worker::{Access, Compiler, Request};
@@ -68,7 +84,8 @@ pub(crate) enum Source {
 ///     .variable("LANG", "C")
 ///     .directory("/srv/a/in", "/in", Access::READ)
 ///     .file("/srv/a/out.png", "/out.png", Access::CREATE.union(Access::WRITE))
-///     .memory(64 << 20);
+///     .memory(256 << 20)
+///     .file_size(16 << 20);
 /// # drop(request);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,50 +93,57 @@ pub(crate) enum Source {
 pub struct Request {
     pub(crate) source: Source,
     #[serde(skip)]
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Arc<[u8]>,
     pub(crate) artifact: bool,
     pub(crate) give_artifact: bool,
+    pub(crate) largest_artifact: u64,
     pub(crate) compiler: Compiler,
     pub(crate) program: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) preopens: Vec<Preopen>,
-    pub(crate) optional: Vec<Protection>,
-    pub(crate) required: Vec<Protection>,
-    pub(crate) memory: Option<u64>,
+    pub(crate) harden: bool,
+    pub(crate) levels: BTreeMap<Protection, Level>,
+    pub(crate) network: Network,
+    pub(crate) limits: Limits,
     pub(crate) input: bool,
+    /// The process that asks, for a worker to see that it is its parent.
+    pub(crate) host: u32,
     #[serde(skip)]
     pub(crate) mode: Option<Mode>,
 }
 
 impl Request {
-    fn new(source: Source, bytes: Vec<u8>, artifact: bool) -> Self {
+    fn new(source: Source, bytes: Arc<[u8]>, artifact: bool) -> Self {
         Self {
             source,
             bytes,
             artifact,
             give_artifact: false,
+            largest_artifact: LARGEST_ARTIFACT,
             compiler: Compiler::default(),
             program: "module".to_owned(),
             arguments: Vec::new(),
             variables: Vec::new(),
             preopens: Vec::new(),
-            optional: Vec::new(),
-            required: Vec::new(),
-            memory: None,
+            harden: true,
+            levels: BTreeMap::new(),
+            network: Network::none(),
+            limits: Limits::default(),
             input: false,
+            host: 0,
             mode: None,
         }
     }
 
     /// A module, in binary form, in a file that the worker may read, which it does before it is restricted.
     pub fn module_file(path: impl AsRef<Path>) -> Self {
-        Self::new(Source::File(absolute(path.as_ref())), Vec::new(), false)
+        Self::new(Source::File(absolute(path.as_ref())), Arc::default(), false)
     }
 
     /// A module, in binary form.
     pub fn module(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::new(Source::Follows, bytes.into(), false)
+        Self::new(Source::Follows, bytes.into().into(), false)
     }
 
     /// A compiled module: what Wasmer's `Module::serialize` returned, or a worker gave back.
@@ -127,17 +151,25 @@ impl Request {
     /// It is native code, which is run as it is: **take it from the host's own compiler, or from a worker of the
     /// same tenant.** It has to come from the same version of Wasmer; the compiler doesn't matter any more.
     pub fn artifact(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::new(Source::Follows, bytes.into(), true)
+        Self::new(Source::Follows, bytes.into().into(), true)
     }
 
     /// As [`artifact`](Self::artifact), in a file.
     pub fn artifact_file(path: impl AsRef<Path>) -> Self {
-        Self::new(Source::File(absolute(path.as_ref())), Vec::new(), true)
+        Self::new(Source::File(absolute(path.as_ref())), Arc::default(), true)
     }
 
-    /// Has the worker give back the compiled module before it runs it.
+    /// Has the worker give back the compiled module before it runs it. The host keeps 256 MiB of it at most, unless
+    /// [`largest_artifact`](Self::largest_artifact) says otherwise.
     pub fn give_artifact(mut self) -> Self {
         self.give_artifact = true;
+        self
+    }
+
+    /// The most bytes of an artifact that the host takes, and so how much memory a worker can make it use. A worker
+    /// that sends more is ended. The artifact is several times as large as the module.
+    pub fn largest_artifact(mut self, bytes: u64) -> Self {
+        self.largest_artifact = bytes;
         self
     }
 
@@ -190,32 +222,9 @@ impl Request {
         self
     }
 
-    /// Lets a kernel do without this protection, as `Policy::optional` does.
-    pub fn optional(mut self, protection: Protection) -> Self {
-        self.optional.push(protection);
-        self
-    }
-
-    /// Makes it an error when this protection can't be had, as `Policy::require` does.
-    pub fn require(mut self, protection: Protection) -> Self {
-        self.required.push(protection);
-        self
-    }
-
     /// What happens when something can't be enforced; unless given, what the host's environment says.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
-        self
-    }
-
-    /// How much memory the worker may have, in bytes: private writable memory, the kernel's `RLIMIT_DATA`. The
-    /// worker itself takes about 30 MiB, and more while it compiles.
-    ///
-    /// Native code that has taken over a worker of root's can lift the limit: start workers as an ordinary user.
-    ///
-    /// A module that asks for more gets -1 of `memory.grow`; where the worker itself needs more, it aborts.
-    pub fn memory(mut self, bytes: u64) -> Self {
-        self.memory = Some(bytes);
         self
     }
 }

@@ -2,17 +2,19 @@
 
 use std::{
     io,
-    os::unix::{net::UnixStream, process::ExitStatusExt},
-    process::{Child, ChildStderr, ChildStdout, ExitStatus},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
-    thread,
-    time::{Duration, Instant},
+    os::unix::process::ExitStatusExt,
+    process::{ChildStderr, ChildStdout},
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use nix::libc::SIGKILL;
 use wasix_landlock::Report;
 
-use crate::frame::{self, kind};
+use crate::{
+    keep::{Ended, Started},
+    word::Word,
+};
 
 /// A worker. Dropping it kills it.
 ///
@@ -31,16 +33,14 @@ use crate::frame::{self, kind};
 /// ```
 #[derive(Debug)]
 pub struct Worker {
-    child: Child,
-    /// What it says, as a thread of its own reads it: a worker that stops in the middle must not stop the host.
-    frames: Receiver<(u8, Vec<u8>)>,
-    report: Option<Report>,
-    artifact: Option<Vec<u8>>,
-    end: Option<End>,
+    started: Started,
+    /// Comes once, when the process has ended.
+    ended: Receiver<io::Result<Ended>>,
+    outcome: Option<Outcome>,
 }
 
 /// How a worker ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
     /// The module ran to its end, with this exit code.
@@ -49,6 +49,9 @@ pub enum End {
     Trapped(String),
     /// The module never ran: why, in words. It couldn't be compiled or linked, or something can't be enforced.
     Failed(String),
+    /// The worker said what a worker never says, such as an artifact that wasn't asked for, and was killed: what it
+    /// said, in words. Native code has taken it over, or it is another version of this crate.
+    Violated(String),
     /// The worker's process died of this signal: it crashed, aborted for lack of memory, or somebody killed it.
     Died {
         /// The signal's number.
@@ -67,11 +70,13 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// How it ended. [`End::Died`] and [`End::Overdue`] are the kernel's word; the others are
-    /// the worker's own, which a module that has taken it over can make up.
+    /// How it ended. [`End::Died`], [`End::Vanished`] and [`End::Overdue`] are the kernel's word, and
+    /// [`End::Violated`] is the host's. The others are the worker's own, which a module that has taken it over can
+    /// make up: the exit code, and messages, of which the host keeps 16 KiB and escapes what would control a
+    /// terminal.
     pub end: End,
-    /// What was enforced; nothing if it didn't come to that. The worker sends it before it looks at the module,
-    /// and the host takes the first one only.
+    /// What was enforced; nothing if it didn't come to that. The worker sends it before it looks at the module, and
+    /// nothing else is taken before. With [`End::Exited`] and [`End::Trapped`] it is always there.
     pub report: Option<Report>,
     /// What was compiled, if that was asked for. To load it is to trust the worker and with it the module: see
     /// [`Request::artifact`](crate::Request::artifact).
@@ -88,55 +93,43 @@ pub enum WaitError {
 }
 
 impl Worker {
-    /// `largest` is the most that the worker may say at once.
-    pub(crate) fn new(child: Child, mut control: UnixStream, largest: u64) -> io::Result<Self> {
-        // More than a worker has to say; who says more waits.
-        let (tell, frames) = mpsc::sync_channel(4);
-        let worker = Self {
-            child,
-            frames,
-            report: None,
-            artifact: None,
-            end: None,
-        };
-        thread::Builder::new()
-            .name("from the worker".to_owned())
-            .spawn(move || {
-                while let Ok(Some(frame)) = frame::read(&mut control, largest) {
-                    if tell.send(frame).is_err() {
-                        break;
-                    }
-                }
-            })?;
-        Ok(worker)
+    pub(crate) fn new(started: Started, ended: Receiver<io::Result<Ended>>) -> Self {
+        Self {
+            started,
+            ended,
+            outcome: None,
+        }
     }
 
     /// The process's number.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.started.id
     }
 
     /// The module's output, if it was to go to a pipe, once.
     pub fn output(&mut self) -> Option<ChildStdout> {
-        self.child.stdout.take()
+        self.started.output.take()
     }
 
     /// The module's errors, if they were to go to a pipe, once.
     pub fn errors(&mut self) -> Option<ChildStderr> {
-        self.child.stderr.take()
+        self.started.errors.take()
     }
 
-    /// Kills it. The outcome is [`End::Died`].
+    /// Kills it. The outcome is [`End::Died`], unless it has ended before.
     ///
     /// # Errors
     ///
     /// [`WaitError::System`].
     pub fn kill(&mut self) -> Result<(), WaitError> {
-        Ok(self.child.kill()?)
+        Ok(self.started.process.kill()?)
     }
 
-    /// Waits until it has ended, or kills it when that takes longer than `time`.
+    /// Waits until its process has ended, or kills it when that takes longer than `time`.
+    ///
+    /// It is the process that is waited for. Whoever else holds an end of its socket or its pipes isn't. A second call
+    /// returns the same, without the artifact.
     ///
     /// A module that writes to a pipe waits for a reader: read [`output`](Self::output) and
     /// [`errors`](Self::errors) in threads of their own.
@@ -145,79 +138,74 @@ impl Worker {
     ///
     /// [`WaitError::System`].
     pub fn wait(&mut self, time: Option<Duration>) -> Result<Outcome, WaitError> {
-        let until = time.map(|time| Instant::now() + time);
+        if let Some(outcome) = &self.outcome {
+            return Ok(outcome.clone());
+        }
         let mut overdue = false;
-        loop {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let frame = match left {
-                Some(left) => self.frames.recv_timeout(left),
-                None => self
-                    .frames
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match frame {
-                Ok(frame) => self.take(frame),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    overdue = true;
-                    self.child.kill()?;
-                    break;
-                }
+        let ended = match time.map(|time| self.ended.recv_timeout(time)) {
+            Some(Ok(ended)) => ended,
+            Some(Err(RecvTimeoutError::Timeout)) => {
+                // The kernel knows best whether it has ended in time.
+                overdue = self.started.process.kill_unless_ended()?;
+                self.receive()
             }
-        }
-        // Its end of the socket is closed. Should that not be its end, the deadline holds nevertheless.
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
-            if !overdue && until.is_some_and(|until| Instant::now() >= until) {
-                overdue = true;
-                self.child.kill()?;
-            }
-            thread::sleep(Duration::from_micros(200));
-        };
-        Ok(Outcome {
-            end: self.judge(status, overdue),
-            report: self.report.take(),
-            artifact: self.artifact.take(),
-        })
+            Some(Err(RecvTimeoutError::Disconnected)) | None => self.receive(),
+        }?;
+        let outcome = judge(ended, overdue);
+        self.outcome = Some(Outcome {
+            end: outcome.end.clone(),
+            report: outcome.report.clone(),
+            artifact: None,
+        });
+        Ok(outcome)
     }
 
-    /// Takes what it says, each thing once. The rest is nothing to go by.
-    fn take(&mut self, (kind, bytes): (u8, Vec<u8>)) {
-        match kind {
-            kind::REPORT if self.report.is_none() => {
-                self.report = serde_json::from_slice(&bytes).ok();
-            }
-            kind::ARTIFACT if self.artifact.is_none() => self.artifact = Some(bytes),
-            kind::END if self.end.is_none() => self.end = serde_json::from_slice(&bytes).ok(),
-            _ => {}
-        }
+    fn receive(&self) -> io::Result<Ended> {
+        let gone = |_| io::Error::other("the thread that keeps the worker has panicked");
+        self.ended.recv().map_err(gone)?
     }
+}
 
-    fn judge(&mut self, status: ExitStatus, overdue: bool) -> End {
-        if overdue {
-            return End::Overdue;
-        }
-        if let Some(signal) = status.signal() {
-            return End::Died { signal };
-        }
-        match self.end.take() {
-            Some(end) if status.success() => end,
+/// How a worker ended, from what the kernel says, then the host, then the worker itself.
+fn judge(Ended { status, heard }: Ended, overdue: bool) -> Outcome {
+    let killed = status.signal();
+    let end = if let Some(why) = heard.violation {
+        End::Violated(why)
+    } else if overdue && killed == Some(SIGKILL) {
+        End::Overdue
+    } else if let Some(signal) = killed {
+        End::Died { signal }
+    } else {
+        match heard.end {
+            Some(word) if status.success() => word.into(),
             _ => End::Vanished {
                 status: status.code().unwrap_or_default(),
             },
+        }
+    };
+    Outcome {
+        end,
+        report: heard.report,
+        artifact: heard.artifact,
+    }
+}
+
+impl From<Word> for End {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Exited(code) => Self::Exited(code),
+            Word::Trapped(why) => Self::Trapped(why),
+            Word::Failed(why) => Self::Failed(why),
         }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended already, and been waited for.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _gone = self.child.kill();
-            let _gone = self.child.wait();
+        if self.outcome.is_none() {
+            // It may have ended already.
+            let _gone = self.started.process.kill();
+            let _gone = self.ended.recv();
         }
     }
 }

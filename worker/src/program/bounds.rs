@@ -1,0 +1,157 @@
+//! What bounds a worker besides its policy: resource limits, its parent's life, and a filter of its own.
+//!
+//! The filter refuses what a worker never does by itself, and what would undo the rest of this:
+//!
+//! - starting a process. It would outlive the worker, and `RLIMIT_NPROC` is no bound for that: it counts all that the
+//!   user runs, and nothing for root. Threads can be started; they end with the process;
+//! - setting limits, so that root can't lift them, and priorities, which others of the user have as well;
+//! - having no signal at the parent's end, by itself or by changing users, and core dumps.
+
+use std::{collections::BTreeMap, env::consts::ARCH, os::unix::process::parent_id};
+
+use anyhow::{Context, ensure};
+use nix::{
+    libc,
+    sys::{
+        prctl::{set_dumpable, set_pdeathsig},
+        resource::{Resource, setrlimit},
+        signal::Signal,
+    },
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, apply_filter_all_threads,
+};
+
+use crate::request::Limits;
+
+/// Has the kernel kill this process when the thread that started it ends, whatever runs in here.
+pub(super) fn die_with_parent() -> anyhow::Result<()> {
+    set_pdeathsig(Signal::SIGKILL).context("this process can't be tied to its parent's life")
+}
+
+/// Checks that it is the host whose end this process doesn't outlive. It may have ended before
+/// [`die_with_parent`], and somebody else be the parent now.
+pub(super) fn check_parent(host: u32) -> anyhow::Result<()> {
+    let parent = parent_id();
+    ensure!(
+        parent == host,
+        "process {host} asked for this worker, and its parent is process {parent}: either the host has ended, or a \
+         program in between started the worker. Such a program has to execute the worker in its own place"
+    );
+    Ok(())
+}
+
+pub(super) fn limit(limits: &Limits) -> anyhow::Result<()> {
+    let set = |resource, most: u64, what: &str| {
+        setrlimit(resource, most, most).with_context(|| format!("{what} can't be limited"))
+    };
+    set(Resource::RLIMIT_CORE, 0, "core dumps")?;
+    if let Some(memory) = limits.memory {
+        set(Resource::RLIMIT_DATA, memory, "the memory")?;
+    }
+    if let Some(size) = limits.file_size {
+        set(Resource::RLIMIT_FSIZE, size, "the size of files")?;
+    }
+    if let Some(tasks) = limits.tasks {
+        set(Resource::RLIMIT_NPROC, tasks, "the number of tasks")?;
+    }
+    Ok(())
+}
+
+/// A file that has reached its size is an error for the module that writes to it, not the end of the process. To be
+/// called within a tokio runtime.
+pub(super) fn survive_large_files() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // The handler stays when this is dropped.
+    signal(SignalKind::from_raw(libc::SIGXFSZ))
+        .map(drop)
+        .context("SIGXFSZ can't be handled")
+}
+
+/// Keeps this process's memory from being dumped, also to a program that the kernel pipes it to, and from being read
+/// in `/proc` by others of the same user. `/proc` itself was read before.
+pub(super) fn hide_memory() -> anyhow::Result<()> {
+    set_dumpable(false).context("core dumps can't be refused")
+}
+
+/// Puts every thread under the filter.
+pub(super) fn filter() -> anyhow::Result<()> {
+    // The C library takes this answer for an older kernel's, and starts threads by `clone`, whose flags a filter can
+    // see.
+    install([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for number in PROCESSES.iter().chain(LIMITS).chain(USERS) {
+        rules.insert(*number, Vec::new());
+    }
+    let thread = libc::CLONE_THREAD as u64;
+    for (number, argument, operation, value) in [
+        (libc::SYS_clone, 0, SeccompCmpOp::MaskedEq(thread), 0),
+        (libc::SYS_prlimit64, 2, SeccompCmpOp::Ne, 0),
+        (
+            libc::SYS_prctl,
+            0,
+            SeccompCmpOp::Eq,
+            libc::PR_SET_PDEATHSIG as u64,
+        ),
+        (
+            libc::SYS_prctl,
+            0,
+            SeccompCmpOp::Eq,
+            libc::PR_SET_DUMPABLE as u64,
+        ),
+    ] {
+        // A pointer has 64 bits, and the kernel reads 32 of the others.
+        let length = if number == libc::SYS_prlimit64 {
+            SeccompCmpArgLen::Qword
+        } else {
+            SeccompCmpArgLen::Dword
+        };
+        let condition = SeccompCondition::new(argument, length, operation, value)?;
+        let rule = SeccompRule::new(vec![condition])?;
+        rules.entry(number).or_default().push(rule);
+    }
+    install(rules, libc::EPERM)
+}
+
+fn install(mut rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> anyhow::Result<()> {
+    if cfg!(target_arch = "x86_64") {
+        // The same calls by the x32 ABI, which the filter takes for this architecture.
+        const X32: i64 = 1 << 30;
+        let twins = rules.clone().into_iter();
+        rules.extend(twins.map(|(number, rules)| (number | X32, rules)));
+    }
+    let program: BpfProgram = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        TargetArch::try_from(ARCH)?,
+    )?
+    .try_into()?;
+    apply_filter_all_threads(&program).context("the worker's own filter can't be installed")
+}
+
+/// What starts a process without saying how; `clone` says so.
+#[cfg(target_arch = "x86_64")]
+const PROCESSES: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const PROCESSES: &[i64] = &[];
+
+const LIMITS: &[i64] = &[
+    libc::SYS_setrlimit,
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_set,
+];
+
+/// What changes the user or the group, which makes the kernel forget the signal at the parent's end.
+const USERS: &[i64] = &[
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+];

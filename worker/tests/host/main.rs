@@ -1,0 +1,8 @@
+//! A host whose worker does and says what it likes.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod bounds;
+mod common;
+mod lingers;
+mod says;
