@@ -1,21 +1,55 @@
-//! A worker that, as soon as it is restricted, tries to open what its arguments name, in the place of a module
-//! that has taken it over. It says on standard error what the kernel answered.
+//! A worker that, as soon as it is restricted, tries what its arguments name, in the place of a module that has taken
+//! it over. It says on standard error what the kernel answered.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
-use std::{env, fs, os::unix::fs::MetadataExt, process::ExitCode, thread, time::Duration};
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::{self, ExitCode},
+    thread,
+    time::Duration,
+};
 
-use wasix_landlock_testing::ask;
+use nix::sys::{
+    prctl::{set_dumpable, set_pdeathsig},
+    resource::{Resource, getrlimit, setrlimit},
+};
+use wasix_landlock_testing::{
+    alone,
+    ask::{self, Answer},
+    takeover::{self, Outcome, Targets, Victim},
+};
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(120);
+/// What can't be tried on this machine.
+const UNAVAILABLE: Answer = Err(-1);
 
 fn main() -> ExitCode {
-    let paths: Vec<String> = env::args().skip(1).collect();
+    let mut questions: Vec<String> = env::args().skip(1).collect();
+    let mut take = |name: &str| {
+        let at = questions.iter().position(|it| it.starts_with(name))?;
+        Some(questions.remove(at).split_off(name.len()))
+    };
+    let (victim, when) = (take("victim="), take("when="));
+    let targets = victim.map(|directory| make_victim(&directory));
     let off = env::var("WASIX_LANDLOCK").as_deref() == Ok("off");
     // There before the restriction, so that it is swept.
     thread::spawn(move || {
-        while !(wasix_landlock::current().is_some() || off && has_begun()) {
+        // Metadata is what a restricted process can still see.
+        while !match &when {
+            Some(path) => fs::metadata(path).is_ok(),
+            None => wasix_landlock::current().is_some() || off && has_begun(),
+        } {
             thread::sleep(Duration::from_millis(1));
         }
-        for path in paths {
-            eprintln!("asked {path}\t{:?}", ask::open_read(&path));
+        for question in questions {
+            eprintln!(
+                "asked {question}\t{:?}",
+                answer(&question, targets.as_ref())
+            );
         }
         eprintln!("asked everything");
     });
@@ -26,4 +60,53 @@ fn main() -> ExitCode {
 /// inherited.
 fn has_begun() -> bool {
     fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() > 4)
+}
+
+fn answer(question: &str, targets: Option<&Targets>) -> Answer {
+    let of = |result: nix::Result<()>| result.map_err(|errno| errno as i32);
+    match question.split_once('=') {
+        Some(("call", name)) => match takeover::run(name, targets.unwrap()).unwrap() {
+            Outcome::Done => Ok(()),
+            Outcome::Refused(errno) => Err(errno),
+            Outcome::Unavailable(_) => UNAVAILABLE,
+        },
+        Some(("connect", port)) => ask::connect_tcp(port.parse().unwrap()),
+        Some(("threads", count)) => start_threads(count.parse().unwrap()),
+        None if question == "dump" => of(set_dumpable(true)),
+        None if question == "outlive" => of(set_pdeathsig(None)),
+        None if question == "limit" => of(getrlimit(Resource::RLIMIT_NOFILE)
+            .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))),
+        _ => ask::open_read(question),
+    }
+}
+
+fn start_threads(count: usize) -> Answer {
+    for _ in 0..count {
+        let thread = thread::Builder::new().stack_size(64 << 10);
+        let started = thread.spawn(|| thread::sleep(LONG));
+        started.map_err(|error| error.raw_os_error().unwrap_or(0))?;
+    }
+    Ok(())
+}
+
+/// Makes a victim, and a process that is never restricted and keeps what the victim owns.
+fn make_victim(directory: &str) -> Targets<'static> {
+    let directory = Path::new(directory).to_owned();
+    let victim: &'static Victim = Box::leak(Box::new(Victim::new(&directory).unwrap()));
+    let noted = directory.join("noted");
+    let its = noted.clone();
+    thread::spawn(move || {
+        alone(|| {
+            let half = its.with_extension("half");
+            fs::write(&half, process::id().to_string()).unwrap();
+            fs::rename(half, its).unwrap();
+            thread::sleep(LONG);
+        });
+    });
+    loop {
+        if let Ok(process) = fs::read_to_string(&noted) {
+            return victim.targets(process.parse().unwrap());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -1,6 +1,7 @@
 //! Starting workers, and hearing what they say.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -40,10 +41,12 @@ impl Programs {
         Launcher::new(self.worker())
     }
 
-    /// A worker that asks the kernel for these files.
-    pub fn asking<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> Launcher {
+    /// A worker that asks the kernel these questions, such as for files by their paths.
+    pub fn asking<Q: AsRef<OsStr>>(&self, questions: impl IntoIterator<Item = Q>) -> Launcher {
         let launcher = Launcher::new(self.directory.join("asking"));
-        paths.into_iter().fold(launcher, |l, path| l.argument(path))
+        questions.into_iter().fold(launcher, |launcher, question| {
+            launcher.argument(question.as_ref())
+        })
     }
 }
 
@@ -81,6 +84,13 @@ pub fn output(worker: &mut Worker) -> thread::JoinHandle<String> {
         pipe.read_to_string(&mut text).unwrap();
         text
     })
+}
+
+/// Waits until the module runs, which prints a point.
+pub fn is_there(worker: &mut Worker) {
+    let mut byte = [0];
+    worker.output().unwrap().read_exact(&mut byte).unwrap();
+    assert_eq!(&byte, b".");
 }
 
 /// What the kernel answered to an asking worker.

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Read,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -12,7 +11,7 @@ use wasix_landlock_testing::{alone, ask, isolated};
 use wasix_landlock_worker::{End, Input, Request, Streams, Worker};
 
 use crate::{
-    common::{COMPILERS, PATIENCE, Programs, finish, for_both_users},
+    common::{COMPILERS, PATIENCE, Programs, finish, for_both_users, is_there},
     guests,
 };
 
@@ -45,13 +44,6 @@ fn start(programs: &Programs, request: &Request) -> Worker {
         .launcher()
         .spawn(request, Streams::piped())
         .unwrap()
-}
-
-/// Waits until the module runs.
-fn is_there(worker: &mut Worker) {
-    let mut byte = [0];
-    worker.output().unwrap().read_exact(&mut byte).unwrap();
-    assert_eq!(&byte, b".");
 }
 
 for_both_users! {
@@ -162,35 +154,6 @@ for_both_users! {
 fn has_ended(id: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     status.is_empty() || status.contains(") Z ")
-}
-
-/// Whether a process ends soon.
-fn ends(id: u32) -> bool {
-    let until = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < until {
-        if has_ended(id) {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    false
-}
-
-#[test]
-fn with_the_host() {
-    isolated!(|| {
-        let programs = Programs::copy();
-        let noted = std::env::temp_dir().join("id");
-        // Another process is the host, and is gone without having dropped anything.
-        alone(|| {
-            let mut worker = start(&programs, &Request::module(guests::hangs()));
-            is_there(&mut worker);
-            fs::write(&noted, worker.id().to_string()).unwrap();
-            std::mem::forget(worker);
-        });
-        let id = fs::read_to_string(&noted).unwrap().parse().unwrap();
-        assert!(ends(id));
-    });
 }
 
 #[test]

@@ -47,6 +47,35 @@ pub fn prints_file() -> Vec<u8> {
     )
 }
 
+/// Makes `data/file` 64 KiB long, 4 KiB at a time, and ends with the error number of the write that fails.
+pub fn fills_file() -> Vec<u8> {
+    compiled(
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open" (func $path_open
+                (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\00\10\00\00\00\10\00\00")
+            (data (i32.const 1024) "data/file")
+            (func (export "_start") (local $fd i32) (local $left i32) (local $error i32)
+                (local.set $fd (i32.const 3))
+                (block $opened
+                    (loop $next
+                        (br_if $opened (i32.eqz (call $path_open (local.get $fd) (i32.const 1) (i32.const 1024)
+                            (i32.const 9) (i32.const 0) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 16))))
+                        (local.set $fd (i32.add (local.get $fd) (i32.const 1)))
+                        (br_if $next (i32.lt_u (local.get $fd) (i32.const 16))))
+                    (call $proc_exit (i32.const 127)))
+                (local.set $left (i32.const 16))
+                (loop $next
+                    (local.set $error (call $fd_write (i32.load (i32.const 16)) (i32.const 0) (i32.const 1) (i32.const 20)))
+                    (if (local.get $error) (then (call $proc_exit (local.get $error))))
+                    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                    (br_if $next (local.get $left)))))"#,
+    )
+}
+
 /// Ends with the number of its arguments, times ten, and of its variables.
 pub fn counts() -> Vec<u8> {
     compiled(
@@ -103,5 +132,5 @@ pub fn takes_memory() -> Vec<u8> {
 }
 
 fn compiled(text: &str) -> Vec<u8> {
-    wasmer::wat2wasm(text.as_bytes()).unwrap().into_owned()
+    wat::parse_str(text).unwrap()
 }

@@ -7,4 +7,7 @@ mod common;
 mod ends;
 mod guests;
 mod inherits;
+mod limits;
+mod parents;
+mod taken_over;
 mod tenants;

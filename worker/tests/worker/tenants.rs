@@ -15,7 +15,7 @@ for_both_users! {
     fn neither_of_two_tenants_reaches_the_others_file(programs) {
         let tenants = Tenants::new(2);
         let files = [tenants.file(0), tenants.file(1)];
-        let launcher = programs.asking(files.iter().map(|file| &**file));
+        let launcher = programs.asking(&files);
         for compiler in COMPILERS {
             for own in 0..2 {
                 let request = |tenant: usize| {
@@ -69,7 +69,7 @@ fn a_hundred_at_once_reach_their_own_and_not_their_neighbours() {
             let (input, end) = std::io::pipe().unwrap();
             let neighbour = (number + 1) % COUNT;
             let launcher: Launcher =
-                programs.asking([&*tenants.file(number), &*tenants.file(neighbour)]);
+                programs.asking([tenants.file(number), tenants.file(neighbour)]);
             let request = Request::artifact(artifact.clone()).directory(
                 tenants.directory(number),
                 "data",

@@ -1,0 +1,72 @@
+//! How much a worker may take, and what it leaves.
+
+use std::fs;
+
+use wasix_landlock_testing::{as_ordinary_user, is_root, isolated};
+use wasix_landlock_worker::{Access, End, Request, Streams};
+
+use crate::{
+    common::{Programs, Tenants, answers, finish, for_both_users, is_there},
+    guests,
+};
+
+/// `fbig` of WASI.
+const TOO_LARGE: i32 = 22;
+const KIB: u64 = 1 << 10;
+
+for_both_users! {
+    fn a_file_grows_to_its_limit(programs) {
+        let tenants = Tenants::new(1);
+        let run = |request: Request| {
+            fs::write(tenants.file(0), "").unwrap();
+            let request = request.directory(tenants.directory(0), "data", Access::READ_WRITE);
+            let worker = programs.launcher().spawn(&request, Streams::piped()).unwrap();
+            let end = finish(worker).0.end;
+            (end, fs::metadata(tenants.file(0)).unwrap().len())
+        };
+        let module = || Request::module(guests::fills_file());
+        assert_eq!(run(module()), (End::Exited(0), 64 * KIB));
+        assert_eq!(run(module().file_size(64 * KIB)), (End::Exited(0), 64 * KIB));
+        let limited = run(module().file_size(8 * KIB));
+        assert_eq!(limited, (End::Exited(TOO_LARGE), 8 * KIB));
+    }
+}
+
+for_both_users! {
+    fn no_core_is_dumped(programs) {
+        let request = Request::module(guests::hangs());
+        let mut worker = programs.launcher().spawn(&request, Streams::piped()).unwrap();
+        is_there(&mut worker);
+        let process = format!("/proc/{}", worker.id());
+        let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        let numbers: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+        assert_eq!(numbers, ["0", "0"]);
+        if !is_root() {
+            // The kernel neither dumps it, nor shows its memory to others of its user.
+            assert!(fs::read_dir(format!("{process}/fd")).is_err());
+            assert!(fs::read_dir("/proc/self/fd").is_ok());
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_users_threads_are_limited() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        as_ordinary_user(|| {
+            let start = |request: Request| {
+                let go = std::env::temp_dir().join("go");
+                let questions = ["threads=600".to_owned(), format!("when={}", go.display())];
+                let launcher = programs.asking(questions);
+                let mut worker = launcher.spawn(&request, Streams::piped()).unwrap();
+                is_there(&mut worker);
+                fs::write(go, "").unwrap();
+                answers(&mut worker)
+            };
+            let request = || Request::module(guests::hangs());
+            assert_eq!(start(request()), [Ok(())]);
+            assert_eq!(start(request().tasks(400)), [Err(11)]);
+        });
+    });
+}
