@@ -6,7 +6,7 @@ use wasix_landlock::{Mode, Report, Scope};
 
 use crate::{
     frame::{self, kind},
-    word::{LONGEST, Word, inert},
+    word::{LONGEST, Word, inert, shortened},
 };
 
 /// The most bytes of a report, which grows with the request's preopens.
@@ -43,7 +43,8 @@ impl Heard {
                 // A worker that dies in the middle of a frame has not said it.
                 Ok(false) | Err(Trouble::Stream) => return heard,
                 Err(Trouble::Violation(why)) => {
-                    heard.violation = Some(why);
+                    // It may quote what came.
+                    heard.violation = Some(inert(&shortened(why)));
                     return heard;
                 }
             }
@@ -95,8 +96,8 @@ impl Heard {
         let word = serde_json::from_slice(bytes)
             .map_err(|error| Trouble::Violation(format!("an end came that is none: {error}")))?;
         let ran = match word {
-            Word::Failed(why) => return Ok(Word::Failed(inert(&why))),
-            Word::Trapped(why) => Word::Trapped(inert(&why)),
+            Word::Failed(why) => return Ok(Word::Failed(inert(&shortened(why)))),
+            Word::Trapped(why) => Word::Trapped(inert(&shortened(why))),
             Word::Exited(code) => Word::Exited(code),
         };
         if self.report.is_none() {

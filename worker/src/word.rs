@@ -13,8 +13,7 @@ pub(crate) enum Word {
 /// The most bytes of a message that a worker sends, and that a host keeps.
 pub(crate) const LONGEST: usize = 16 << 10;
 
-/// The beginning of a message, as much as is sent.
-#[cfg(any(feature = "program", test))]
+/// The beginning of a message, as much as is sent and kept.
 pub(crate) fn shortened(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(LONGEST));
     text

@@ -3,10 +3,10 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
     time::Duration,
 };
 
+use nix::sys::resource::{UsageWho, getrusage};
 use wasix_landlock_testing::isolated;
 use wasix_landlock_worker::{End, Worker};
 
@@ -100,17 +100,9 @@ fn nothing_is_done_while_a_worker_is_waited_for() {
     });
 }
 
-/// How often threads of this process have gone to sleep.
-fn times_asleep() -> u64 {
-    let of = |task: &Path| {
-        let status = fs::read_to_string(task.join("status")).unwrap_or_default();
-        let count = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        count.map_or(0, |count| count.trim().parse::<u64>().unwrap())
-    };
-    fs::read_dir("/proc/self/task")
+/// How often threads of this process have gone to sleep, those that have ended too.
+fn times_asleep() -> i64 {
+    getrusage(UsageWho::RUSAGE_SELF)
         .unwrap()
-        .map(|task| of(&task.unwrap().path()))
-        .sum()
+        .voluntary_context_switches()
 }

@@ -121,6 +121,12 @@ fn a_message_controls_no_terminal() {
         let acts = ["report", "end={\"Trapped\":\"\\u001b[2J\"}", "exit=0"];
         let trapped = outcome(&acts).end;
         assert_eq!(trapped, End::Trapped("\\u{1b}[2J".to_owned()));
+        // Nor does what is quoted of one.
+        let why = violation(&["report", "end=\"\\u001b[2J\""]);
+        assert!(
+            why.contains("\\u{1b}[2J") && !why.contains('\u{1b}'),
+            "{why}"
+        );
     });
 }
 
