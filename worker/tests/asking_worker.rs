@@ -71,6 +71,7 @@ fn answer(question: &str, targets: Option<&Targets>) -> Answer {
             Outcome::Unavailable(_) => UNAVAILABLE,
         },
         Some(("connect", port)) => ask::connect_tcp(port.parse().unwrap()),
+        Some(("send", port)) => ask::send_udp(port.parse().unwrap()),
         Some(("threads", count)) => start_threads(count.parse().unwrap()),
         None if question == "dump" => of(set_dumpable(true)),
         None if question == "outlive" => of(set_pdeathsig(None)),
@@ -95,14 +96,14 @@ fn make_victim(directory: &str) -> Targets<'static> {
     let victim: &'static Victim = Box::leak(Box::new(Victim::new(&directory).unwrap()));
     let noted = directory.join("noted");
     let its = noted.clone();
-    thread::spawn(move || {
-        alone(|| {
-            let half = its.with_extension("half");
-            fs::write(&half, process::id().to_string()).unwrap();
-            fs::rename(half, its).unwrap();
-            thread::sleep(LONG);
-        });
-    });
+    // A child's child, since who attaches to a child waits for it, as `alone` does.
+    let stay = move || {
+        let half = its.with_extension("half");
+        fs::write(&half, process::id().to_string()).unwrap();
+        fs::rename(half, its).unwrap();
+        thread::sleep(LONG);
+    };
+    thread::spawn(move || alone(|| alone(stay)));
     loop {
         if let Ok(process) = fs::read_to_string(&noted) {
             return victim.targets(process.parse().unwrap());

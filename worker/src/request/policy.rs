@@ -68,7 +68,7 @@ impl Request {
     /// How large a file may become that the worker writes to, in bytes: the kernel's `RLIMIT_FSIZE`. It counts for
     /// each file, standard output and error included where these are files.
     ///
-    /// A module that writes beyond it gets the error `fbig`.
+    /// A module that writes beyond it gets an error.
     pub fn file_size(mut self, bytes: u64) -> Self {
         self.limits.file_size = Some(bytes);
         self
