@@ -1,13 +1,8 @@
 //! However one ends, the host is told, and the others go on.
 
-use std::{
-    fs,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, thread, time::Duration};
 
-use wasix_landlock_testing::{alone, ask, isolated};
+use wasix_landlock_testing::{ask, isolated};
 use wasix_landlock_worker::{End, Input, Request, Streams, Worker};
 
 use crate::{

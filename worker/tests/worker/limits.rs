@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wasix_landlock_testing::{as_ordinary_user, is_root, isolated};
+use wasix_landlock_testing::{as_ordinary_user, is_root, isolated, skip};
 use wasix_landlock_worker::{Access, End, Request, Streams};
 
 use crate::{
@@ -51,6 +51,7 @@ for_both_users! {
     }
 }
 
+/// Many, as the kernel counts what else this user runs here.
 #[test]
 fn an_ordinary_users_threads_are_limited() {
     isolated!(|| {
@@ -58,16 +59,20 @@ fn an_ordinary_users_threads_are_limited() {
         as_ordinary_user(|| {
             let start = |request: Request| {
                 let go = std::env::temp_dir().join("go");
-                let questions = ["threads=600".to_owned(), format!("when={}", go.display())];
+                let questions = ["threads=3000".to_owned(), format!("when={}", go.display())];
                 let launcher = programs.asking(questions);
                 let mut worker = launcher.spawn(&request, Streams::piped()).unwrap();
                 is_there(&mut worker);
-                fs::write(go, "").unwrap();
-                answers(&mut worker)
+                fs::write(&go, "").unwrap();
+                let answers = answers(&mut worker);
+                fs::remove_file(go).unwrap();
+                answers
             };
             let request = || Request::module(guests::hangs());
-            assert_eq!(start(request()), [Ok(())]);
-            assert_eq!(start(request().tasks(400)), [Err(11)]);
+            if start(request()) != [Ok(())] {
+                skip!("this machine doesn't let an ordinary user have 3000 threads");
+            }
+            assert_eq!(start(request().tasks(1500)), [Err(11)]);
         });
     });
 }
