@@ -42,9 +42,9 @@
 //! | threads of the user (`RLIMIT_NPROC`) | the host's limit | [`Request::tasks`] |
 //! | processor's time | the deadline of [`Worker::wait`] | |
 //!
-//! Native code can't undo any of that: setting limits, changing users and refusing the signal below is refused to it
-//! as well. Where the mode is `off` there are the limits and nothing else. Disk space and the number of files aren't
-//! limited. What is not restricted otherwise: see `wasix-landlock`.
+//! Native code can't undo any of that: the kernel refuses it to set limits, to change users, to allow core dumps and to
+//! give up the signal described below. In mode `off` a worker has its limits and nothing else of this. Disk space and
+//! the number of files aren't limited. For what else is not restricted, see `wasix-landlock`.
 //!
 //! # How it ends with the host
 //!

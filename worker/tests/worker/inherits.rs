@@ -2,13 +2,22 @@
 
 use std::fs::{self, File};
 
-use wasix_landlock_testing::{is_root, isolated, skip};
-use wasix_landlock_worker::{Launcher, Request, Streams};
+use wasix_landlock_testing::{is_root, isolated};
+use wasix_landlock_worker::{Launcher, Mode, Request, Streams};
 
 use crate::{
     common::{Programs, is_there},
     guests,
 };
+
+/// What a worker has open is root's to see, unless nothing is enforced: what it inherits is the same.
+fn mode() -> Mode {
+    if is_root() { Mode::Enforce } else { Mode::Off }
+}
+
+fn request() -> Request {
+    Request::module(guests::hangs()).mode(mode())
+}
 
 #[test]
 fn neither_variables_nor_descriptors_nor_the_directory() {
@@ -17,18 +26,13 @@ fn neither_variables_nor_descriptors_nor_the_directory() {
         let _open = File::open("/etc/passwd").unwrap();
         let mut worker = programs
             .launcher()
-            .spawn(&Request::module(guests::hangs()), Streams::piped())
+            .spawn(&request(), Streams::piped())
             .unwrap();
         is_there(&mut worker);
-        if !is_root() {
-            skip!(
-                "a worker's entries in /proc are root's, so that nobody else of its user reads its memory"
-            );
-        }
         let process = |what: &str| format!("/proc/{}/{what}", worker.id());
         assert_eq!(
-            fs::read(process("environ")).unwrap(),
-            b"WASIX_LANDLOCK=enforce\0"
+            fs::read_to_string(process("environ")).unwrap(),
+            format!("WASIX_LANDLOCK={}\0", mode())
         );
         assert_eq!(fs::read_link(process("cwd")).unwrap().as_os_str(), "/");
         for entry in fs::read_dir(process("fd")).unwrap() {
@@ -43,22 +47,17 @@ fn neither_variables_nor_descriptors_nor_the_directory() {
 #[test]
 fn a_descriptor_that_was_left_open_is_closed() {
     isolated!(|| {
-        if !is_root() {
-            skip!(
-                "a worker's entries in /proc are root's, so that nobody else of its user reads its memory"
-            );
-        }
         let programs = Programs::copy();
         let passed_on = |program: &str| {
             let launcher = Launcher::new("/bin/sh")
                 .argument("-c")
                 .argument(format!("exec {program} 5</etc/passwd"))
                 .argument(programs.worker());
-            let request = Request::module(guests::hangs());
-            let mut worker = launcher.spawn(&request, Streams::piped()).unwrap();
+            let mut worker = launcher.spawn(&request(), Streams::piped()).unwrap();
             is_there(&mut worker);
-            let open = fs::read_link(format!("/proc/{}/fd/5", worker.id()));
-            open.is_ok_and(|what| what.as_os_str() == "/etc/passwd")
+            let open = format!("/proc/{}/fd", worker.id());
+            assert!(fs::read_link(format!("{open}/0")).is_ok());
+            fs::read_link(format!("{open}/5")).is_ok_and(|what| what.as_os_str() == "/etc/passwd")
         };
         assert!(!passed_on("\"$0\""));
         // Another program has it.
