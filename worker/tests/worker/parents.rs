@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use wasix_landlock_testing::{alone, isolated};
 use wasix_landlock_worker::{End, Input, Launcher, Request, Streams, Worker};
 
 use crate::{
-    common::{PATIENCE, Programs, finish, is_there},
+    common::{PATIENCE, Programs, is_there},
     guests,
 };
 
@@ -102,15 +103,18 @@ fn it_ends_with_the_host_although_another_process_holds_the_hosts_socket() {
 fn it_outlives_the_thread_that_asked_for_it() {
     isolated!(|| {
         let programs = Programs::copy();
-        let (reader, input) = std::io::pipe().unwrap();
+        let (reader, mut input) = std::io::pipe().unwrap();
         let launcher = programs.launcher();
         let asks = thread::spawn(move || {
             let streams = Streams::piped().input(Input::Reader(Box::new(reader)));
             let request = Request::module(guests::copies_input());
-            let worker = launcher.spawn(&request, streams).unwrap();
-            (worker, fs::read_link("/proc/thread-self").unwrap())
+            let mut worker = launcher.spawn(&request, streams).unwrap();
+            // The thread ends when the worker has said whose end it is to follow.
+            input.write_all(b".").unwrap();
+            is_there(&mut worker);
+            (worker, input, fs::read_link("/proc/thread-self").unwrap())
         });
-        let (worker, thread) = asks.join().unwrap();
+        let (mut worker, input, thread) = asks.join().unwrap();
         while Path::new("/proc").join(&thread).exists() {
             thread::sleep(Duration::from_millis(1));
         }
@@ -118,7 +122,7 @@ fn it_outlives_the_thread_that_asked_for_it() {
         thread::sleep(Duration::from_millis(100));
         assert!(!has_ended(&worker.id().to_string()));
         drop(input);
-        assert_eq!(finish(worker).0.end, End::Exited(0));
+        assert_eq!(worker.wait(PATIENCE).unwrap().end, End::Exited(0));
     });
 }
 
