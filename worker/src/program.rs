@@ -2,6 +2,7 @@
 
 mod artifact;
 mod bounds;
+mod restrict;
 
 use std::{
     fs, io,
@@ -20,13 +21,10 @@ use wasmer::{
     Engine, Module,
     sys::{Cranelift, EngineBuilder, Singlepass},
 };
-use wasmer_wasix::{
-    WasiRuntimeError,
-    landlock::{Inside, Instance},
-};
+use wasmer_wasix::{WasiRuntimeError, landlock::Inside};
 
 use crate::{
-    Compiler, Level, Mode, Report, Request,
+    Compiler, Report, Request,
     frame::{self, kind},
     hear::LARGEST_REPORT,
     request::Source,
@@ -118,8 +116,8 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
         eprintln!("wasix-landlock-worker: not the first to go without memory: {error}");
     }
     bounds::limit(&request.limits)?;
-    let inside = restrict(&request)?;
-    send_report(control, &bound(&inside)?)?;
+    let inside = restrict::enforce(&request)?;
+    send_report(control, &restrict::bound(&inside)?)?;
 
     let input = listen(control, request.input)?;
     // Everything that depends on the module comes after.
@@ -142,55 +140,6 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
         frame::write(control, kind::ARTIFACT, &artifact)?;
     }
     Ok(start(&inside, &request, module, &engine, input))
-}
-
-fn restrict(request: &Request) -> anyhow::Result<Inside> {
-    let mut instance = Instance::new("worker").landlock(|l| {
-        if request.harden {
-            l.harden();
-        }
-        for (protection, level) in &request.levels {
-            match level {
-                Level::Strict => l.require(*protection),
-                Level::Degradable => l.optional(*protection),
-                Level::Off => l.without(*protection),
-            };
-        }
-        l.network(request.network.clone())
-    });
-    for preopen in &request.preopens {
-        instance = instance.preopen(|p| {
-            let p = if preopen.file {
-                p.path(&preopen.host)
-            } else {
-                p.directory(&preopen.host)
-            };
-            p.alias(&preopen.guest)
-                .read(preopen.access.read)
-                .write(preopen.access.write)
-                .create(preopen.access.create)
-        })?;
-    }
-    Ok(instance.take_process()?)
-}
-
-/// Adds what bounds a restricted worker, and returns the report with what can't be had.
-fn bound(inside: &Inside) -> anyhow::Result<Report> {
-    let mut report = (**inside.report()).clone();
-    let _tokio = inside.tokio().enter();
-    let mut bounds: Vec<fn() -> anyhow::Result<()>> = vec![bounds::survive_large_files];
-    if report.mode != Mode::Off {
-        bounds.extend([bounds::hide_memory, bounds::filter] as [fn() -> _; 2]);
-    }
-    for bound in bounds {
-        match bound() {
-            Err(error) if report.mode != Mode::Enforce => {
-                report.not_enforced.push(format!("{error:#}"));
-            }
-            done => done?,
-        }
-    }
-    Ok(report)
 }
 
 fn send_report(control: &mut UnixStream, report: &Report) -> anyhow::Result<()> {

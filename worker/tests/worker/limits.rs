@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use wasix_landlock_testing::{as_ordinary_user, is_root, isolated, skip};
+use nix::libc;
+use wasix_landlock::{Mode, Protection};
+use wasix_landlock_testing::{as_ordinary_user, is_root, isolated, limits::fail_system_call, skip};
 use wasix_landlock_worker::{Access, End, Request, Streams};
 
 use crate::{
@@ -74,5 +76,38 @@ fn an_ordinary_users_threads_are_limited() {
             }
             assert_eq!(start(request().tasks(1500)), [Err(11)]);
         });
+    });
+}
+
+#[test]
+fn a_worker_without_its_own_filter_is_none_unless_best_effort_will_do() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let run = |mode: Mode| {
+            // Else the policy's own filter can't be had either, which comes first.
+            let request = Request::module(guests::counts())
+                .mode(mode)
+                .harden(false)
+                .without(Protection::Tcp)
+                .without(Protection::Udp)
+                .without(Protection::OtherSockets);
+            let launcher = programs.launcher();
+            finish(launcher.spawn(&request, Streams::piped()).unwrap()).0
+        };
+        assert_eq!(run(Mode::Enforce).end, End::Exited(10));
+        // It is the calling thread's, and so the worker's, whichever thread starts that.
+        fail_system_call(libc::SYS_seccomp, libc::EINVAL);
+        let lacks = |text: &String| text.contains("own filter");
+        match run(Mode::Enforce).end {
+            End::Failed(why) => assert!(lacks(&why), "{why}"),
+            end => panic!("{end:?}"),
+        }
+        let outcome = run(Mode::BestEffort);
+        assert_eq!(outcome.end, End::Exited(10));
+        let report = outcome.report.unwrap();
+        assert!(
+            report.enforced && report.not_enforced.iter().any(lacks),
+            "{report}"
+        );
     });
 }
