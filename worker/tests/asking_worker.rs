@@ -93,7 +93,8 @@ fn start_threads(count: usize) -> Answer {
 /// Makes a victim, and a process that is never restricted and keeps what the victim owns.
 fn make_victim(directory: &str) -> Targets<'static> {
     let directory = Path::new(directory).to_owned();
-    let victim: &'static Victim = Box::leak(Box::new(Victim::new(&directory).unwrap()));
+    let victim: &'static Victim =
+        Box::leak(Box::new(Victim::new(&directory).unwrap().without_ring()));
     let noted = directory.join("noted");
     let its = noted.clone();
     // A child's child, since who attaches to a child waits for it, as `alone` does.

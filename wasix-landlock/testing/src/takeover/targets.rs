@@ -103,6 +103,12 @@ impl Victim {
         })
     }
 
+    /// The same without the io_uring, which keeps a process that has one from being restricted.
+    #[must_use]
+    pub fn without_ring(self) -> Self {
+        Self { ring: None, ..self }
+    }
+
     /// What the calls of a child go for, when its parent has this number.
     #[must_use]
     pub fn targets(&self, parent: u32) -> Targets<'_> {
