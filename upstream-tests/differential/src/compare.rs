@@ -1,0 +1,335 @@
+//! Runs a case on both sides, each in a fresh directory, and compares call by call.
+
+use std::fs::{self, File};
+use std::io::PipeWriter;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+
+use crate::case::{Case, Input, Step};
+use crate::composite::{Side, call};
+use crate::disk::Disk;
+use crate::guest::Guest;
+use crate::guest::process::{Process, Request, stream_to};
+use crate::host::{host, try_host};
+use crate::native::Native;
+use crate::outcome::{Clock, Outcome};
+use crate::situation::situation;
+use crate::way::Way;
+
+/// A difference between the two sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The call and its situation, with what differs: see [`crate::known`].
+    pub key: String,
+    /// The native side's.
+    pub native: String,
+    /// The module's.
+    pub module: String,
+}
+
+/// A compared line: a call, or an entry on the disk.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The call's words, or the entry's path.
+    pub text: String,
+    /// The native side's outcome.
+    pub native: String,
+    /// All differences.
+    pub differences: Vec<Difference>,
+}
+
+/// All compared lines of a case.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// The lines, in order.
+    pub lines: Vec<Line>,
+    /// The number of calls that were not compared, since the sides had gone apart.
+    pub skipped: usize,
+}
+
+impl Comparison {
+    /// All differences.
+    pub fn differences(&self) -> impl Iterator<Item = &Difference> {
+        self.lines.iter().flat_map(|line| &line.differences)
+    }
+}
+
+/// What the sides may differ in and still be in the same state.
+const METADATA: [&str; 8] = [
+    "nlink", "ino", "inos", "dev", "atim", "mtim", "ctim", "type",
+];
+/// Calls that change nothing.
+const READING: [&str; 18] = [
+    "stat", "lstat", "fstat", "fdstat", "readlink", "list", "ls", "get", "sync", "datasync", "advise",
+    "poll", "tell", "pread", "many", "times", "ltimes", "ftimes",
+];
+
+/// Runs a case through a way in.
+///
+/// # Errors
+/// If it can't be run.
+pub fn compare(case: &Case, way: Way, program: &Path) -> anyhow::Result<Comparison> {
+    let scratch = TempDir::new()?;
+    let mut sides = Sides::new(case, way, program, scratch.path())?;
+    let compared = sides.run(case);
+    sides.unmount();
+    compared
+}
+
+struct Sides<'a> {
+    way: Way,
+    program: &'a Path,
+    /// The native side's directory, and the module's.
+    roots: [PathBuf; 2],
+    clock: Clock,
+    mounted: Vec<PathBuf>,
+    /// The other ends of standard inputs, open and with nothing in them.
+    pipes: Vec<PipeWriter>,
+}
+
+impl<'a> Sides<'a> {
+    fn new(case: &Case, way: Way, program: &'a Path, scratch: &Path) -> anyhow::Result<Self> {
+        // Links in the path would not be what the module's tree has.
+        let scratch = scratch.canonicalize()?;
+        let roots = ["native", "module"].map(|name| scratch.join(name));
+        for root in &roots {
+            for name in ["p", "q", "r"] {
+                fs::create_dir_all(root.join(name))?;
+            }
+        }
+        ensure!(case.ways.contains(&way), "not a case for {}", way.name());
+        Ok(Self {
+            way,
+            program,
+            roots,
+            clock: Clock::start(),
+            mounted: Vec::new(),
+            pipes: Vec::new(),
+        })
+    }
+
+    fn run(&mut self, case: &Case) -> anyhow::Result<Comparison> {
+        let setup = case.steps.iter().take_while(|step| step.is_host()).count();
+        let (before, after) = case.steps.split_at(setup);
+        for step in before {
+            self.host(step, host)
+                .with_context(|| format!("{}: {step}", case.name))?;
+        }
+        let stdio = self.stdio(case.input, 0)?;
+        let mut native = Native::new(&self.roots[0], stdio, self.clock)?;
+        let mut guest = Guest::new(self.start(case.input)?, self.clock)?;
+        let mut comparison = Comparison::default();
+        for (index, step) in after.iter().enumerate() {
+            let line = if step.is_host() {
+                self.changes(step)?
+            } else {
+                let line = self.step(step, &mut native, &mut guest);
+                line.with_context(|| format!("{}: {step}", case.name))?
+            };
+            let apart = apart(&line);
+            comparison.lines.push(line);
+            if apart {
+                comparison.skipped = after.len() - index - 1;
+                // The process is gone, or left to itself.
+                let _ended = guest.end();
+                return Ok(comparison);
+            }
+        }
+        if let Err(error) = guest.end() {
+            comparison.lines.push(Line {
+                text: "(end)".to_owned(),
+                native: "ok".to_owned(),
+                differences: vec![difference("end ok/crash", "ok", &format!("{error:#}"))],
+            });
+        }
+        self.compare_disks(&mut comparison)?;
+        Ok(comparison)
+    }
+
+    fn step(
+        &self,
+        step: &Step,
+        native: &mut Native,
+        guest: &mut Guest,
+    ) -> anyhow::Result<Line> {
+        let words = step.words()?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let situation = situation(native, &words);
+        let mut outcomes = [Outcome::default(), Outcome::default()];
+        let sides: [&mut dyn Side; 2] = [native, guest];
+        for ((side, root), outcome) in sides.into_iter().zip(&self.roots).zip(&mut outcomes) {
+            *outcome = call(side, root, &words)?;
+            if outcome.id.is_some() || !outcome.inodes.is_empty() {
+                Disk::read(root, false)?.identify(outcome);
+            }
+        }
+        let [native, module] = &outcomes;
+        Ok(Line {
+            text: step.to_string(),
+            native: native.line(),
+            differences: differences(&situation, native, module),
+        })
+    }
+
+    /// A change by the host after the program has started.
+    fn changes(&mut self, step: &Step) -> anyhow::Result<Line> {
+        let [native, module] = self.host(step, try_host)?;
+        let mut differences = Vec::new();
+        if native != module {
+            let key = format!("host {native}/{module}");
+            differences.push(difference(&key, native, module));
+        }
+        Ok(Line {
+            text: step.to_string(),
+            native: native.to_owned(),
+            differences,
+        })
+    }
+
+    fn host<T>(
+        &mut self,
+        step: &Step,
+        act: fn(&Path, &[String]) -> anyhow::Result<T>,
+    ) -> anyhow::Result<[T; 2]> {
+        let words = step.words()?;
+        if let [_, verb, path, ..] = words.as_slice()
+            && verb == "mount"
+        {
+            self.mounted
+                .extend(self.roots.iter().map(|root| root.join(path)));
+        }
+        Ok([
+            act(&self.roots[0], &words[1..])?,
+            act(&self.roots[1], &words[1..])?,
+        ])
+    }
+
+    fn start(&mut self, input: Input) -> anyhow::Result<Process> {
+        let stdio = self.stdio(input, 1)?;
+        let root = &self.roots[1];
+        let request = Request {
+            way: self.way,
+            root: root.clone(),
+            socket: root.join("socket"),
+        };
+        Process::start(self.program, &request, stdio, root.join("stderr"))
+    }
+
+    fn stdio(&mut self, input: Input, side: usize) -> anyhow::Result<[OwnedFd; 3]> {
+        let root = self.roots[side].clone();
+        let input: OwnedFd = match input {
+            Input::Null => File::open("/dev/null")?.into(),
+            Input::File => {
+                let path = root.join("stdin");
+                fs::write(&path, "from a file\n")?;
+                File::open(path)?.into()
+            }
+            Input::Pipe => {
+                let (read, write) = std::io::pipe()?;
+                self.pipes.push(write);
+                read.into()
+            }
+        };
+        let output = stream_to(&root.join("stdout"))?;
+        Ok([input, output, stream_to(&root.join("stderr"))?])
+    }
+
+    fn compare_disks(&self, comparison: &mut Comparison) -> anyhow::Result<()> {
+        let [native, module] = [
+            Disk::read(&self.roots[0], true)?,
+            Disk::read(&self.roots[1], true)?,
+        ];
+        for (path, found) in native.compare(&module, self.clock) {
+            let differences = found.into_iter();
+            comparison.lines.push(Line {
+                text: format!("(disk) {path}"),
+                native: "as it is".to_owned(),
+                differences: differences
+                    .map(|[key, native, module]| Difference {
+                        key,
+                        native,
+                        module,
+                    })
+                    .collect(),
+            });
+        }
+        let [native, module] = self.roots.each_ref().map(|root| root.join("stdout"));
+        let (native, module) = (fs::read_to_string(native)?, fs::read_to_string(module)?);
+        let mut differences = Vec::new();
+        if native != module {
+            differences.push(difference("stdout.content", &native, &module));
+        }
+        comparison.lines.push(Line {
+            text: "(standard output)".to_owned(),
+            native,
+            differences,
+        });
+        Ok(())
+    }
+
+    fn unmount(&self) {
+        for path in self.mounted.iter().rev() {
+            let words = ["unmount".to_owned(), path.to_string_lossy().into_owned()];
+            // The case's own steps may have done it.
+            let _gone = host(Path::new("/"), &words);
+        }
+    }
+}
+
+fn difference(key: &str, native: &str, module: &str) -> Difference {
+    Difference {
+        key: key.to_owned(),
+        native: native.to_owned(),
+        module: module.to_owned(),
+    }
+}
+
+fn differences(situation: &str, native: &Outcome, module: &Outcome) -> Vec<Difference> {
+    if native.result != module.result {
+        let key = format!("{situation} {}/{}", native.result, module.result);
+        return vec![difference(&key, &native.line(), &module.line())];
+    }
+    let names = native.fields.iter().chain(&module.fields);
+    let mut fields: Vec<&str> = names.map(|(name, _)| *name).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let value = |outcome: &Outcome, field: &str| {
+        let mut known = outcome.fields.iter();
+        let found = known.find(|(name, _)| *name == field);
+        found.map_or_else(|| "nothing".to_owned(), |(_, value)| value.clone())
+    };
+    fields
+        .into_iter()
+        .map(|field| (field, value(native, field), value(module, field)))
+        .filter(|(_, native, module)| native != module)
+        .map(|(field, native, module)| {
+            difference(&format!("{situation}.{field}"), &native, &module)
+        })
+        .collect()
+}
+
+/// Whether the sides are in different states after this, so that nothing after it can be compared.
+fn apart(line: &Line) -> bool {
+    let call = line.text.split_whitespace().next().unwrap_or_default();
+    line.differences.iter().any(|difference| {
+        let ended = ["/crash", "/hang", "/trap"]
+            .iter()
+            .any(|end| difference.key.ends_with(end));
+        let field = difference.key.rsplit_once(").").map(|(_, field)| field);
+        match field {
+            _ if ended => true,
+            Some(field) => !METADATA.contains(&field) && !READING.contains(&call),
+            None if READING.contains(&call) => false,
+            // `mkdir` that succeeds where something is leaves what is there.
+            None if call == "mkdir" => is_ok(&difference.native),
+            None => is_ok(&difference.native) || is_ok(&difference.module),
+        }
+    })
+}
+
+fn is_ok(line: &str) -> bool {
+    line.split(' ').next() == Some("ok")
+}

@@ -1,0 +1,86 @@
+//! A call as the module's process gets it.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{ANSWER, DATA};
+use crate::outcome::Outcome;
+
+/// Either what a call returned, or the outcome without anything returned.
+pub type Answer<T = Outcome> = Result<T, Box<Outcome>>;
+
+/// A call of a function of preview 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Call {
+    /// The function.
+    pub function: String,
+    /// The arguments, each as wide as the function has it.
+    pub arguments: Vec<u64>,
+    /// Bytes to put into the module's memory.
+    pub data: Vec<u8>,
+    /// How many bytes to take from where the call puts what it returns.
+    pub answer: u32,
+}
+
+/// What came of a call, from the module's process.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// The error number, and what the call returned.
+    Returned(u32, Vec<u8>),
+    /// The module's code did not return.
+    Trapped(String),
+}
+
+impl Call {
+    /// A call without arguments.
+    #[must_use]
+    pub fn new(function: &str) -> Self {
+        Self {
+            function: function.to_owned(),
+            arguments: Vec::new(),
+            data: Vec::new(),
+            answer: 0,
+        }
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, number: impl Into<u32>) -> &mut Self {
+        self.arguments.push(number.into().into());
+        self
+    }
+
+    /// Adds a wide number.
+    pub fn long(&mut self, number: u64) -> &mut Self {
+        self.arguments.push(number);
+        self
+    }
+
+    /// Puts bytes into the memory, and adds where they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        let at = DATA as usize + self.data.len();
+        self.data.extend(bytes);
+        // What follows may have to be aligned.
+        self.data.resize(self.data.len().next_multiple_of(8), 0);
+        self.arguments.push(at as u64);
+        self
+    }
+
+    /// As [`Self::bytes`], and adds the length.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes());
+        self.arguments.push(text.len() as u64);
+        self
+    }
+
+    /// Adds a vector of one buffer, with its length of one.
+    pub fn vector(&mut self, at: u32, size: u32) -> &mut Self {
+        let vector = [at.to_le_bytes(), size.to_le_bytes()].concat();
+        self.bytes(&vector).number(1_u32)
+    }
+
+    /// Adds where so many bytes of what is returned go.
+    pub fn result(&mut self, size: u32) -> &mut Self {
+        self.arguments.push((ANSWER + self.answer).into());
+        self.answer += size.next_multiple_of(8);
+        self
+    }
+}

@@ -1,0 +1,241 @@
+//! The module's side: the calls of [`crate::native`], as calls of WASI preview 1 that a module makes.
+
+pub mod call;
+mod io;
+pub mod process;
+mod paths;
+pub mod text;
+
+use std::collections::HashMap;
+
+use anyhow::{Context, bail};
+
+use crate::composite::Side;
+use crate::outcome::{Clock, Outcome};
+use call::{Answer, Call};
+use process::Process;
+
+/// A directory as the module names it: a descriptor, and what goes before a path.
+#[derive(Debug, Clone)]
+struct Directory {
+    fd: u32,
+    prefix: String,
+}
+
+/// The module's side of a case.
+#[derive(Debug)]
+pub struct Guest {
+    process: Process,
+    slots: HashMap<String, u32>,
+    directories: HashMap<String, Directory>,
+    clock: Clock,
+}
+
+impl Side for Guest {
+    fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome> {
+        Ok(match self.answer(words)? {
+            Ok(outcome) => outcome,
+            Err(outcome) => *outcome,
+        })
+    }
+}
+
+impl Guest {
+    /// Looks for `p`, `q` and `r` as the C library does: a preopen, or else a path below the preopen `/`.
+    ///
+    /// # Errors
+    /// If the module is gone, or has no preopens.
+    pub fn new(process: Process, clock: Clock) -> anyhow::Result<Self> {
+        let names = ["stdin", "stdout", "stderr"].map(str::to_owned);
+        let mut guest = Self {
+            process,
+            slots: names.into_iter().zip(0..).collect(),
+            directories: HashMap::new(),
+            clock,
+        };
+        let preopens = guest.preopens()?;
+        let find = |name: &str| {
+            let mut known = preopens.iter();
+            known.find(|(_, preopen)| preopen.trim_start_matches('/') == name)
+        };
+        let root = find("").map(|(fd, _)| *fd);
+        for name in ["p", "q"] {
+            let directory = match (find(name), root) {
+                (Some((fd, _)), _) => Directory {
+                    fd: *fd,
+                    prefix: String::new(),
+                },
+                (None, Some(fd)) => Directory {
+                    fd,
+                    prefix: format!("{name}/"),
+                },
+                (None, None) => bail!("no preopen leads to {name}: {preopens:?}"),
+            };
+            guest.directories.insert(name.to_owned(), directory);
+        }
+        if let Some(fd) = root {
+            let prefix = String::new();
+            guest
+                .directories
+                .insert("r".to_owned(), Directory { fd, prefix });
+        }
+        Ok(guest)
+    }
+
+    /// Ends the module's process.
+    ///
+    /// # Errors
+    /// If it ended otherwise than it should.
+    pub fn end(self) -> anyhow::Result<()> {
+        self.process.end()
+    }
+
+    fn preopens(&mut self) -> anyhow::Result<Vec<(u32, String)>> {
+        let mut names = Vec::new();
+        for fd in 3.. {
+            let mut get = Call::new("fd_prestat_get");
+            get.number(fd).result(8);
+            let Ok(bytes) = self.process.call(get)? else {
+                return Ok(names);
+            };
+            let size = word(&bytes, 4);
+            let mut get = Call::new("fd_prestat_dir_name");
+            get.number(fd).result(size).number(size);
+            if let Ok(name) = self.process.call(get)? {
+                let name = String::from_utf8_lossy(&name);
+                names.push((fd, name.trim_end_matches('\0').to_owned()));
+            }
+        }
+        Ok(names)
+    }
+
+    /// A descriptor's number; one that is not open, for a name without one.
+    fn fd(&self, slot: &str) -> u32 {
+        self.slots.get(slot).copied().unwrap_or(4_000)
+    }
+
+    /// A directory's descriptor, and a path from there.
+    fn path(&self, directory: &str, path: &str) -> (u32, String) {
+        match self.directories.get(directory) {
+            Some(Directory { fd, prefix }) if !path.is_empty() && !path.starts_with('/') => {
+                (*fd, format!("{prefix}{path}"))
+            }
+            Some(Directory { fd, .. }) => (*fd, path.to_owned()),
+            None => (self.fd(directory), path.to_owned()),
+        }
+    }
+
+    fn answer(&mut self, words: &[&str]) -> anyhow::Result<Answer> {
+        match words {
+            ["open", directory, path, how, "as", slot] => self.open(directory, path, how, slot),
+            ["close", slot] => {
+                let mut close = Call::new("fd_close");
+                close.number(self.fd(slot));
+                let closed = self.plain(close)?;
+                self.slots.remove(*slot);
+                Ok(closed)
+            }
+            ["renumber", from, to] => self.renumber(from, to),
+            [
+                "stat" | "lstat" | "readlink" | "mkdir" | "rmdir" | "unlink" | "times" | "ltimes"
+                | "rename" | "link" | "linkf" | "symlink",
+                ..,
+            ] => paths::call(self, words),
+            _ => io::call(self, words),
+        }
+    }
+
+    /// Makes a call that returns nothing.
+    fn plain(&mut self, call: Call) -> anyhow::Result<Answer> {
+        let answer = self.process.call(call)?;
+        Ok(answer.map(|_| Outcome::ok()))
+    }
+
+    /// Opens with the rights that the C library asks for.
+    fn open(
+        &mut self,
+        directory: &str,
+        path: &str,
+        how: &str,
+        slot: &str,
+    ) -> anyhow::Result<Answer> {
+        let has = |letter| how.contains(letter);
+        let bit = |letter, bit: u32| u32::from(has(letter)) << bit;
+        let (fd, path) = self.path(directory, path);
+        let mut get = Call::new("fd_fdstat_get");
+        get.number(fd).result(24);
+        let inheriting = match self.process.call(get)? {
+            Ok(bytes) => long(&bytes, 16),
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        const READING: u64 = 1 << 1 | 1 << 14;
+        const WRITING: u64 = 1 | 1 << 6 | 1 << 8 | 1 << 22;
+        let mut rights = !(READING | WRITING);
+        if has('r') || !has('w') {
+            rights |= READING;
+        }
+        if has('w') {
+            rights |= WRITING;
+        }
+        let mut open = Call::new("path_open");
+        open.number(fd)
+            .number(!has('n'))
+            .text(&path)
+            .number(bit('c', 0) | bit('d', 1) | bit('x', 2) | bit('t', 3))
+            .long(rights & inheriting)
+            .long(inheriting)
+            .number(bit('a', 0) | bit('y', 1) | bit('b', 2) | bit('s', 4))
+            .result(4);
+        let answer = self.process.call(open)?;
+        let fd = match answer {
+            Ok(bytes) => word(&bytes, 0),
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        let before = self.slots.remove(slot);
+        // A number that something else has already would mix them up.
+        let mut outcome = Outcome::ok();
+        if let Some((other, _)) = self.slots.iter().find(|(_, number)| **number == fd) {
+            outcome = outcome.with("number", format!("that of {other}"));
+        }
+        if let Some(before) = before
+            && before != fd
+        {
+            let mut close = Call::new("fd_close");
+            close.number(before);
+            self.process.call(close)?.ok();
+        }
+        self.slots.insert(slot.to_owned(), fd);
+        Ok(Ok(outcome))
+    }
+
+    fn renumber(&mut self, from: &str, to: &str) -> anyhow::Result<Answer> {
+        let (from_fd, to_fd) = (self.fd(from), self.fd(to));
+        let mut renumber = Call::new("fd_renumber");
+        renumber.number(from_fd).number(to_fd);
+        let answer = self.plain(renumber)?;
+        if answer.is_ok() && from != to {
+            self.slots.remove(from);
+        }
+        Ok(answer)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap_or_default())
+}
+
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default())
+}
+
+/// The number of a function of [`text::FUNCTIONS`] that the process may be asked for.
+///
+/// # Errors
+/// If there is none.
+pub fn check_function(name: &str) -> anyhow::Result<()> {
+    text::FUNCTIONS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(drop)
+        .with_context(|| format!("no function is called {name}"))
+}

@@ -1,0 +1,138 @@
+//! The table of what holds.
+
+use std::fmt::Write as _;
+
+use crate::compare::{Comparison, Line};
+use crate::known::{List, Standing};
+use crate::suite::Run;
+use crate::way::Way;
+
+/// How many lines are equal, and how many differ as the list says or otherwise.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Nothing differs.
+    pub equal: u64,
+    /// All that differs has a reason.
+    pub known: u64,
+    /// What differs is an open fault.
+    pub open: u64,
+    /// Something differs that is not on the list.
+    pub new: u64,
+    /// Calls that were not compared, since the sides had gone apart.
+    pub skipped: u64,
+}
+
+impl Tally {
+    /// Counts a comparison, and meets the list.
+    pub fn add(&mut self, comparison: &Comparison, way: Way, list: &mut List) {
+        for line in &comparison.lines {
+            match standing(line, way, list) {
+                None if line.differences.is_empty() => self.equal += 1,
+                None => self.new += 1,
+                Some(Standing::Known) => self.known += 1,
+                Some(Standing::Open) => self.open += 1,
+            }
+        }
+        self.skipped += comparison.skipped as u64;
+    }
+
+    /// Adds another one.
+    pub fn sum(&mut self, other: Self) {
+        self.equal += other.equal;
+        self.known += other.known;
+        self.open += other.open;
+        self.new += other.new;
+        self.skipped += other.skipped;
+    }
+
+    fn cell(self) -> String {
+        let mut words = Vec::new();
+        for (count, word) in [(self.known, "known"), (self.open, "open"), (self.new, "different")] {
+            if count > 0 {
+                words.push(format!("{count} {word}"));
+            }
+        }
+        if self.skipped > 0 {
+            words.push(format!("{} not compared", self.skipped));
+        }
+        if words.is_empty() {
+            return "equal".to_owned();
+        }
+        words.join(", ")
+    }
+}
+
+/// The worst standing of a line's differences; none if one is not on the list.
+fn standing(line: &Line, way: Way, list: &mut List) -> Option<Standing> {
+    let mut all = Vec::new();
+    for difference in &line.differences {
+        all.push(list.meet(&difference.key, way).map(|entry| entry.standing));
+    }
+    let all: Option<Vec<Standing>> = all.into_iter().collect();
+    all?.into_iter().max()
+}
+
+/// The table of kept cases as Markdown; meets the list.
+pub fn table(runs: &[Run], list: &mut List) -> (String, [Tally; 4]) {
+    let mut sums = [Tally::default(); 4];
+    let mut rows = String::new();
+    for run in runs {
+        let mut cells = ["–"; 4].map(str::to_owned);
+        for (way, comparison) in &run.comparisons {
+            let mut tally = Tally::default();
+            tally.add(comparison, *way, list);
+            let column = *way as usize;
+            sums[column].sum(tally);
+            cells[column] = tally.cell();
+        }
+        let case = &run.case;
+        // A `String` takes all.
+        let _ = writeln!(
+            rows,
+            "| `{}` {} | {} |",
+            case.name,
+            case.description,
+            cells.join(" | ")
+        );
+    }
+    let names = Way::ALL.map(Way::name);
+    let mut text = format!(
+        "| lines | {} |\n|---|---|---|---|---|\n",
+        names.map(|name| format!("`{name}`")).join(" | ")
+    );
+    type Count = fn(&Tally) -> u64;
+    let kinds: [(&str, Count); 5] = [
+        ("equal", |tally| tally.equal),
+        ("known", |tally| tally.known),
+        ("open", |tally| tally.open),
+        ("different", |tally| tally.new),
+        ("not compared", |tally| tally.skipped),
+    ];
+    for (name, count) in kinds {
+        let counts = sums.each_ref().map(|tally| count(tally).to_string());
+        let _ = writeln!(text, "| {name} | {} |", counts.join(" | "));
+    }
+    let _ = write!(
+        text,
+        "\n## Cases\n\n| case | {} |\n|---|---|---|---|---|\n{rows}",
+        names.map(|name| format!("`{name}`")).join(" | ")
+    );
+    (text, sums)
+}
+
+/// The faults that are open and the known differences, as Markdown, with the numbers of differences.
+#[must_use]
+pub fn reasons(list: &List, standing: Standing) -> String {
+    let mut text = format!(
+        "| | {} |\n|---|---|---|---|---|\n",
+        Way::ALL.map(|way| format!("`{}`", way.name())).join(" | ")
+    );
+    for (entry, counts) in list.counts() {
+        if entry.standing == standing {
+            let counts = counts.map(|count| count.to_string()).join(" | ");
+            // A `String` takes all.
+            let _ = writeln!(text, "| {} | {counts} |", entry.reason);
+        }
+    }
+    text
+}
