@@ -63,8 +63,8 @@ const METADATA: [&str; 8] = [
 ];
 /// Calls that change nothing.
 const READING: [&str; 18] = [
-    "stat", "lstat", "fstat", "fdstat", "readlink", "list", "ls", "get", "sync", "datasync", "advise",
-    "poll", "tell", "pread", "many", "times", "ltimes", "ftimes",
+    "stat", "lstat", "fstat", "fdstat", "readlink", "list", "ls", "get", "sync", "datasync",
+    "advise", "poll", "tell", "pread", "many", "times", "ltimes", "ftimes",
 ];
 
 /// Runs a case through a way in.
@@ -72,16 +72,38 @@ const READING: [&str; 18] = [
 /// # Errors
 /// If it can't be run.
 pub fn compare(case: &Case, way: Way, program: &Path) -> anyhow::Result<Comparison> {
+    ensure!(case.ways.contains(&way), "not a case for {}", way.name());
+    compare_with(case, |start| {
+        let root = start.root.to_owned();
+        let request = Request {
+            way,
+            socket: root.join("socket"),
+            root: root.clone(),
+        };
+        let process = Process::start(program, &request, start.stdio, root.join("stderr"))?;
+        Ok(Box::new(Guest::new(process, start.clock)?))
+    })
+}
+
+/// What the second side starts with.
+struct Start<'a> {
+    root: &'a Path,
+    stdio: [OwnedFd; 3],
+    clock: Clock,
+}
+
+fn compare_with(
+    case: &Case,
+    second: impl FnOnce(Start<'_>) -> anyhow::Result<Box<dyn Side>>,
+) -> anyhow::Result<Comparison> {
     let scratch = TempDir::new()?;
-    let mut sides = Sides::new(case, way, program, scratch.path())?;
-    let compared = sides.run(case);
+    let mut sides = Sides::new(scratch.path())?;
+    let compared = sides.run(case, second);
     sides.unmount();
     compared
 }
 
-struct Sides<'a> {
-    way: Way,
-    program: &'a Path,
+struct Sides {
     /// The native side's directory, and the module's.
     roots: [PathBuf; 2],
     clock: Clock,
@@ -90,8 +112,8 @@ struct Sides<'a> {
     pipes: Vec<PipeWriter>,
 }
 
-impl<'a> Sides<'a> {
-    fn new(case: &Case, way: Way, program: &'a Path, scratch: &Path) -> anyhow::Result<Self> {
+impl Sides {
+    fn new(scratch: &Path) -> anyhow::Result<Self> {
         // Links in the path would not be what the module's tree has.
         let scratch = scratch.canonicalize()?;
         let roots = ["native", "module"].map(|name| scratch.join(name));
@@ -100,10 +122,7 @@ impl<'a> Sides<'a> {
                 fs::create_dir_all(root.join(name))?;
             }
         }
-        ensure!(case.ways.contains(&way), "not a case for {}", way.name());
         Ok(Self {
-            way,
-            program,
             roots,
             clock: Clock::start(),
             mounted: Vec::new(),
@@ -111,7 +130,11 @@ impl<'a> Sides<'a> {
         })
     }
 
-    fn run(&mut self, case: &Case) -> anyhow::Result<Comparison> {
+    fn run(
+        &mut self,
+        case: &Case,
+        second: impl FnOnce(Start<'_>) -> anyhow::Result<Box<dyn Side>>,
+    ) -> anyhow::Result<Comparison> {
         let setup = case.steps.iter().take_while(|step| step.is_host()).count();
         let (before, after) = case.steps.split_at(setup);
         for step in before {
@@ -120,13 +143,18 @@ impl<'a> Sides<'a> {
         }
         let stdio = self.stdio(case.input, 0)?;
         let mut native = Native::new(&self.roots[0], stdio, self.clock)?;
-        let mut guest = Guest::new(self.start(case.input)?, self.clock)?;
+        let stdio = self.stdio(case.input, 1)?;
+        let mut module = second(Start {
+            root: &self.roots[1],
+            stdio,
+            clock: self.clock,
+        })?;
         let mut comparison = Comparison::default();
         for (index, step) in after.iter().enumerate() {
             let line = if step.is_host() {
                 self.changes(step)?
             } else {
-                let line = self.step(step, &mut native, &mut guest);
+                let line = self.step(step, &mut native, &mut *module);
                 line.with_context(|| format!("{}: {step}", case.name))?
             };
             let apart = apart(&line);
@@ -134,11 +162,11 @@ impl<'a> Sides<'a> {
             if apart {
                 comparison.skipped = after.len() - index - 1;
                 // The process is gone, or left to itself.
-                let _ended = guest.end();
+                let _ended = module.end();
                 return Ok(comparison);
             }
         }
-        if let Err(error) = guest.end() {
+        if let Err(error) = module.end() {
             comparison.lines.push(Line {
                 text: "(end)".to_owned(),
                 native: "ok".to_owned(),
@@ -153,13 +181,13 @@ impl<'a> Sides<'a> {
         &self,
         step: &Step,
         native: &mut Native,
-        guest: &mut Guest,
+        module: &mut dyn Side,
     ) -> anyhow::Result<Line> {
         let words = step.words()?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let situation = situation(native, &words);
         let mut outcomes = [Outcome::default(), Outcome::default()];
-        let sides: [&mut dyn Side; 2] = [native, guest];
+        let sides: [&mut dyn Side; 2] = [native, module];
         for ((side, root), outcome) in sides.into_iter().zip(&self.roots).zip(&mut outcomes) {
             *outcome = call(side, root, &words)?;
             if outcome.id.is_some() || !outcome.inodes.is_empty() {
@@ -205,17 +233,6 @@ impl<'a> Sides<'a> {
             act(&self.roots[0], &words[1..])?,
             act(&self.roots[1], &words[1..])?,
         ])
-    }
-
-    fn start(&mut self, input: Input) -> anyhow::Result<Process> {
-        let stdio = self.stdio(input, 1)?;
-        let root = &self.roots[1];
-        let request = Request {
-            way: self.way,
-            root: root.clone(),
-            socket: root.join("socket"),
-        };
-        Process::start(self.program, &request, stdio, root.join("stderr"))
     }
 
     fn stdio(&mut self, input: Input, side: usize) -> anyhow::Result<[OwnedFd; 3]> {
@@ -332,4 +349,62 @@ fn apart(line: &Line) -> bool {
 
 fn is_ok(line: &str) -> bool {
     line.split(' ').next() == Some("ok")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::generate;
+
+    fn native(start: Start<'_>) -> anyhow::Result<Box<dyn Side>> {
+        Ok(Box::new(Native::new(start.root, start.stdio, start.clock)?))
+    }
+
+    /// A side on which `mkdir` never fails.
+    struct Lenient(Box<dyn Side>);
+
+    impl Side for Lenient {
+        fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome> {
+            let outcome = self.0.call(words)?;
+            Ok(match words[0] {
+                "mkdir" => Outcome::ok(),
+                _ => outcome,
+            })
+        }
+    }
+
+    #[test]
+    fn two_native_sides_are_equal() {
+        for seed in 0..300 {
+            let case = generate(seed);
+            let comparison = compare_with(&case, native).unwrap();
+            let found: Vec<&Difference> = comparison.differences().collect();
+            assert!(found.is_empty(), "{found:?}\n{case}");
+            assert_eq!(comparison.skipped, 0);
+        }
+    }
+
+    #[test]
+    fn kept_cases_are_equal_on_two_native_sides() {
+        let cases = crate::suite::kept().unwrap();
+        for case in cases.iter().filter(|case| !case.mounts) {
+            let comparison = compare_with(case, native).unwrap();
+            let found: Vec<&Difference> = comparison.differences().collect();
+            assert!(found.is_empty(), "{found:?}\n{case}");
+        }
+    }
+
+    #[test]
+    fn a_planted_fault_is_found_with_its_situation() {
+        let mut case = Case::new("planted", "mkdir never fails");
+        case.steps = ["host write p/f text", "mkdir p d", "mkdir p d", "mkdir p f"]
+            .map(Step::parse)
+            .to_vec();
+        let planted = |start: Start<'_>| -> anyhow::Result<Box<dyn Side>> {
+            Ok(Box::new(Lenient(native(start)?)))
+        };
+        let comparison = compare_with(&case, planted).unwrap();
+        let keys: Vec<&str> = comparison.differences().map(|found| &*found.key).collect();
+        assert_eq!(keys, ["mkdir(dir) exist/ok", "mkdir(file) exist/ok"]);
+    }
 }

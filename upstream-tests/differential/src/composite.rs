@@ -2,6 +2,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | `start` | nothing, after which the host changes things while the program runs |
 //! | `get D PATH` | opens, reads, closes |
 //! | `put D PATH TEXT`, `add D PATH TEXT` | opens to write anew or to append, writes, closes |
 //! | `try D PATH HOW` | opens, closes |
@@ -26,6 +27,14 @@ pub trait Side {
     /// # Errors
     /// If the words are no call, or the side can't be asked.
     fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome>;
+
+    /// Ends the side.
+    ///
+    /// # Errors
+    /// If it ends otherwise than it should.
+    fn end(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// The descriptor that calls made of others use.
@@ -37,13 +46,10 @@ const OWN: &str = "_";
 /// If the words are no call, or the side can't be asked.
 pub fn call(side: &mut dyn Side, root: &Path, words: &[&str]) -> anyhow::Result<Outcome> {
     match *words {
+        ["start"] => Ok(Outcome::ok()),
         ["get", directory, path] => with(side, directory, path, "r", &["read", OWN, "9999"]),
-        ["put", directory, path, text] => {
-            with(side, directory, path, "wct", &["write", OWN, text])
-        }
-        ["add", directory, path, text] => {
-            with(side, directory, path, "wca", &["write", OWN, text])
-        }
+        ["put", directory, path, text] => with(side, directory, path, "wct", &["write", OWN, text]),
+        ["add", directory, path, text] => with(side, directory, path, "wca", &["write", OWN, text]),
         ["try", directory, path, how] => with(side, directory, path, how, &[]),
         ["ls", directory, path] => with(side, directory, path, "d", &["list", OWN]),
         ["cut", directory, path, size] => {
@@ -104,12 +110,7 @@ fn clear(side: &mut dyn Side, directory: &str, path: &str) -> anyhow::Result<Out
     Ok(left.with("failed", failed.join(" ")))
 }
 
-fn many(
-    side: &mut dyn Side,
-    directory: &str,
-    path: &str,
-    count: usize,
-) -> anyhow::Result<Outcome> {
+fn many(side: &mut dyn Side, directory: &str, path: &str, count: usize) -> anyhow::Result<Outcome> {
     let names: Vec<String> = (0..count).map(|number| format!("_{number}")).collect();
     let mut outcome = Outcome::ok();
     let mut opened = Vec::new();

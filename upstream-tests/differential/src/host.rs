@@ -44,12 +44,20 @@ pub fn host(root: &Path, words: &[String]) -> anyhow::Result<()> {
             let mode = u32::from_str_radix(mode, 8)?;
             fs::set_permissions(at(path), fs::Permissions::from_mode(mode))?;
         }
-        ["fifo", path] => mknodat(CWD, at(path), FileType::Fifo, Mode::from_bits_retain(0o600), 0)?,
+        ["fifo", path] => mknodat(
+            CWD,
+            at(path),
+            FileType::Fifo,
+            Mode::from_bits_retain(0o600),
+            0,
+        )?,
         ["mount", path, options] => run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(at(path)))?,
         ["remount-read-only", path] => {
-            run(Command::new("mount").args(["-o", "remount,ro"]).arg(at(path)))?;
+            run(Command::new("mount")
+                .args(["-o", "remount,ro"])
+                .arg(at(path)))?;
         }
         ["unmount", path] => run(Command::new("umount").arg("--lazy").arg(at(path)))?,
         _ => bail!("the host can't do that"),

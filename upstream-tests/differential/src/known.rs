@@ -252,7 +252,10 @@ mod tests {
             standing("read(file.wa.moved) badf/notcapable", Way::Fs),
             Some(Standing::Known)
         );
-        assert_eq!(standing("mkdir(dir) exist/ok", Way::Fs), Some(Standing::Open));
+        assert_eq!(
+            standing("mkdir(dir) exist/ok", Way::Fs),
+            Some(Standing::Open)
+        );
         assert_eq!(standing("mkdir(dir) exist/ok", Way::Preopen), None);
         assert_eq!(standing("mkdir(dir) exist/noent", Way::Fs), None);
     }

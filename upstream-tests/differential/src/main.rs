@@ -116,12 +116,7 @@ fn again_with_mounts() -> anyhow::Result<Option<ExitCode>> {
 }
 
 /// Runs the kept cases.
-fn cases(
-    arguments: &[&str],
-    program: &Path,
-    mounts: bool,
-    list: &mut List,
-) -> anyhow::Result<()> {
+fn cases(arguments: &[&str], program: &Path, mounts: bool, list: &mut List) -> anyhow::Result<()> {
     let (options, names): (Vec<&str>, Vec<&str>) = arguments
         .iter()
         .copied()

@@ -130,7 +130,10 @@ impl Outcome {
             self = self.with("size", size);
         }
         for (name, time) in ["atim", "mtim", "ctim"].into_iter().zip(meta.times) {
-            self = self.with(name, clock.show(time.into()));
+            // Whoever follows a link reads it, this program included.
+            if *kind != Kind::Link || name != "atim" {
+                self = self.with(name, clock.show(time.into()));
+            }
         }
         self
     }

@@ -6,8 +6,8 @@ use rustix::fs::{OFlags, ResolveFlags, fcntl_getfl};
 use rustix::io::Errno;
 
 use crate::native::Native;
-use crate::native::path::{Refusal, look_up, open};
 use crate::native::meta;
+use crate::native::path::{Refusal, look_up, open};
 use crate::outcome::Kind;
 
 /// A call and its situation, such as `rename(file,dir)` or `write(file.r)`.

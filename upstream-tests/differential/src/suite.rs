@@ -50,7 +50,10 @@ pub fn run(cases: Vec<Case>, program: &Path, mounts: bool) -> anyhow::Result<Vec
     let mut jobs = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         if case.mounts && !mounts {
-            println!("SKIPPED {}: it mounts file systems, which needs root", case.name);
+            println!(
+                "SKIPPED {}: it mounts file systems, which needs root",
+                case.name
+            );
             continue;
         }
         jobs.extend(case.ways.iter().map(|way| (index, *way)));

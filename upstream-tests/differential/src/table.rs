@@ -47,7 +47,11 @@ impl Tally {
 
     fn cell(self) -> String {
         let mut words = Vec::new();
-        for (count, word) in [(self.known, "known"), (self.open, "open"), (self.new, "different")] {
+        for (count, word) in [
+            (self.known, "known"),
+            (self.open, "open"),
+            (self.new, "different"),
+        ] {
             if count > 0 {
                 words.push(format!("{count} {word}"));
             }

@@ -36,9 +36,7 @@ pub fn call(guest: &mut Guest, words: &[&str]) -> anyhow::Result<Answer> {
             receive(guest, on("fd_pread"), size.parse()?, Some(offset.parse()?))
         }
         ("write", [text]) => send(guest, on("fd_write"), text, None),
-        ("pwrite", [text, offset]) => {
-            send(guest, on("fd_pwrite"), text, Some(offset.parse()?))
-        }
+        ("pwrite", [text, offset]) => send(guest, on("fd_pwrite"), text, Some(offset.parse()?)),
         ("seek", [offset, whence]) => {
             let offset = match offset.parse::<i64>() {
                 Ok(offset) => offset.cast_unsigned(),

@@ -2,8 +2,8 @@
 
 pub mod call;
 mod io;
-pub mod process;
 mod paths;
+pub mod process;
 pub mod text;
 
 use std::collections::HashMap;
@@ -37,6 +37,10 @@ impl Side for Guest {
             Ok(outcome) => outcome,
             Err(outcome) => *outcome,
         })
+    }
+
+    fn end(self: Box<Self>) -> anyhow::Result<()> {
+        self.process.end()
     }
 }
 
@@ -82,14 +86,6 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Ends the module's process.
-    ///
-    /// # Errors
-    /// If it ended otherwise than it should.
-    pub fn end(self) -> anyhow::Result<()> {
-        self.process.end()
-    }
-
     fn preopens(&mut self) -> anyhow::Result<Vec<(u32, String)>> {
         let mut names = Vec::new();
         for fd in 3.. {
@@ -102,7 +98,7 @@ impl Guest {
             let mut get = Call::new("fd_prestat_dir_name");
             get.number(fd).result(size).number(size);
             if let Ok(name) = self.process.call(get)? {
-                let name = String::from_utf8_lossy(&name);
+                let name = String::from_utf8_lossy(&name[..size as usize]);
                 names.push((fd, name.trim_end_matches('\0').to_owned()));
             }
         }

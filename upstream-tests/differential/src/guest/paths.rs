@@ -62,12 +62,7 @@ pub fn call(guest: &mut Guest, words: &[&str]) -> anyhow::Result<Answer> {
     }
 }
 
-fn one(
-    guest: &mut Guest,
-    function: &str,
-    directory: &str,
-    path: &str,
-) -> anyhow::Result<Answer> {
+fn one(guest: &mut Guest, function: &str, directory: &str, path: &str) -> anyhow::Result<Answer> {
     let (fd, path) = guest.path(directory, path);
     let mut call = Call::new(function);
     call.number(fd).text(&path);

@@ -3,9 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use anyhow::bail;
-use rustix::fs::{
-    AtFlags, CWD, Mode, linkat, mkdirat, readlinkat, renameat, symlinkat, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, linkat, mkdirat, readlinkat, renameat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
 use super::path::{Answer, Place, look_up};
