@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::case::{Case, Input, Step};
 use crate::composite::{Side, call};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskDifference};
 use crate::guest::Guest;
 use crate::guest::process::{Process, Request, stream_to};
 use crate::host::{host, try_host};
@@ -30,10 +30,10 @@ pub struct Difference {
     pub module: String,
 }
 
-/// A compared line: a call, or an entry on the disk.
+/// A compared line: a call, with what it did to the directories.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// The call's words, or the entry's path.
+    /// The call's words.
     pub text: String,
     /// The native side's outcome.
     pub native: String,
@@ -57,14 +57,9 @@ impl Comparison {
     }
 }
 
-/// What the sides may differ in and still be in the same state.
-const METADATA: [&str; 8] = [
-    "nlink", "ino", "inos", "dev", "atim", "mtim", "ctim", "type",
-];
-/// Calls that change nothing.
-const READING: [&str; 18] = [
-    "stat", "lstat", "fstat", "fdstat", "readlink", "list", "ls", "get", "sync", "datasync",
-    "advise", "poll", "tell", "pread", "many", "times", "ltimes", "ftimes",
+/// Calls after which descriptors or positions are not the same any more if their outcomes differ.
+const MOVING: [&str; 9] = [
+    "open", "close", "renumber", "read", "write", "seek", "setflags", "race", "host",
 ];
 
 /// Runs a case through a way in.
@@ -108,6 +103,8 @@ struct Sides {
     roots: [PathBuf; 2],
     clock: Clock,
     mounted: Vec<PathBuf>,
+    /// The differences between the directories so far.
+    disk: Vec<DiskDifference>,
     /// The other ends of standard inputs, open and with nothing in them.
     pipes: Vec<PipeWriter>,
 }
@@ -126,6 +123,7 @@ impl Sides {
             roots,
             clock: Clock::start(),
             mounted: Vec::new(),
+            disk: Vec::new(),
             pipes: Vec::new(),
         })
     }
@@ -151,13 +149,30 @@ impl Sides {
         })?;
         let mut comparison = Comparison::default();
         for (index, step) in after.iter().enumerate() {
-            let line = if step.is_host() {
-                self.changes(step)?
+            let (mut line, situation) = if step.is_host() {
+                (self.changes(step)?, "host()".to_owned())
             } else {
                 let line = self.step(step, &mut native, &mut *module);
                 line.with_context(|| format!("{}: {step}", case.name))?
             };
-            let apart = apart(&line);
+            line.differences
+                .retain(|found| !already_on_disk(found, &self.disk));
+            let disk = self.look_at_disks()?;
+            // Where only one side has done it, the directories differ for that reason.
+            let explained = line
+                .differences
+                .iter()
+                .any(|found| is_result(found) && (is_ok(&found.native) || is_ok(&found.module)));
+            let new = disk
+                .iter()
+                .filter(|found| !explained && !self.disk.contains(found));
+            line.differences.extend(new.map(|found| Difference {
+                key: format!("{situation}.disk.{}", found.field),
+                native: format!("{}: {}", found.path, found.native),
+                module: format!("{}: {}", found.path, found.module),
+            }));
+            let apart = apart(&line, &disk);
+            self.disk = disk;
             comparison.lines.push(line);
             if apart {
                 comparison.skipped = after.len() - index - 1;
@@ -173,7 +188,7 @@ impl Sides {
                 differences: vec![difference("end ok/crash", "ok", &format!("{error:#}"))],
             });
         }
-        self.compare_disks(&mut comparison)?;
+        self.compare_output(&mut comparison)?;
         Ok(comparison)
     }
 
@@ -182,7 +197,7 @@ impl Sides {
         step: &Step,
         native: &mut Native,
         module: &mut dyn Side,
-    ) -> anyhow::Result<Line> {
+    ) -> anyhow::Result<(Line, String)> {
         let words = step.words()?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let situation = situation(native, &words);
@@ -191,15 +206,16 @@ impl Sides {
         for ((side, root), outcome) in sides.into_iter().zip(&self.roots).zip(&mut outcomes) {
             *outcome = call(side, root, &words)?;
             if outcome.id.is_some() || !outcome.inodes.is_empty() {
-                Disk::read(root, false)?.identify(outcome);
+                Disk::read(root)?.identify(outcome);
             }
         }
         let [native, module] = &outcomes;
-        Ok(Line {
+        let line = Line {
             text: step.to_string(),
             native: native.line(),
             differences: differences(&situation, native, module),
-        })
+        };
+        Ok((line, situation))
     }
 
     /// A change by the host after the program has started.
@@ -254,25 +270,12 @@ impl Sides {
         Ok([input, output, stream_to(&root.join("stderr"))?])
     }
 
-    fn compare_disks(&self, comparison: &mut Comparison) -> anyhow::Result<()> {
-        let [native, module] = [
-            Disk::read(&self.roots[0], true)?,
-            Disk::read(&self.roots[1], true)?,
-        ];
-        for (path, found) in native.compare(&module, self.clock) {
-            let differences = found.into_iter();
-            comparison.lines.push(Line {
-                text: format!("(disk) {path}"),
-                native: "as it is".to_owned(),
-                differences: differences
-                    .map(|[key, native, module]| Difference {
-                        key,
-                        native,
-                        module,
-                    })
-                    .collect(),
-            });
-        }
+    fn look_at_disks(&self) -> anyhow::Result<Vec<DiskDifference>> {
+        let [native, module] = &self.roots;
+        Ok(Disk::read(native)?.compare(&Disk::read(module)?, self.clock))
+    }
+
+    fn compare_output(&self, comparison: &mut Comparison) -> anyhow::Result<()> {
         let [native, module] = self.roots.each_ref().map(|root| root.join("stdout"));
         let (native, module) = (fs::read_to_string(native)?, fs::read_to_string(module)?);
         let mut differences = Vec::new();
@@ -309,15 +312,19 @@ fn differences(situation: &str, native: &Outcome, module: &Outcome) -> Vec<Diffe
         let key = format!("{situation} {}/{}", native.result, module.result);
         return vec![difference(&key, &native.line(), &module.line())];
     }
-    let names = native.fields.iter().chain(&module.fields);
-    let mut fields: Vec<&str> = names.map(|(name, _)| *name).collect();
-    fields.sort_unstable();
-    fields.dedup();
     let value = |outcome: &Outcome, field: &str| {
         let mut known = outcome.fields.iter();
         let found = known.find(|(name, _)| *name == field);
         found.map_or_else(|| "nothing".to_owned(), |(_, value)| value.clone())
     };
+    let names = native.fields.iter().chain(&module.fields);
+    let mut fields: Vec<&str> = names.map(|(name, _)| *name).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    // Of another kind of object, nothing else can be the same.
+    if fields.contains(&"type") && value(native, "type") != value(module, "type") {
+        fields = vec!["type"];
+    }
     fields
         .into_iter()
         .map(|field| (field, value(native, field), value(module, field)))
@@ -329,22 +336,35 @@ fn differences(situation: &str, native: &Outcome, module: &Outcome) -> Vec<Diffe
 }
 
 /// Whether the sides are in different states after this, so that nothing after it can be compared.
-fn apart(line: &Line) -> bool {
+fn apart(line: &Line, disk: &[DiskDifference]) -> bool {
     let call = line.text.split_whitespace().next().unwrap_or_default();
-    line.differences.iter().any(|difference| {
-        let ended = ["/crash", "/hang", "/trap"]
+    let ended = |key: &str| {
+        let ends = ["/crash", "/hang", "/trap"];
+        ends.iter().any(|end| key.ends_with(end))
+    };
+    let moved = |found: &Difference| {
+        let refused = [&found.native, &found.module]
             .iter()
-            .any(|end| difference.key.ends_with(end));
-        let field = difference.key.rsplit_once(").").map(|(_, field)| field);
-        match field {
-            _ if ended => true,
-            Some(field) => !METADATA.contains(&field) && !READING.contains(&call),
-            None if READING.contains(&call) => false,
-            // `mkdir` that succeeds where something is leaves what is there.
-            None if call == "mkdir" => is_ok(&difference.native),
-            None => is_ok(&difference.native) || is_ok(&difference.module),
-        }
-    })
+            .all(|line| !is_ok(line) && is_result(found));
+        MOVING.contains(&call) && !refused
+    };
+    let mut found = line.differences.iter();
+    found.any(|found| ended(&found.key) || moved(found))
+        || disk.iter().any(|difference| !difference.is_metadata())
+}
+
+/// Whether the results differ, and not what was returned.
+fn is_result(found: &Difference) -> bool {
+    !found.key.contains(").")
+}
+
+/// Whether metadata that a call returned differs as it does on the disk, which was reported when it came about.
+fn already_on_disk(found: &Difference, disk: &[DiskDifference]) -> bool {
+    let field = found.key.rsplit_once(").").map_or("", |(_, field)| field);
+    // Where one of the times differs, they were set together.
+    let field = if field == "atim" { "mtim" } else { field };
+    disk.iter()
+        .any(|known| known.is_metadata() && known.field == field)
 }
 
 fn is_ok(line: &str) -> bool {

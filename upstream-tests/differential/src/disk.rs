@@ -1,12 +1,14 @@
 //! The directories of a side, as the host sees them.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 
-use crate::native::from_stat;
+use crate::native::{from_stat, list};
 use crate::outcome::{Clock, Kind, Meta, Outcome, show};
 
 /// Files that are longer are compared by their beginning.
@@ -29,28 +31,36 @@ impl Disk {
     ///
     /// # Errors
     /// If something can't be read.
-    pub fn read(root: &Path, contents: bool) -> anyhow::Result<Self> {
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
         let mut disk = Self::default();
         for name in ["p", "q"] {
-            disk.add(root, name, contents)?;
+            disk.add(root, name)?;
         }
         Ok(disk)
     }
 
-    fn add(&mut self, root: &Path, name: &str, contents: bool) -> anyhow::Result<()> {
+    fn add(&mut self, root: &Path, name: &str) -> anyhow::Result<()> {
         let path = root.join(name);
         let meta = from_stat(&statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW)?);
         let mut content = String::new();
         match meta.kind {
             Kind::Directory => {
-                for entry in fs::read_dir(&path)? {
-                    let below = entry?.file_name().to_string_lossy().into_owned();
-                    self.add(root, &format!("{name}/{below}"), contents)?;
+                // As if nobody had listed it. Without permission, as the sides have it.
+                if let Ok(directory) = open_unseen(&path) {
+                    for (below, _, _) in list(directory.as_fd()).unwrap_or_default() {
+                        if ![".", ".."].contains(&below.as_str()) {
+                            self.add(root, &format!("{name}/{below}"))?;
+                        }
+                    }
                 }
             }
             Kind::Link => content = fs::read_link(&path)?.to_string_lossy().into_owned(),
-            Kind::File if contents && meta.size <= LONGEST => {
-                content = show(&fs::read(&path)?);
+            Kind::File if meta.size <= LONGEST => {
+                if let Ok(file) = open_unseen(&path) {
+                    let mut bytes = Vec::new();
+                    File::from(file).read_to_end(&mut bytes)?;
+                    content = show(&bytes);
+                }
             }
             _ => {}
         }
@@ -72,18 +82,19 @@ impl Disk {
         found.join(",")
     }
 
-    /// Puts the paths of the inodes that a call returned in their place.
+    /// Puts the paths of the files that a call returned in the place of their inodes.
     pub fn identify(&self, outcome: &mut Outcome) {
         if let Some((device, inode)) = outcome.id {
+            let mut entries = self.0.values();
+            let there =
+                entries.any(|entry| (entry.meta.device, entry.meta.inode) == (device, inode));
             let names = self.names(inode);
-            let right = self
-                .0
-                .values()
-                .any(|entry| (entry.meta.device, entry.meta.inode) == (device, inode));
-            if names != "nothing" {
-                outcome.fields.push(("dev", right.to_string()));
-            }
-            outcome.fields.push(("ino", names));
+            let file = if there || names == "nothing" {
+                names
+            } else {
+                format!("{names} of another device")
+            };
+            outcome.fields.push(("file", file));
         }
         if !outcome.inodes.is_empty() {
             let names: Vec<String> = outcome
@@ -93,57 +104,84 @@ impl Disk {
                 .filter(|(name, _)| name != "..")
                 .map(|(name, inode)| format!("{name}={}", self.names(*inode)))
                 .collect();
-            outcome.fields.push(("inos", names.join(" ")));
+            outcome.fields.push(("files", names.join(" ")));
         }
     }
 
-    /// Each path with the differences: the key, the native side's and the module's.
+    /// The differences: the path, the field, the native side's and the module's.
     #[must_use]
-    pub fn compare(&self, module: &Self, clock: Clock) -> Vec<(String, Vec<[String; 3]>)> {
-        let names: std::collections::BTreeSet<&String> =
-            self.0.keys().chain(module.0.keys()).collect();
-        names
-            .into_iter()
-            .map(|name| {
-                let found = match (self.0.get(name), module.0.get(name)) {
-                    (Some(native), Some(module)) => native.compare(module, clock),
-                    (Some(native), None) => {
-                        vec![native.key("missing", "there", "missing")]
+    pub fn compare(&self, module: &Self, clock: Clock) -> Vec<DiskDifference> {
+        let names: BTreeSet<&String> = self.0.keys().chain(module.0.keys()).collect();
+        let mut found = Vec::new();
+        for name in names {
+            let mut add = |field: &str, native: &str, module: &str| {
+                found.push(DiskDifference {
+                    path: name.clone(),
+                    field: field.to_owned(),
+                    native: native.to_owned(),
+                    module: module.to_owned(),
+                });
+            };
+            match (self.0.get(name), module.0.get(name)) {
+                (Some(native), Some(module)) => {
+                    let fields = native.fields(clock).into_iter();
+                    for ((field, native), (_, module)) in fields.zip(module.fields(clock)) {
+                        if native != module {
+                            add(field, &native, &module);
+                        }
                     }
-                    (None, Some(module)) => vec![module.key("extra", "missing", "there")],
-                    (None, None) => Vec::new(),
-                };
-                (name.clone(), found)
-            })
-            .collect()
+                }
+                (Some(native), None) => {
+                    let kind = native.meta.kind.name();
+                    add("missing", kind, "nothing");
+                }
+                (None, Some(module)) => add("extra", "nothing", module.meta.kind.name()),
+                (None, None) => {}
+            }
+        }
+        found
+    }
+}
+
+/// Opens to read, without a trace in the times.
+fn open_unseen(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOATIME | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty())
+}
+
+/// A difference between the directories of the sides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiskDifference {
+    /// The entry.
+    pub path: String,
+    /// `missing` and `extra`, as the module's side has it, or what differs.
+    pub field: String,
+    /// The native side's.
+    pub native: String,
+    /// The module's.
+    pub module: String,
+}
+
+impl DiskDifference {
+    /// Whether only metadata differs.
+    #[must_use]
+    pub fn is_metadata(&self) -> bool {
+        ["nlink", "mtim"].contains(&self.field.as_str())
     }
 }
 
 impl Entry {
-    fn key(&self, field: &str, native: &str, module: &str) -> [String; 3] {
-        let key = format!("disk({}).{field}", self.meta.kind.name());
-        [key, native.to_owned(), module.to_owned()]
-    }
-
-    fn compare(&self, module: &Self, clock: Clock) -> Vec<[String; 3]> {
-        let fields = |entry: &Self| {
-            let size = match entry.meta.kind {
-                Kind::File => entry.meta.size.to_string(),
-                _ => String::new(),
-            };
-            [
-                ("type", entry.meta.kind.name().to_owned()),
-                ("content", entry.content.clone()),
-                ("size", size),
-                ("nlink", entry.meta.links.to_string()),
-                ("mtim", clock.show(entry.meta.times[1].into())),
-            ]
+    fn fields(&self, clock: Clock) -> [(&'static str, String); 5] {
+        let size = match self.meta.kind {
+            Kind::File => self.meta.size.to_string(),
+            _ => String::new(),
         };
-        fields(self)
-            .into_iter()
-            .zip(fields(module))
-            .filter(|((_, native), (_, module))| native != module)
-            .map(|((field, native), (_, module))| self.key(field, &native, &module))
-            .collect()
+        [
+            ("type", self.meta.kind.name().to_owned()),
+            ("content", self.content.clone()),
+            ("size", size),
+            ("nlink", self.meta.links.to_string()),
+            ("mtim", clock.show(self.meta.times[1].into())),
+        ]
     }
 }

@@ -156,7 +156,7 @@ fn call(rng: &mut Rng) -> String {
             pick(rng, &SLOTS[..3])
         ),
         10 | 11 => format!("open {one} d as f3"),
-        12 => format!("close {fd}"),
+        12 => format!("close {}", pick(rng, &SLOTS)),
         13..=15 => format!("read {fd} {}", pick(rng, &[0, 1, 3, 99])),
         16..=18 => format!(
             "write {fd} {}",
@@ -179,7 +179,7 @@ fn call(rng: &mut Rng) -> String {
         31 => format!("{} {}", pick(rng, &["sync", "fstat"]), "f3"),
         32 => format!("ftimes {} {}", pick(rng, &["f0", "f1", "f3"]), times(rng)),
         33 => format!("list {}", pick(rng, &["f3", "f3", "f0"])),
-        34 => format!("renumber {fd} {}", slot(rng)),
+        34 => format!("renumber {} {}", pick(rng, &SLOTS), slot(rng)),
         35..=37 => format!("stat {one}"),
         38 | 39 => format!("lstat {one}"),
         40 => format!("readlink {one} {}", pick(rng, &[0, 3, 99])),

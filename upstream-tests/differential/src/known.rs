@@ -9,7 +9,7 @@
 //!
 //! `known` is a difference with a reason, `open` a fault that is to be fixed. Below stand the keys, in which `*` stands
 //! for anything: `CALL(SITUATION) NATIVE/MODULE` where the results differ, `CALL(SITUATION).FIELD` where both
-//! succeeded and returned something else, `disk(TYPE).FIELD` for what is left on the disk. Behind `@` are the ways in
+//! succeeded and returned something else, `CALL(SITUATION).disk.FIELD` where the directories differ after the call. Behind `@` are the ways in
 //! that have the difference, all of them by default; `privileged`, where only cases with mounts show it; and
 //! `rare`, where a run may not show it. Each other key has to occur in the kept cases, through each of its ways in:
 //! if it doesn't, it is to be removed, which `cases --prune` does.

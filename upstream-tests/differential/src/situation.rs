@@ -60,6 +60,9 @@ pub fn situation(native: &Native, words: &[&str]) -> String {
     format!("{}({inside})", words.first().unwrap_or(&""))
 }
 
+/// The root in the module's memory.
+const MEMORY: &str = "r";
+
 /// Whether times are set to now.
 fn shape(times: &str) -> &'static str {
     match times {
@@ -82,6 +85,9 @@ fn of_path(native: &Native, directory: &str, path: &str) -> String {
     }
     let trimmed = path.trim_end_matches('/');
     let mut text = object(at, trimmed);
+    if directory == MEMORY {
+        text += ".memory";
+    }
     if trimmed.len() < path.len() {
         text.push('/');
     }
@@ -154,6 +160,9 @@ fn of_slot(native: &Native, slot: &str) -> String {
         if flags.contains(OFlags::APPEND) {
             text += "a";
         }
+    }
+    if matches!(&opened.from, Some((directory, _)) if directory == MEMORY) {
+        text += ".memory";
     }
     if here.links == 0 {
         return text + ".unlinked";

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use anyhow::{Context, bail};
 
 use crate::composite::Side;
+use crate::native::STANDARD;
 use crate::outcome::{Clock, Outcome};
 use call::{Answer, Call};
 use process::Process;
@@ -50,7 +51,7 @@ impl Guest {
     /// # Errors
     /// If the module is gone, or has no preopens.
     pub fn new(process: Process, clock: Clock) -> anyhow::Result<Self> {
-        let names = ["stdin", "stdout", "stderr"].map(str::to_owned);
+        let names = STANDARD.map(str::to_owned);
         let mut guest = Self {
             process,
             slots: names.into_iter().zip(0..).collect(),
@@ -107,7 +108,15 @@ impl Guest {
 
     /// A descriptor's number; one that is not open, for a name without one.
     fn fd(&self, slot: &str) -> u32 {
-        self.slots.get(slot).copied().unwrap_or(4_000)
+        if let Some(number) = self.slots.get(slot) {
+            return *number;
+        }
+        let standard = STANDARD.iter().zip(0_u32..);
+        standard
+            .filter(|(name, number)| **name == slot && !self.slots.values().any(|fd| fd == number))
+            .map(|(_, number)| number)
+            .next()
+            .unwrap_or(4_000)
     }
 
     /// A directory's descriptor, and a path from there.
@@ -211,6 +220,7 @@ impl Guest {
         let answer = self.plain(renumber)?;
         if answer.is_ok() && from != to {
             self.slots.remove(from);
+            self.slots.insert(to.to_owned(), to_fd);
         }
         Ok(answer)
     }

@@ -36,6 +36,9 @@ use path::{Answer, Refusal};
 use crate::composite::Side;
 use crate::outcome::{Clock, Outcome};
 
+/// The descriptors that are open from the start, by their numbers.
+pub const STANDARD: [&str; 3] = ["stdin", "stdout", "stderr"];
+
 /// An open descriptor, and where it was opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -72,8 +75,7 @@ impl Native {
                 .with_context(|| format!("{name} can't be opened"))?;
             directories.insert(name.to_owned(), fd);
         }
-        let names = ["stdin", "stdout", "stderr"];
-        let slots = names.into_iter().zip(stdio).map(|(name, fd)| {
+        let slots = STANDARD.into_iter().zip(stdio).map(|(name, fd)| {
             let opened = Opened { fd, from: None };
             (name.to_owned(), opened)
         });
@@ -146,7 +148,10 @@ impl Native {
 
     fn renumber(&mut self, from: &str, to: &str) -> Answer<Outcome> {
         self.fd(from)?;
-        self.fd(to)?;
+        // The number of a standard stream is known, open or not.
+        if !STANDARD.contains(&to) {
+            self.fd(to)?;
+        }
         if from != to
             && let Some(opened) = self.slots.remove(from)
         {
