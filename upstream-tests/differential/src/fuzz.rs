@@ -87,7 +87,6 @@ pub fn fuzz(
 #[must_use]
 pub fn shrink(program: &Path, found: &Found) -> Case {
     let mut case = generate(found.seed);
-    case.ways = vec![found.way];
     let shows = |case: &Case| {
         let compared = compare(case, found.way, program);
         compared.is_ok_and(|comparison| {

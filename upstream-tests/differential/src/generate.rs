@@ -98,10 +98,7 @@ fn place(rng: &mut Rng) -> String {
 }
 
 fn slot(rng: &mut Rng) -> &'static str {
-    match rng.u8(..40) {
-        0 => pick(rng, &["stdin", "stdout"]),
-        _ => pick(rng, &SLOTS[..3]),
-    }
+    pick(rng, &SLOTS[..3])
 }
 
 fn times(rng: &mut Rng) -> String {
@@ -179,7 +176,10 @@ fn call(rng: &mut Rng) -> String {
         31 => format!("{} {}", pick(rng, &["sync", "fstat"]), "f3"),
         32 => format!("ftimes {} {}", pick(rng, &["f0", "f1", "f3"]), times(rng)),
         33 => format!("list {}", pick(rng, &["f3", "f3", "f0"])),
-        34 => format!("renumber {} {}", pick(rng, &SLOTS), slot(rng)),
+        34 => format!(
+            "renumber {fd} {}",
+            pick(rng, &["f0", "f1", "f2", "f3", "stdout"])
+        ),
         35..=37 => format!("stat {one}"),
         38 | 39 => format!("lstat {one}"),
         40 => format!("readlink {one} {}", pick(rng, &[0, 3, 99])),

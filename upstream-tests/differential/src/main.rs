@@ -3,6 +3,7 @@
 
 mod worker;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,10 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use wasix_landlock_differential::compare::{Comparison, compare};
-use wasix_landlock_differential::fuzz::{Outcomes, fuzz, shrink, way_of};
+use wasix_landlock_differential::fuzz::{Found, Outcomes, fuzz, shrink, way_of};
 use wasix_landlock_differential::generate::generate;
 use wasix_landlock_differential::known::{List, Standing};
-use wasix_landlock_differential::suite::{folder, kept, run};
+use wasix_landlock_differential::suite::{folder, in_parallel, kept, run};
 use wasix_landlock_differential::table::{reasons, table};
 use wasix_landlock_differential::way::Way;
 
@@ -197,16 +198,26 @@ fn report(program: &Path, first: u64, outcomes: &Outcomes) -> anyhow::Result<()>
     for (way, tally) in Way::ALL.iter().zip(&outcomes.tallies) {
         println!("{}: {tally:?}", way.name());
     }
+    let mut by_key: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
     for found in outcomes.found.values() {
-        let case = shrink(program, found);
+        by_key.entry(&found.difference.key).or_default().push(found);
+    }
+    let all: Vec<(&str, Vec<&Found>)> = by_key.into_iter().collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let cases = in_parallel(threads, all.len(), |index| {
+        Ok(shrink(program, all[index].1[0]))
+    })?;
+    for ((key, found), case) in all.iter().zip(cases) {
+        let ways: Vec<&str> = found.iter().map(|found| found.way.name()).collect();
+        let Found {
+            seed, difference, ..
+        } = &found[0];
+        println!("\n{key}\n  seed {seed}, {}", ways.join(" "));
         println!(
-            "\nseed {}, {}: {}\n  native {}\n  module {}\n{case}",
-            found.seed,
-            found.way.name(),
-            found.difference.key,
-            found.difference.native,
-            found.difference.module
+            "  native {}\n  module {}",
+            difference.native, difference.module
         );
+        print!("{case}");
     }
     let found = outcomes.found.len();
     ensure!(found == 0, "{found} differences that are not on the list");
