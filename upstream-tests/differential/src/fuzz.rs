@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::case::Case;
-use crate::compare::{Difference, compare};
+use crate::compare::Difference;
 use crate::generate::generate;
 use crate::known::List;
+use crate::sides::compare;
 use crate::suite::in_parallel;
 use crate::table::Tally;
 use crate::way::Way;

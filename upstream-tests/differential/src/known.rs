@@ -245,8 +245,8 @@ mod tests {
     const TEXT: &str = "# head\n\nknown: a reason\n  read(file.w*) badf/notcapable\nopen: a fault\n  mkdir(*) exist/ok @ fs mount\n  race(*).grown @ rare\n";
 
     #[test]
-    fn a_key_is_matched_by_its_pattern_through_its_ways_only() {
-        let list = List::parse(TEXT).unwrap();
+    fn a_key_is_matched_by_its_pattern_through_its_ways_only() -> anyhow::Result<()> {
+        let list = List::parse(TEXT)?;
         let standing = |key, way| list.get(key, way).map(|entry| entry.standing);
         assert_eq!(
             standing("read(file.wa.moved) badf/notcapable", Way::Fs),
@@ -258,16 +258,18 @@ mod tests {
         );
         assert_eq!(standing("mkdir(dir) exist/ok", Way::Preopen), None);
         assert_eq!(standing("mkdir(dir) exist/noent", Way::Fs), None);
+        Ok(())
     }
 
     #[test]
-    fn what_is_not_met_is_stale_and_pruned() {
-        let mut list = List::parse(TEXT).unwrap();
+    fn what_is_not_met_is_stale_and_pruned() -> anyhow::Result<()> {
+        let mut list = List::parse(TEXT)?;
         assert!(list.meet("mkdir(dir) exist/ok", Way::Fs).is_some());
         assert_eq!(list.stale(true).len(), 5);
         assert_eq!(
             list.pruned(true),
             "# head\n\nopen: a fault\n  mkdir(*) exist/ok @ fs\n  race(*).grown @ rare\n"
         );
+        Ok(())
     }
 }

@@ -4,9 +4,10 @@
 //! changes by the host in between. It runs twice, each time in a fresh directory: with Linux system calls, whose
 //! errors get WASI's names ([`native`]), and as WASI preview 1 calls of a module in a process of its own
 //! ([`guest`]), with enforcement. Compared are the result of each call and what it returned: data, positions, types,
-//! sizes, link counts, times, listings, and which file on the disk a device and inode stand for. At the end the
-//! directories are compared. Where the sides have gone apart, the rest of a case is not compared, and counted as such. A
-//! call that does not return in time, or ends the process, is a difference.
+//! sizes, link counts, times, listings, and which file on the disk a device and inode stand for. After each call the
+//! directories are compared, and what differs is attributed to that call. Where the sides have gone apart, the rest of a
+//! case is not compared, and counted as such. A call that does not return in time, or ends the process, is a
+//! difference.
 //!
 //! Each case runs through four ways in ([`way`]): the fork's `preopen`, upstream's `.fs(…)` with a preopen by alias,
 //! a runner's mounts, and a runner's mapped directories.
@@ -20,6 +21,7 @@
 //! cargo run --release -p wasix-landlock-differential -- cases [--write | --prune] [NAME…]
 //! cargo run --release -p wasix-landlock-differential -- fuzz SECONDS [SEED]
 //! cargo run --release -p wasix-landlock-differential -- seed SEED [WAY]
+//! cargo run --release -p wasix-landlock-differential -- seeds FIRST COUNT
 //! ```
 //!
 //! - `cases` runs the kept cases (`cases/`), those whose name contains one of the words, and prints the table;
@@ -27,7 +29,7 @@
 //!   difference is printed with both sides.
 //! - `fuzz` runs the kept cases, and then generated ones. Each new difference is printed with its seed and a sequence
 //!   that was made as short as possible: to keep it, append that to `cases/found.txt`.
-//! - `seed` runs one generated sequence again and prints both sides.
+//! - `seed` runs one generated sequence again and prints both sides; `seeds` runs so many, as the test does.
 //!
 //! Cases that mount file systems (another device, a full one, a read-only one) need root, which gets a mount
 //! namespace of its own; else they are skipped, with the reason.
@@ -45,6 +47,7 @@ pub mod host;
 pub mod known;
 pub mod native;
 pub mod outcome;
+pub mod sides;
 pub mod situation;
 pub mod suite;
 pub mod table;

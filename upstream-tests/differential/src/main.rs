@@ -11,10 +11,11 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use wasix_landlock_differential::compare::{Comparison, compare};
+use wasix_landlock_differential::compare::Comparison;
 use wasix_landlock_differential::fuzz::{Found, Outcomes, fuzz, shrink, way_of};
 use wasix_landlock_differential::generate::generate;
 use wasix_landlock_differential::known::{List, Standing};
+use wasix_landlock_differential::sides::compare;
 use wasix_landlock_differential::suite::{folder, in_parallel, kept, run};
 use wasix_landlock_differential::table::{reasons, table};
 use wasix_landlock_differential::way::Way;
@@ -47,9 +48,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: &[&str]) -> anyhow::Result<()> {
     let mounts = std::env::var_os(MOUNTS_VARIABLE).is_some();
-    let path = folder("known-differences.txt");
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let mut list = List::parse(&text)?;
+    let mut list = List::parse(include_str!("../known-differences.txt"))?;
     let program = std::env::current_exe()?;
     match *arguments {
         ["cases", ref rest @ ..] => cases(rest, &program, mounts, &mut list),

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context;
 
 use crate::case::Case;
-use crate::compare::{Comparison, compare};
+use crate::compare::Comparison;
+use crate::sides::compare;
 use crate::way::Way;
 
 /// The kept cases.
