@@ -8,11 +8,18 @@
 //! ```
 //!
 //! `known` is a difference with a reason, `open` a fault that is to be fixed. Below stand the keys, in which `*` stands
-//! for anything: `CALL(SITUATION) NATIVE/MODULE` where the results differ, `CALL(SITUATION).FIELD` where both
-//! succeeded and returned something else, `CALL(SITUATION).disk.FIELD` where the directories differ after the call. Behind `@` are the ways in
-//! that have the difference, all of them by default; `privileged`, where only cases with mounts show it; and
-//! `rare`, where a run may not show it. Each other key has to occur in the kept cases, through each of its ways in:
-//! if it doesn't, it is to be removed, which `cases --prune` does.
+//! for anything:
+//!
+//! | | |
+//! |---|---|
+//! | `CALL(SITUATION) NATIVE/MODULE` | the results differ |
+//! | `CALL(SITUATION).FIELD` | both succeeded and returned something else |
+//! | `CALL(SITUATION).disk.FIELD` | the directories differ after the call |
+//!
+//! [`crate::situation`] has the situations. Behind `@` are the ways in that have the difference, all of them by default;
+//! `privileged`, where only root sees it, by mounting; `unprivileged`, where root doesn't; and `rare`, where a run may
+//! not show it. Each other key has to occur in the kept cases, through each of its ways in. One that doesn't is to be
+//! removed, which `cases --prune` does.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,6 +43,7 @@ struct Pattern {
     text: String,
     ways: Vec<Way>,
     privileged: bool,
+    unprivileged: bool,
     rare: bool,
 }
 
@@ -134,7 +142,11 @@ impl List {
     }
 
     fn is_stale(&self, at: (usize, usize), pattern: &Pattern, way: Way, privileged: bool) -> bool {
-        let needed = !pattern.rare && (privileged || !pattern.privileged);
+        let unseen = match privileged {
+            true => pattern.unprivileged,
+            false => pattern.privileged,
+        };
+        let needed = !pattern.rare && !unseen;
         needed && !self.met.contains_key(&(at.0, at.1, way))
     }
 
@@ -185,11 +197,13 @@ impl Pattern {
             text: text.to_owned(),
             ways: Vec::new(),
             privileged: false,
+            unprivileged: false,
             rare: false,
         };
         for word in words.split_whitespace() {
             match word {
                 "privileged" => pattern.privileged = true,
+                "unprivileged" => pattern.unprivileged = true,
                 "rare" => pattern.rare = true,
                 way => pattern.ways.push(Way::parse(way)?),
             }
@@ -207,6 +221,7 @@ impl Pattern {
             words.extend(self.ways.iter().map(|way| way.name()));
         }
         words.extend(self.privileged.then_some("privileged"));
+        words.extend(self.unprivileged.then_some("unprivileged"));
         words.extend(self.rare.then_some("rare"));
         if words.is_empty() {
             return format!("  {}\n", self.text);

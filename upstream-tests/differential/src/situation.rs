@@ -127,6 +127,7 @@ fn object(at: BorrowedFd<'_>, path: &str) -> String {
         }
         Err(Refusal::Kernel(Errno::NOTDIR)) => "below-file",
         Err(Refusal::Kernel(Errno::LOOP)) => "loop",
+        Err(Refusal::Kernel(Errno::ACCESS)) => "denied",
         Err(Refusal::Kernel(Errno::NAMETOOLONG)) => "long",
         Err(_) => "other",
     };
