@@ -47,12 +47,12 @@ const FASTER: [(&str, &str, &str); 13] = [
     ),
     (
         VIRTUAL_FS,
-        "say where the host makes, removes and renames",
+        "say which host directory is behind a path",
         CALLED,
     ),
     (
         WASIX,
-        "remove, rename and make on the host without looking first",
+        "ask the kernel first, where a file is the host's",
         "",
     ),
     (

@@ -12,6 +12,8 @@
 mod confined;
 #[cfg(any(not(target_os = "linux"), feature = "landlock-kernel-alone"))]
 mod plain;
+#[cfg(target_os = "linux")]
+pub(crate) mod resolve;
 
 #[cfg(all(target_os = "linux", not(feature = "landlock-kernel-alone")))]
 pub(crate) use confined::Beneath;

@@ -64,6 +64,15 @@ impl FileSystem for HostFile {
         vec![HostBacking::root(&self.host, self.access).served_by(&self.handle)]
     }
 
+    #[cfg(target_os = "linux")]
+    fn host_place(&self, path: &Path) -> Option<crate::host_directory::HostPlace> {
+        use crate::host_directory::{HostDirectory, HostPlace};
+        is_root(path).then(|| HostPlace {
+            directory: HostDirectory::single_file(&self.host, self.access),
+            path: PathBuf::new(),
+        })
+    }
+
     fn readlink(&self, _path: &Path) -> Result<PathBuf> {
         Err(FsError::InvalidInput)
     }

@@ -8,6 +8,8 @@
 #[cfg(feature = "host-fs")]
 mod beneath;
 pub mod host_backing;
+#[cfg(all(target_os = "linux", feature = "host-fs"))]
+pub mod host_directory;
 #[cfg(feature = "host-fs")]
 mod host_handle;
 #[cfg(all(

@@ -100,6 +100,15 @@ impl FileSystem for Limited {
             .collect()
     }
 
+    #[cfg(all(target_os = "linux", feature = "host-fs"))]
+    fn host_place(&self, path: &Path) -> Option<crate::host_directory::HostPlace> {
+        let place = self.inner.host_place(&self.inside(path))?;
+        Some(crate::host_directory::HostPlace {
+            directory: place.directory.limited_to(self.access),
+            ..place
+        })
+    }
+
     fn narrowed_to(
         &self,
         path: &Path,
@@ -127,11 +136,6 @@ impl FileSystem for Limited {
             }
         }
         Ok(found)
-    }
-
-    fn is_host_path(&self, path: &Path) -> bool {
-        may(self.access.write && self.access.create).is_ok()
-            && self.inner.is_host_path(&self.inside(path))
     }
 
     fn list_dir(&self, path: &Path) -> Result<Vec<(OsString, FileType)>> {

@@ -24,4 +24,10 @@ pub trait PositionalFile {
     /// # Errors
     /// What the host says.
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes the buffer at the end, where the host itself finds that, and returns where it was written and how many
+    /// bytes; nothing if the file isn't open for that.
+    fn append(&self, _buffer: &[u8]) -> Option<io::Result<(u64, usize)>> {
+        None
+    }
 }

@@ -9,10 +9,15 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod early_wasi;
+mod host_errno;
+#[cfg(all(target_os = "linux", feature = "host-fs"))]
+mod host_files;
+#[cfg(not(all(target_os = "linux", feature = "host-fs")))]
+#[path = "no_host_files.rs"]
+mod host_files;
 pub mod landlock;
 mod listing;
 mod positional_io;
 pub mod profile;
-mod unseen;
 
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));

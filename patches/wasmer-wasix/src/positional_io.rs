@@ -45,6 +45,9 @@ pub(crate) fn read<M: MemorySize>(
     iovs: WasmPtr<__wasi_iovec_t<M>, M>,
     iovs_len: M::Offset,
 ) -> Option<Result<usize, Errno>> {
+    if matches!(at, At::Offset(_)) && crate::host_files::has_no_offset(file) {
+        return Some(Err(Errno::Spipe));
+    }
     locked(file, at, |file, offset| {
         let iovs = iovs.slice(memory, iovs_len).map_err(mem_error_to_wasi)?;
         let iovs = iovs.access().map_err(mem_error_to_wasi)?;
@@ -75,6 +78,14 @@ pub(crate) fn write<M: MemorySize>(
     memory: &MemoryView<'_>,
     data: &FdWriteSource<'_, M>,
 ) -> Option<Result<(u64, usize), Errno>> {
+    if matches!(at, At::Offset(_)) && crate::host_files::has_no_offset(file) {
+        return Some(Err(Errno::Spipe));
+    }
+    if let At::End(cursor) = at
+        && let Some(appended) = append(file, cursor, memory, data)
+    {
+        return Some(appended);
+    }
     locked(file, at, |file, offset| match data {
         FdWriteSource::Iovs { iovs, iovs_len } => {
             let iovs: WasmPtr<__wasi_ciovec_t<M>, M> = *iovs;
@@ -108,6 +119,32 @@ pub(crate) fn write<M: MemorySize>(
             Ok(total)
         }
     })
+}
+
+/// Appends the module's vectors by one call, where the host itself finds the end: nothing that somebody else appends
+/// comes between. `None` if the file isn't open for that.
+fn append<M: MemorySize>(
+    file: &VirtualFileLock,
+    cursor: Option<&AtomicU64>,
+    memory: &MemoryView<'_>,
+    data: &FdWriteSource<'_, M>,
+) -> Option<Result<(u64, usize), Errno>> {
+    let file = file.write().ok()?;
+    let positional = file.positional()?;
+    let data = match data.coalesce(memory, usize::MAX) {
+        Ok(data) => data,
+        Err(errno) => return Some(Err(errno)),
+    };
+    let done = loop {
+        match positional.append(&data)? {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => break done.map_err(map_io_err),
+        }
+    };
+    if let (Some(cursor), Ok((begun, written))) = (cursor, &done) {
+        cursor.store(begun + *written as u64, Ordering::Release);
+    }
+    Some(done)
 }
 
 /// Does `transfer` while nothing else moves the offset that it takes, and moves that by what it returns.

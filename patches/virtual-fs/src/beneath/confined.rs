@@ -9,16 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, ResolveFlags, StatxFlags,
+    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, StatxFlags,
     StatxTimestamp, Timespec, Timestamps,
 };
 use rustix::io::Errno;
 
+use super::resolve;
 use crate::{FileType, Metadata, OpenOptionsConfig, plain_path};
-
-/// How often a resolution is tried again that something else renamed at the same time has disturbed: the
-/// kernel then can't say whether the path has left the directory.
-const TRIES: usize = 64;
 
 /// A directory of the host, and what is beneath it.
 #[derive(Debug, Clone)]
@@ -28,7 +25,7 @@ pub(crate) struct Beneath(Arc<Inner>);
 struct Inner {
     root: PathBuf,
     directory: OwnedFd,
-    resolve: ResolveFlags,
+    confined: bool,
 }
 
 /// The directory that a path is in.
@@ -52,16 +49,12 @@ impl Beneath {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
         // Nothing lies outside of the host's root, and links that begin there are all fine.
-        let resolve = if root == Path::new("/") {
-            ResolveFlags::empty()
-        } else {
-            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS
-        };
+        let confined = root != Path::new("/");
         let root = root.to_owned();
         Ok(Self(Arc::new(Inner {
             root,
             directory,
-            resolve,
+            confined,
         })))
     }
 
@@ -82,17 +75,12 @@ impl Beneath {
 
     fn open_at(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let path = self.inside(path)?;
-        let flags = flags | OFlags::CLOEXEC;
-        for _ in 0..TRIES {
-            let opened = rustix::fs::openat2(&self.0.directory, path, flags, mode, self.0.resolve);
-            match opened {
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                // It would have led out.
-                Err(Errno::XDEV) => return Err(io::ErrorKind::PermissionDenied.into()),
-                opened => return Ok(opened?),
-            }
+        let root = self.0.directory.as_fd();
+        match resolve::open(root, path, flags, mode, self.0.confined) {
+            // It would have led out, or something was renamed all the time.
+            Err(Errno::XDEV | Errno::AGAIN) => Err(io::ErrorKind::PermissionDenied.into()),
+            opened => Ok(opened?),
         }
-        Err(io::ErrorKind::PermissionDenied.into())
     }
 
     /// The directory that `path` is in, and its name there. The root is not looked at from outside.

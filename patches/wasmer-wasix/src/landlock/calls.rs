@@ -282,6 +282,34 @@ impl WasiFsRoot {
     }
 }
 
+impl WasiFsRoot {
+    /// Notes a call that the host refuses, on what a path names from a descriptor.
+    #[cold]
+    pub(crate) fn note_refused(&self, operation: Operation, base: &Fd, path: &Path) {
+        if let Some(base) = path_of(base) {
+            let guest = absolute_path(&base, path);
+            self.refused(Refusal::of(operation, guest));
+        }
+    }
+
+    /// Notes for whoever learns that a directory was listed.
+    pub(crate) fn note_listed(&self, directory: &Fd) {
+        if self.denials.learning.get().is_some()
+            && let Some(guest) = path_of(directory)
+        {
+            let _ = self.noting(Operation::List, &guest, Ok(()));
+        }
+    }
+}
+
+impl crate::fs::WasiFs {
+    /// The path inside that a path from a descriptor is.
+    pub(crate) fn guest_path(&self, base: &Fd, path: &str) -> PathBuf {
+        let base = path_of(base).unwrap_or_else(|| PathBuf::from("/"));
+        absolute_path(&base, path)
+    }
+}
+
 /// Opens as the root does, and notes what is refused.
 impl FileOpener for WasiFsRoot {
     fn open(

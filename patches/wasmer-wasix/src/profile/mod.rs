@@ -69,5 +69,5 @@ pub use streams::{Captured, Stream, Streams};
 
 pub(crate) use apply::Applied;
 pub(crate) use meter::Meter;
-pub(crate) use running::{before_write, begin, share};
+pub(crate) use running::{Write, before_write, begin, share};
 pub(crate) use withhold::{check, withhold};

@@ -8,11 +8,11 @@ use wasmer::{
 use super::compiled;
 use super::meter::Meter;
 use super::withhold;
-use crate::fs::WasiFs;
+use crate::fs::{Fd as OpenFd, Kind, WasiFs};
 use crate::os::task::thread::WasiThreadId;
 use crate::state::context_switching::ContextSwitchingEnvironment;
 use crate::syscalls::{FdWriteSource, mem_error_to_wasi};
-use crate::types::wasi::{Errno, Fd};
+use crate::types::wasi::{Errno, Fd, Fdflags};
 use crate::{WasiEnv, WasiError, WasiFunctionEnv};
 
 use std::sync::Arc;
@@ -122,14 +122,39 @@ pub(crate) fn share(env: &mut FunctionEnvMut<'_, WasiEnv>, thread: WasiThreadId)
     compiled::share_instructions(env, &instance, &meter, thread);
 }
 
+/// Where is written.
+pub(crate) struct Write<'f> {
+    pub(crate) kind: &'f Kind,
+    pub(crate) entry: &'f OpenFd,
+    pub(crate) offset: u64,
+}
+
+impl Write<'_> {
+    /// How many bytes behind the end of the file it begins: a file in memory has them all.
+    fn gap(&self) -> u64 {
+        let appends = self.entry.inner.flags.contains(Fdflags::APPEND);
+        match self.kind {
+            Kind::File {
+                handle: Some(handle),
+                ..
+            } if !self.entry.is_stdio && !appends => {
+                let size = handle.read().map_or(0, |file| file.size());
+                self.offset.saturating_sub(size)
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// Before data is written to a file or a stream.
 #[allow(clippy::result_large_err, reason = "the error is upstream's")]
 pub(crate) fn before_write<M: MemorySize>(
     meter: &Meter,
     data: &FdWriteSource<'_, M>,
     memory: &MemoryView<'_>,
-    is_stream: bool,
+    at: Write<'_>,
 ) -> Result<Result<(), Errno>, WasiError> {
+    let is_stream = at.entry.is_stdio;
     if !meter.counts_writes(is_stream) {
         return Ok(Ok(()));
     }
@@ -145,7 +170,7 @@ pub(crate) fn before_write<M: MemorySize>(
             .map_err(mem_error_to_wasi),
     };
     match length {
-        Ok(length) => match meter.write(length, is_stream) {
+        Ok(length) => match meter.write(length.saturating_add(at.gap()), is_stream) {
             Ok(()) => Ok(Ok(())),
             Err(limit) => Err(WasiError::Exit(limit.exit_code())),
         },

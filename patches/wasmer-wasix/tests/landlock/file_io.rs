@@ -180,14 +180,19 @@ for_both_users! {
 }
 
 for_both_users! {
-    fn a_fifo_is_opened_without_waiting_and_is_not_read_at_an_offset() {
+    fn a_fifo_is_opened_without_waiting_and_read_when_somebody_writes() {
         let tree = Tree::new();
         assert_eq!(ask::make_fifo(tree.granted().join("fifo")), Ok(()));
         let (mut guest, directory) = enter_tree(&tree, true);
-        // Nobody writes: an open that waited would not come back.
+        // Nobody writes: an open that waited would not come back, and other calls go on meanwhile.
         let fd = guest.open(directory, "fifo", READ).unwrap();
-        assert_eq!(guest.read_some(fd, None, 1), Err(Errno::Io));
-        assert_eq!(guest.read_some(fd, Some(0), 1), Err(Errno::Io));
+        assert_eq!(guest.read(directory, "file").unwrap(), b"content");
+        assert_eq!(guest.read_some(fd, Some(0), 1), Err(Errno::Spipe));
+        let other = guest.open(directory, "fifo", WRITE).unwrap();
+        assert_eq!(guest.write_some(other, None, b"text"), Ok(4));
+        assert_eq!(guest.read_some(fd, None, 9).unwrap(), b"text");
+        guest.close(other);
+        assert_eq!(guest.read_some(fd, None, 9).unwrap(), b"");
     }
 }
 

@@ -3,10 +3,21 @@
 use wasmer::Value;
 use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 
-use super::guest::{BUFFER, Guest, Outcome, RESULT, VECTOR, address, length, result};
+use super::guest::{BUFFER, FIRST_PATH, Guest, Outcome, RESULT, VECTOR, address, length, result};
 
 /// Where the guest's listings go, behind what else it reads.
 const LISTING: u64 = 32768;
+
+/// The metadata of a file, as WASI has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    pub device: u64,
+    pub inode: u64,
+    pub kind: u8,
+    pub links: u64,
+    pub size: u64,
+    pub modified: u64,
+}
 
 impl Guest {
     /// Opens a file that is there with these rights.
@@ -93,6 +104,89 @@ impl Guest {
         let arguments = [fd.into(), Value::I64(offset), whence.into(), result()];
         self.call("fd_seek", &arguments)?;
         Ok(u64::from_le_bytes(self.get(RESULT)))
+    }
+
+    /// What `fd_filestat_get` says.
+    #[track_caller]
+    pub fn stat_fd(&mut self, fd: i32) -> Outcome<Stat> {
+        self.call("fd_filestat_get", &[fd.into(), result()])?;
+        Ok(self.told())
+    }
+
+    /// What `path_filestat_get` says, of a link itself unless it is followed.
+    #[track_caller]
+    pub fn stat_path(&mut self, directory: i32, path: &str, follow: bool) -> Outcome<Stat> {
+        let [path, path_length] = self.path(FIRST_PATH, path);
+        let follow = i32::from(follow).into();
+        let arguments = [directory.into(), follow, path, path_length, result()];
+        self.call("path_filestat_get", &arguments)?;
+        Ok(self.told())
+    }
+
+    fn told(&self) -> Stat {
+        let number = |index: u64| u64::from_le_bytes(self.get(RESULT + 8 * index));
+        Stat {
+            device: number(0),
+            inode: number(1),
+            kind: self.get::<1>(RESULT + 16)[0],
+            links: number(3),
+            size: number(4),
+            modified: number(6),
+        }
+    }
+
+    /// Sets the times of a path.
+    #[track_caller]
+    pub fn set_times(&mut self, directory: i32, path: &str, time: u64, flags: i32) -> Outcome {
+        let [path, path_length] = self.path(FIRST_PATH, path);
+        let time = Value::I64(time.cast_signed());
+        let arguments = [
+            directory.into(),
+            1.into(),
+            path,
+            path_length,
+            time.clone(),
+            time,
+            flags.into(),
+        ];
+        self.call("path_filestat_set_times", &arguments)
+    }
+
+    /// The kind of file behind a descriptor, as its number in WASI.
+    #[track_caller]
+    pub fn kind_of_fd(&mut self, fd: i32) -> u8 {
+        self.call("fd_fdstat_get", &[fd.into(), result()]).unwrap();
+        self.get::<1>(RESULT)[0]
+    }
+
+    /// Polls a clock only, and returns the number of events.
+    #[track_caller]
+    pub fn poll_clock(&mut self, nanoseconds: u64) -> Outcome<u32> {
+        let mut subscription = [0_u8; 48];
+        // The monotonic clock, and how long from now on.
+        subscription[16] = 1;
+        subscription[24..32].copy_from_slice(&nanoseconds.to_le_bytes());
+        let subscription = self.put(BUFFER, &subscription);
+        let arguments = [subscription, address(BUFFER + 64), 1.into(), result()];
+        self.call("poll_oneoff", &arguments)?;
+        Ok(self.number())
+    }
+
+    /// Where a link leads.
+    #[track_caller]
+    pub fn read_link(&mut self, directory: i32, path: &str) -> Outcome<Vec<u8>> {
+        let [path, path_length] = self.path(FIRST_PATH, path);
+        let arguments = [
+            directory.into(),
+            path,
+            path_length,
+            address(BUFFER),
+            length(4096),
+            result(),
+        ];
+        self.call("path_readlink", &arguments)?;
+        let used = self.number() as usize;
+        Ok(self.get::<4096>(BUFFER)[..used].to_vec())
     }
 
     /// A piece of a listing, of so many bytes, from the cookie on: the names that are whole, each with the cookie

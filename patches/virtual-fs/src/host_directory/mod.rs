@@ -1,0 +1,219 @@
+//! A host directory as the kernel has it: each call is one system call beneath the directory's descriptor.
+//!
+//! A path behind a mount is not looked up, remembered or opened by name a second time. The virtual tree only says
+//! which mount a path is in ([`FileSystem::host_place`](crate::FileSystem::host_place)); the rest is the kernel's: it
+//! resolves the path beneath the directory and answers with its own errors. What a mount allows is checked here, at
+//! the one place where all calls pass.
+#![deny(missing_docs, unsafe_code)]
+#![warn(clippy::all)]
+
+mod access;
+mod descriptor;
+mod entries;
+mod node;
+mod open;
+mod stat;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::beneath::resolve;
+use crate::host_backing::HostAccess;
+use descriptor::Base;
+
+pub use entries::HostEntry;
+pub use node::HostNode;
+pub use open::HostOpen;
+pub use stat::{HostStat, HostTime};
+
+/// A place on the host: a directory, and a path beneath it that the kernel has yet to resolve.
+#[derive(Debug, Clone)]
+pub struct HostPlace {
+    /// The directory.
+    pub directory: HostDirectory,
+    /// The path from there; empty for the directory itself.
+    pub path: PathBuf,
+}
+
+/// An open directory of the host with what may be done to it, or a single host file.
+#[derive(Debug, Clone)]
+pub struct HostDirectory {
+    base: Arc<Base>,
+    access: HostAccess,
+    /// The directory that this one was opened in, and the path there.
+    above: Option<Arc<HostPlace>>,
+}
+
+impl HostDirectory {
+    /// The same directory, of which only what `access` allows is ever used.
+    #[must_use]
+    pub fn limited_to(self, access: HostAccess) -> Self {
+        Self {
+            access: self.access.intersection(access),
+            ..self
+        }
+    }
+
+    /// Where this directory was opened, if that was beneath another one, and if it is still there.
+    #[must_use]
+    pub fn opened_in(&self) -> Option<HostPlace> {
+        let above = self.above.as_deref()?;
+        let there = above.directory.stat(&above.path, true).ok()?;
+        let here = self.stat(Path::new(""), true).ok()?;
+        (there.is_same_file(&here)).then(|| above.clone())
+    }
+
+    /// The metadata of what `path` names, or of the link itself.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn stat(&self, path: &Path, follow: bool) -> io::Result<HostStat> {
+        self.base.stat(path, follow)
+    }
+
+    /// Sets the times of what `path` names, or of the link itself.
+    ///
+    /// # Errors
+    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    pub fn set_times(&self, path: &Path, follow: bool, times: [HostTime; 2]) -> io::Result<()> {
+        self.may(self.access.write)?;
+        let file = self.base.open(path, path_flags(follow), Mode::empty())?;
+        stat::set_times(&file, times, AtFlags::EMPTY_PATH)
+    }
+
+    /// Where a link leads.
+    ///
+    /// # Errors
+    /// What the kernel says; `EINVAL` if it isn't a link.
+    pub fn read_link(&self, path: &Path) -> io::Result<OsString> {
+        let link = self.base.open(path, path_flags(false), Mode::empty())?;
+        let target = rustix::fs::readlinkat(&link, "", Vec::new());
+        // The kernel's answer about a descriptor that is no link is that there is no such name.
+        let target = target.map_err(|error| match error {
+            Errno::NOENT => Errno::INVAL,
+            other => other,
+        })?;
+        Ok(OsString::from_vec(target.into_bytes()))
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    pub fn make_directory(&self, path: &Path) -> io::Result<()> {
+        self.change(path, self.access.create, |parent, name| {
+            rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o777))
+        })
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    pub fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.change(path, self.access.write, |parent, name| {
+            rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+        })
+    }
+
+    /// Removes a name of a file.
+    ///
+    /// # Errors
+    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    pub fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.change(path, self.access.write, |parent, name| {
+            rustix::fs::unlinkat(parent, name, AtFlags::empty())
+        })
+    }
+
+    /// Makes a symbolic link with this target, as it is.
+    ///
+    /// # Errors
+    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    pub fn make_symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        self.change(path, self.access.create, |parent, name| {
+            rustix::fs::symlinkat(target, parent, name)
+        })
+    }
+
+    fn may(&self, allowed: bool) -> io::Result<()> {
+        access::may(allowed)
+    }
+
+    fn change(
+        &self,
+        path: &Path,
+        allowed: bool,
+        change: impl Fn(std::os::fd::BorrowedFd<'_>, &std::ffi::OsStr) -> Result<(), Errno>,
+    ) -> io::Result<()> {
+        self.may(allowed)?;
+        let (parent, name) = self.base.parent(path)?;
+        Ok(change(parent.as_fd(), name)?)
+    }
+}
+
+impl HostPlace {
+    /// Renames what is here to `target`, over what is there.
+    ///
+    /// # Errors
+    /// What the kernel says; `EXDEV` if the two are on different devices; `EACCES` if a mount doesn't allow it.
+    pub fn rename(&self, target: &Self) -> io::Result<()> {
+        for directory in [&self.directory, &target.directory] {
+            directory.may(directory.access.write && directory.access.create)?;
+        }
+        let (from, old) = self.directory.base.parent(&self.path)?;
+        let (to, new) = target.directory.base.parent(&target.path)?;
+        Ok(rustix::fs::renameat(from.as_fd(), old, to.as_fd(), new)?)
+    }
+
+    /// Makes `target` another name of the file that is here.
+    ///
+    /// # Errors
+    /// What the kernel says; `EACCES` if a mount doesn't allow it, or if the file could be used in more ways by its
+    /// new name.
+    pub fn link(&self, follow: bool, target: &Self) -> io::Result<()> {
+        let (old, new) = (self.directory.access, target.directory.access);
+        target.directory.may(new.create)?;
+        target
+            .directory
+            .may((old.read || !new.read) && (old.write || !new.write))?;
+        let (to, new) = target.directory.base.parent(&target.path)?;
+        if follow || resolve::ends_with_slash(&self.path) {
+            let file = self
+                .directory
+                .base
+                .open(&self.path, path_flags(true), Mode::empty())?;
+            let file = descriptor::proc_path(&file);
+            let follow = AtFlags::SYMLINK_FOLLOW;
+            return Ok(rustix::fs::linkat(
+                rustix::fs::CWD,
+                file,
+                to.as_fd(),
+                new,
+                follow,
+            )?);
+        }
+        let (from, old) = self.directory.base.parent(&self.path)?;
+        Ok(rustix::fs::linkat(
+            from.as_fd(),
+            old,
+            to.as_fd(),
+            new,
+            AtFlags::empty(),
+        )?)
+    }
+}
+
+fn path_flags(follow: bool) -> OFlags {
+    match follow {
+        true => OFlags::PATH,
+        false => OFlags::PATH | OFlags::NOFOLLOW,
+    }
+}

@@ -1,0 +1,124 @@
+//! Metadata as the host has it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{
+    AtFlags, FileType as HostType, StatxFlags, StatxTimestamp, Timespec, Timestamps,
+};
+
+use crate::FileType;
+
+/// The metadata of a file on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostStat {
+    /// The device.
+    pub device: u64,
+    /// The inode's number there.
+    pub inode: u64,
+    /// How many names the file has.
+    pub links: u64,
+    /// The kind of file.
+    pub file_type: FileType,
+    /// The size in bytes.
+    pub size: u64,
+    /// The last access, in nanoseconds since 1970.
+    pub accessed: u64,
+    /// The last change of the contents.
+    pub modified: u64,
+    /// The last change of the contents or the metadata.
+    pub changed: u64,
+}
+
+impl HostStat {
+    /// Whether both are the same file.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// A time to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostTime {
+    /// It stays as it is.
+    Keep,
+    /// The host's own time.
+    Now,
+    /// Nanoseconds since 1970.
+    At(u64),
+}
+
+impl From<HostTime> for Timespec {
+    fn from(time: HostTime) -> Self {
+        let (seconds, nanoseconds) = match time {
+            HostTime::Keep => (0, rustix::fs::UTIME_OMIT),
+            HostTime::Now => (0, rustix::fs::UTIME_NOW),
+            HostTime::At(time) => (
+                (time / 1_000_000_000) as i64,
+                (time % 1_000_000_000) as _,
+            ),
+        };
+        Self {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds,
+        }
+    }
+}
+
+/// Sets the times of a descriptor: of an open file, or, by `EMPTY_PATH`, of what it is a path to.
+pub(super) fn set_times(
+    file: impl AsFd,
+    [accessed, modified]: [HostTime; 2],
+    flags: AtFlags,
+) -> io::Result<()> {
+    let times = Timestamps {
+        last_access: accessed.into(),
+        last_modification: modified.into(),
+    };
+    Ok(match flags.contains(AtFlags::EMPTY_PATH) {
+        true => rustix::fs::utimensat(file, "", &times, flags),
+        false => rustix::fs::futimens(file, &times),
+    }?)
+}
+
+pub(super) fn of_open(file: BorrowedFd<'_>) -> io::Result<HostStat> {
+    of(file, "", AtFlags::EMPTY_PATH)
+}
+
+pub(super) fn of(
+    directory: BorrowedFd<'_>,
+    path: impl rustix::path::Arg,
+    flags: AtFlags,
+) -> io::Result<HostStat> {
+    let told = rustix::fs::statx(directory, path, flags, StatxFlags::BASIC_STATS)?;
+    // A time before 1970 can't be told.
+    let nanoseconds = |time: StatxTimestamp| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(u64::from(time.tv_nsec))
+    };
+    Ok(HostStat {
+        device: rustix::fs::makedev(told.stx_dev_major, told.stx_dev_minor),
+        inode: told.stx_ino,
+        links: told.stx_nlink.into(),
+        file_type: kind_of(HostType::from_raw_mode(told.stx_mode.into())),
+        size: told.stx_size,
+        accessed: nanoseconds(told.stx_atime),
+        modified: nanoseconds(told.stx_mtime),
+        changed: nanoseconds(told.stx_ctime),
+    })
+}
+
+pub(crate) fn kind_of(host: HostType) -> FileType {
+    FileType {
+        dir: host == HostType::Directory,
+        file: host == HostType::RegularFile,
+        symlink: host == HostType::Symlink,
+        char_device: host == HostType::CharacterDevice,
+        block_device: host == HostType::BlockDevice,
+        socket: host == HostType::Socket,
+        fifo: host == HostType::Fifo,
+    }
+}

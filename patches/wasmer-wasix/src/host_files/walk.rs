@@ -1,0 +1,244 @@
+//! Which host directory a path is in, and what is left of the path from there.
+
+use std::path::{Path, PathBuf};
+
+use virtual_fs::host_directory::HostPlace;
+use wasmer_wasix_types::wasi::Errno;
+
+use super::{OnHost, with_node};
+use crate::fs::{Fd, InodeGuard, Kind, MAX_SYMLINKS, WasiFs, WasiInodes};
+
+/// Where a path goes on.
+enum Step<'p> {
+    /// On the host.
+    Host(HostPlace),
+    /// Above the directory, with what is left of the path.
+    Above(&'p str),
+}
+
+impl WasiFs {
+    /// The place on the host that `path` names, seen from a descriptor. `follow` says whether a link at its end counts.
+    pub(super) fn host_place(
+        &self,
+        inodes: &WasiInodes,
+        base: &Fd,
+        path: &str,
+        follow: bool,
+    ) -> OnHost<HostPlace> {
+        if path.is_empty() || path.contains('\0') || cfg!(feature = "landlock-kernel-alone") {
+            return None;
+        }
+        if !path.starts_with('/') {
+            let directory = with_node(base, |node| node.as_directory().cloned());
+            match directory {
+                Some(Some(directory)) => {
+                    let path = PathBuf::from(path);
+                    return Some(self.from_descriptor(HostPlace { directory, path }));
+                }
+                Some(None) => return Some(Err(Errno::Notdir)),
+                None => {}
+            }
+        }
+        let mut links = 0;
+        self.walk(inodes, base.inode.clone(), path, follow, &mut links)
+    }
+
+    /// A path from an open directory of the host. A module that has the virtual root may go above it, as far as to
+    /// where that was opened in.
+    fn from_descriptor(&self, place: HostPlace) -> Result<HostPlace, Errno> {
+        let leads_out = |path: &Path| path.to_str().is_some_and(|path| leaves(path).is_some());
+        if !leads_out(&place.path) {
+            return Ok(place);
+        }
+        if self.is_confined() {
+            return Err(Errno::Notcapable);
+        }
+        let above = place.directory.opened_in().ok_or(Errno::Notcapable)?;
+        let path = above.path.join(&place.path);
+        match leads_out(&path) {
+            true => Err(Errno::Notcapable),
+            false => Ok(HostPlace { path, ..above }),
+        }
+    }
+
+    fn walk(
+        &self,
+        inodes: &WasiInodes,
+        mut at: InodeGuard,
+        path: &str,
+        follow: bool,
+        links: &mut u32,
+    ) -> OnHost<HostPlace> {
+        let mut rest = path;
+        if path.starts_with('/') {
+            if self.is_confined() {
+                return None;
+            }
+            rest = path.trim_start_matches('/');
+            at = self.root_inode.clone();
+            let whole = match &*at.kind.read().ok()? {
+                Kind::Root { entries } if rest.is_empty() => entries.get("/").cloned(),
+                _ => None,
+            };
+            at = whole.unwrap_or(at);
+        }
+        let begun_at = at.ino();
+        loop {
+            match self.enter(&at, rest) {
+                Some(Ok(Step::Host(place))) => return Some(Ok(place)),
+                Some(Ok(Step::Above(left))) => {
+                    at = parent_of(&at)?;
+                    rest = left;
+                    continue;
+                }
+                Some(Err(errno)) => return Some(Err(errno)),
+                None => {}
+            }
+            if rest.is_empty() {
+                return None;
+            }
+            let (name, left) = first_name(rest);
+            if name == ".." {
+                if self.is_confined() && at.ino() == begun_at {
+                    return None;
+                }
+                at = parent_of(&at)?;
+            } else if name != "." {
+                let found = self.get_inode_at_path_inner(inodes, at.clone(), name, &mut 0, false);
+                let found = found.ok()?;
+                let is_last = left.is_empty();
+                if let Some(target) = self.target_of(&found)? {
+                    if is_last && !follow && !rest.ends_with('/') {
+                        return None;
+                    }
+                    *links += 1;
+                    if *links > MAX_SYMLINKS {
+                        return Some(Err(Errno::Loop));
+                    }
+                    let path = format!("{target}/{left}");
+                    let path = if is_last { &*target } else { &*path };
+                    return self.walk(inodes, self.root_inode.clone(), path, follow, links);
+                }
+                let file = match &*found.kind.read().ok()? {
+                    Kind::File { path, .. } if is_last => self.root_fs.root().place_in_mount(path),
+                    Kind::File { .. } => return None,
+                    _ => None,
+                };
+                if let Some(place) = file {
+                    return Some(match rest.ends_with('/') {
+                        true => Err(Errno::Notdir),
+                        false => Ok(place),
+                    });
+                }
+                at = found;
+            }
+            rest = left;
+        }
+    }
+
+    /// Goes on from a directory of the virtual tree on the host, if that is what is behind it, and nothing is mounted
+    /// where the path leads first.
+    fn enter<'p>(&self, at: &InodeGuard, rest: &'p str) -> Option<Result<Step<'p>, Errno>> {
+        let root = self.root_fs.root();
+        let (place, inside) = match &*at.kind.read().ok()? {
+            Kind::Dir { path, .. } => (root.place_in_mount(path)?, path.clone()),
+            _ => return None,
+        };
+        if root.has_mounts_below(&inside) && !rest.is_empty() {
+            let (name, _) = first_name(rest);
+            let steps_back = rest.split('/').any(|name| name == "..");
+            if name == "." || steps_back || root.leads_to_mount(&inside.join(name)) {
+                return None;
+            }
+        }
+        Some(self.inside(place, rest))
+    }
+
+    fn inside<'p>(&self, place: HostPlace, rest: &'p str) -> Result<Step<'p>, Errno> {
+        let Some((within, left)) = leaves(rest) else {
+            let path = place.path.join(rest);
+            return Ok(Step::Host(HostPlace { path, ..place }));
+        };
+        if self.is_confined() {
+            return Err(Errno::Notcapable);
+        }
+        if !within.is_empty() {
+            // There has to be what the path goes through before it comes back.
+            let stat = |path| {
+                let found = place.directory.stat(Path::new(path), true);
+                found.map_err(crate::host_errno::of_files)
+            };
+            if !stat(within)?.is_same_file(&stat("")?) {
+                return Err(Errno::Notcapable);
+            }
+        }
+        Ok(Step::Above(left))
+    }
+
+    /// Where a link of the virtual tree leads; `None` inside if it isn't a link.
+    fn target_of(&self, found: &InodeGuard) -> Option<Option<String>> {
+        let kind = found.kind.read().ok()?;
+        let Kind::Symlink {
+            symlink_kind,
+            path_to_symlink,
+            relative_path,
+        } = &*kind
+        else {
+            return Some(None);
+        };
+        let resolved =
+            self.resolve_symlink_target_path(*symlink_kind, path_to_symlink, relative_path);
+        let (_, target) = resolved.ok()?;
+        self.path_from_root(&target).ok().map(Some)
+    }
+}
+
+fn parent_of(at: &InodeGuard) -> Option<InodeGuard> {
+    match &*at.kind.read().ok()? {
+        Kind::Dir { parent, .. } => parent.upgrade(),
+        Kind::Root { .. } => Some(at.clone()),
+        _ => None,
+    }
+}
+
+/// The first name of a path, and what is left behind its slashes.
+fn first_name(path: &str) -> (&str, &str) {
+    match path.split_once('/') {
+        Some((name, left)) => (name, left.trim_start_matches('/')),
+        None => (path, ""),
+    }
+}
+
+/// Where the text of a path leaves the directory that it begins in: what is before the `..` that does it, and what is
+/// behind.
+fn leaves(path: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    let mut start = 0;
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." if depth == 0 => {
+                let left = &path[start + name.len()..];
+                return Some((&path[..start], left.trim_start_matches('/')));
+            }
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        start += name.len() + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leaves;
+
+    #[test]
+    fn a_path_leaves_where_its_text_does() {
+        assert_eq!(leaves("a/b/../c"), None);
+        assert_eq!(leaves(".."), Some(("", "")));
+        assert_eq!(leaves("../x"), Some(("", "x")));
+        assert_eq!(leaves("a/../..//x/y"), Some(("a/../", "x/y")));
+        assert_eq!(leaves("./a/..b"), None);
+    }
+}
