@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, StatxFlags,
-    StatxTimestamp, Timespec, Timestamps,
+    AtFlags, CWD, Dir, DirEntry, FileType as HostType, Mode, OFlags, StatxFlags, StatxTimestamp,
+    Timespec, Timestamps,
 };
 use rustix::io::Errno;
 

@@ -75,7 +75,9 @@ impl Rest {
         let names = bytes.split(|byte| *byte == b'/');
         let names = names.filter(|name| !name.is_empty());
         Ok(Self {
-            names: names.map(|name| OsString::from_vec(name.to_vec())).collect(),
+            names: names
+                .map(|name| OsString::from_vec(name.to_vec()))
+                .collect(),
             directory: bytes.ends_with(b"/"),
         })
     }

@@ -175,8 +175,8 @@ impl Base {
             };
             return Err(error.into());
         };
-        let (parent, name) = resolve::parent(descriptor.as_fd(), or_here(path), *confined)
-            .map_err(leads_out)?;
+        let (parent, name) =
+            resolve::parent(descriptor.as_fd(), or_here(path), *confined).map_err(leads_out)?;
         let parent = match parent {
             Some(parent) => Parent::Opened(parent),
             None => Parent::Base(descriptor.as_fd()),
@@ -186,11 +186,7 @@ impl Base {
 }
 
 /// What is directly in the directory, by one call: a name by itself leads nowhere else as long as no link is followed.
-fn stat_here(
-    directory: BorrowedFd<'_>,
-    path: &Path,
-    follow: bool,
-) -> io::Result<Option<HostStat>> {
+fn stat_here(directory: BorrowedFd<'_>, path: &Path, follow: bool) -> io::Result<Option<HostStat>> {
     if is_empty(path) {
         return stat::of_open(directory).map(Some);
     }

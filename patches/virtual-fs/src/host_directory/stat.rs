@@ -3,9 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{
-    AtFlags, FileType as HostType, StatxFlags, StatxTimestamp, Timespec, Timestamps,
-};
+use rustix::fs::{AtFlags, FileType as HostType, StatxFlags, StatxTimestamp, Timespec, Timestamps};
 
 use crate::FileType;
 
@@ -54,10 +52,7 @@ impl From<HostTime> for Timespec {
         let (seconds, nanoseconds) = match time {
             HostTime::Keep => (0, rustix::fs::UTIME_OMIT),
             HostTime::Now => (0, rustix::fs::UTIME_NOW),
-            HostTime::At(time) => (
-                (time / 1_000_000_000) as i64,
-                (time % 1_000_000_000) as _,
-            ),
+            HostTime::At(time) => ((time / 1_000_000_000) as i64, (time % 1_000_000_000) as _),
         };
         Self {
             tv_sec: seconds,

@@ -60,7 +60,11 @@ fn body(number: i32) {
         "sub/../file",
         "./sub//above/file",
     ] {
-        assert_eq!(guest.read(directory, path).as_deref(), Ok(&b"content"[..]), "{path}");
+        assert_eq!(
+            guest.read(directory, path).as_deref(),
+            Ok(&b"content"[..]),
+            "{path}"
+        );
     }
     for (path, error) in [
         ("out", Errno::Perm),
@@ -73,13 +77,23 @@ fn body(number: i32) {
     ] {
         assert_eq!(guest.can_open(directory, path, READ), Err(error), "{path}");
     }
-    assert_eq!(guest.can_open(directory, "link", CREATE_NEW), Err(Errno::Exist));
-    guest.write(directory, "dangling", CREATE, b"by a link").unwrap();
+    assert_eq!(
+        guest.can_open(directory, "link", CREATE_NEW),
+        Err(Errno::Exist)
+    );
+    guest
+        .write(directory, "dangling", CREATE, b"by a link")
+        .unwrap();
     assert_eq!(fs::read(at("made")).unwrap(), b"by a link");
     guest.create_directory(directory, "to-sub/new").unwrap();
     assert!(at("sub/new").is_dir());
-    assert_eq!(guest.create_directory(directory, "out/new"), Err(Errno::Perm));
-    guest.rename((directory, "sub/up"), (directory, "sub/new/up")).unwrap();
+    assert_eq!(
+        guest.create_directory(directory, "out/new"),
+        Err(Errno::Perm)
+    );
+    guest
+        .rename((directory, "sub/up"), (directory, "sub/new/up"))
+        .unwrap();
     guest.unlink(directory, "to-sub/new/up").unwrap();
     guest.remove_directory(directory, "sub/new").unwrap();
     assert_eq!(fs::read(tree.outside().join("file")).unwrap(), b"content");
