@@ -163,6 +163,7 @@ impl Open {
         }
         if self.write {
             rights |= Rights::FD_WRITE
+                | Rights::FD_FDSTAT_SET_FLAGS
                 | Rights::FD_DATASYNC
                 | Rights::FD_SYNC
                 | Rights::FD_ALLOCATE
