@@ -11,7 +11,7 @@ use crate::cut::{Fork, put, with_absolute_paths};
 
 /// The patches that make operations faster, in the order in which they are added: a patch of `virtual-fs` before
 /// the one of `wasmer-wasix` that calls it. The third is why nothing may be seen of it.
-const FASTER: [(&str, &str, &str); 13] = [
+const FASTER: [(&str, &str, &str); 8] = [
     (
         VIRTUAL_FS,
         "read and write a host file at an offset, without a hand-over",
@@ -24,12 +24,6 @@ const FASTER: [(&str, &str, &str); 13] = [
     ),
     (
         VIRTUAL_FS,
-        "tell a file's size and times by one call",
-        "adds what asking for metadata once calls",
-    ),
-    (WASIX, "open for reading only what is only read", ""),
-    (
-        VIRTUAL_FS,
         "list a directory without a look at each entry",
         CALLED,
     ),
@@ -39,12 +33,6 @@ const FASTER: [(&str, &str, &str); 13] = [
         "",
     ),
     (VIRTUAL_FS, "find a mount without copying the path", ""),
-    (WASIX, "ask for metadata once", ""),
-    (
-        WASIX,
-        "clear the table of inodes in proportion to its length",
-        "",
-    ),
     (
         VIRTUAL_FS,
         "say which host directory is behind a path",
@@ -53,11 +41,6 @@ const FASTER: [(&str, &str, &str); 13] = [
     (
         WASIX,
         "ask the kernel first, where a file is the host's",
-        "",
-    ),
-    (
-        WASIX,
-        "walk down what is known without copying each directory's inode",
         "",
     ),
     (

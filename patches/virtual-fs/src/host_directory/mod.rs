@@ -165,8 +165,12 @@ impl HostPlace {
     /// # Errors
     /// What the kernel says; `EXDEV` if the two are on different devices; `EACCES` if a mount doesn't allow it.
     pub fn rename(&self, target: &Self) -> io::Result<()> {
-        for directory in [&self.directory, &target.directory] {
-            directory.may(directory.access.write && directory.access.create)?;
+        self.directory.may(self.directory.access.write)?;
+        target.directory.may(target.directory.access.create)?;
+        if !target.directory.access.write {
+            // What is replaced is removed.
+            let is_there = target.directory.stat(&target.path, false).is_ok();
+            target.directory.may(!is_there)?;
         }
         let (from, old) = self.directory.base.parent(&self.path)?;
         let (to, new) = target.directory.base.parent(&target.path)?;

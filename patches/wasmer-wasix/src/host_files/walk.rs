@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use virtual_fs::host_directory::HostPlace;
+use virtual_fs::host_directory::{HostDirectory, HostPlace};
 use wasmer_wasix_types::wasi::Errno;
 
 use super::{OnHost, with_node};
@@ -25,15 +25,21 @@ impl WasiFs {
         path: &str,
         follow: bool,
     ) -> OnHost<HostPlace> {
-        if path.is_empty() || path.contains('\0') || cfg!(feature = "landlock-kernel-alone") {
+        if path.is_empty() || cfg!(feature = "landlock-kernel-alone") {
             return None;
+        }
+        if path.contains('\0') {
+            return Some(Err(Errno::Inval));
         }
         if !path.starts_with('/') {
             let directory = with_node(base, |node| node.as_directory().cloned());
             match directory {
                 Some(Some(directory)) => {
+                    if leaves(path).is_some() {
+                        return self.above_descriptor(inodes, base, &directory, path, follow);
+                    }
                     let path = PathBuf::from(path);
-                    return Some(self.from_descriptor(HostPlace { directory, path }));
+                    return Some(Ok(HostPlace { directory, path }));
                 }
                 Some(None) => return Some(Err(Errno::Notdir)),
                 None => {}
@@ -43,22 +49,53 @@ impl WasiFs {
         self.walk(inodes, base.inode.clone(), path, follow, &mut links)
     }
 
-    /// A path from an open directory of the host. A module that has the virtual root may go above it, as far as to
-    /// where that was opened in.
-    fn from_descriptor(&self, place: HostPlace) -> Result<HostPlace, Errno> {
-        let leads_out = |path: &Path| path.to_str().is_some_and(|path| leaves(path).is_some());
-        if !leads_out(&place.path) {
-            return Ok(place);
-        }
+    /// A path that leads above an open directory of the host, for a module that has the virtual root: it is seen from
+    /// the preopen that the directory was opened in, if that has it there still.
+    fn above_descriptor(
+        &self,
+        inodes: &WasiInodes,
+        base: &Fd,
+        directory: &HostDirectory,
+        path: &str,
+        follow: bool,
+    ) -> OnHost<HostPlace> {
+        let from_preopen = || {
+            let above = directory.opened_in()?;
+            if let Some(path) = above.path.to_str().map(|inside| format!("{inside}/{path}"))
+                && leaves(&path).is_none()
+            {
+                let path = PathBuf::from(path);
+                return Some(Ok(HostPlace { path, ..above }));
+            }
+            let (preopen, inside) = self.preopen_around(base)?;
+            let path = inside.join(path);
+            self.walk(inodes, preopen, path.to_str()?, follow, &mut 0)
+        };
         if self.is_confined() {
-            return Err(Errno::Notcapable);
+            return Some(Err(Errno::Notcapable));
         }
-        let above = place.directory.opened_in().ok_or(Errno::Notcapable)?;
-        let path = above.path.join(&place.path);
-        match leads_out(&path) {
-            true => Err(Errno::Notcapable),
-            false => Ok(HostPlace { path, ..above }),
-        }
+        // What is above the preopens is the virtual tree's.
+        Some(from_preopen().unwrap_or(Err(Errno::Notcapable)))
+    }
+
+    /// The innermost preopen that an open directory is in, and where it is there.
+    fn preopen_around(&self, base: &Fd) -> Option<(InodeGuard, PathBuf)> {
+        let guest = self.guest_path(base, "");
+        let root = self.root_inode.kind.read().ok()?;
+        let Kind::Root { entries } = &*root else {
+            return None;
+        };
+        let around = entries.values().filter_map(|entry| {
+            let inside = match &*entry.kind.read().ok()? {
+                Kind::Dir { path, .. } => {
+                    let preopen = Path::new("/").join(path);
+                    guest.strip_prefix(preopen).ok()?.to_owned()
+                }
+                _ => return None,
+            };
+            Some((entry.clone(), inside))
+        });
+        around.min_by_key(|(_, inside)| inside.components().count())
     }
 
     fn walk(
