@@ -163,7 +163,8 @@ impl HostPlace {
     /// Renames what is here to `target`, over what is there.
     ///
     /// # Errors
-    /// What the kernel says; `EXDEV` if the two are on different devices; `EACCES` if a mount doesn't allow it.
+    /// What the kernel says; `EXDEV` if the two are on different devices, or if more could be done with it there;
+    /// `EACCES` if a mount doesn't allow it.
     pub fn rename(&self, target: &Self) -> io::Result<()> {
         self.directory.may(self.directory.access.write)?;
         target.directory.may(target.directory.access.create)?;
@@ -171,6 +172,10 @@ impl HostPlace {
             // What is replaced is removed.
             let is_there = target.directory.stat(&target.path, false).is_ok();
             target.directory.may(!is_there)?;
+        }
+        let new = target.directory.access;
+        if self.directory.access.intersection(new) != new {
+            return Err(Errno::XDEV.into());
         }
         let (from, old) = self.directory.base.parent(&self.path)?;
         let (to, new) = target.directory.base.parent(&target.path)?;
