@@ -173,26 +173,28 @@ impl HostPlace {
             let is_there = target.directory.stat(&target.path, false).is_ok();
             target.directory.may(!is_there)?;
         }
-        let new = target.directory.access;
-        if self.directory.access.intersection(new) != new {
-            return Err(Errno::XDEV.into());
-        }
+        self.may_become(target)?;
         let (from, old) = self.directory.base.parent(&self.path)?;
         let (to, new) = target.directory.base.parent(&target.path)?;
         Ok(rustix::fs::renameat(from.as_fd(), old, to.as_fd(), new)?)
     }
 
+    /// Whether no more can be done with a file at `target` than here, which the kernel asks as well.
+    fn may_become(&self, target: &Self) -> io::Result<()> {
+        let new = target.directory.access;
+        match self.directory.access.intersection(new) == new {
+            true => Ok(()),
+            false => Err(Errno::XDEV.into()),
+        }
+    }
+
     /// Makes `target` another name of the file that is here.
     ///
     /// # Errors
-    /// What the kernel says; `EACCES` if a mount doesn't allow it, or if the file could be used in more ways by its
-    /// new name.
+    /// As [`Self::rename`].
     pub fn link(&self, follow: bool, target: &Self) -> io::Result<()> {
-        let (old, new) = (self.directory.access, target.directory.access);
-        target.directory.may(new.create)?;
-        target
-            .directory
-            .may((old.read || !new.read) && (old.write || !new.write))?;
+        target.directory.may(target.directory.access.create)?;
+        self.may_become(target)?;
         let (to, new) = target.directory.base.parent(&target.path)?;
         if follow || resolve::ends_with_slash(&self.path) {
             let file = self

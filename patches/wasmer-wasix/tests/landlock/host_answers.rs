@@ -302,7 +302,7 @@ for_both_users! {
     fn output_that_is_redirected_comes_back() {
         let (tree, mut guest, directory) = enter();
         let fd = guest.open(directory, "captured", CREATE).unwrap();
-        let away = fd + 1;
+        let away = guest.open(directory, "file", READ).unwrap();
         let mv = |guest: &mut Guest, from: i32, to: i32| guest.call("fd_renumber", &[from.into(), to.into()]);
         mv(&mut guest, 1, away).unwrap();
         mv(&mut guest, fd, 1).unwrap();
