@@ -100,19 +100,6 @@ async fn what_is_left_to_read_counts_from_the_last_offset() {
     assert_eq!(left.await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn size_and_times_are_those_that_are_told_one_by_one() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("file"), "content").unwrap();
-    let file = open(directory.path(), "/file", false);
-    let together = file.size_and_times();
-    assert_eq!(together.len, file.size());
-    assert_eq!(together.accessed, file.last_accessed());
-    assert_eq!(together.modified, file.last_modified());
-    assert_eq!(together.created, file.created_time());
-    assert!(together.modified > 0 && together.len == 7);
-}
-
 /// What a listing shows, by the one call and by the other.
 fn both_listings(files: &dyn FileSystem, path: &str) -> [BTreeMap<String, String>; 2] {
     let short = files.list_dir(Path::new(path)).unwrap().into_iter();
