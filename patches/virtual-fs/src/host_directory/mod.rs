@@ -201,6 +201,9 @@ impl HostPlace {
                 .directory
                 .base
                 .open(&self.path, path_flags(true), Mode::empty())?;
+            if stat::of_open(file.as_fd())?.file_type.is_dir() {
+                return Err(Errno::PERM.into());
+            }
             let file = descriptor::proc_path(&file);
             let follow = AtFlags::SYMLINK_FOLLOW;
             return Ok(rustix::fs::linkat(
