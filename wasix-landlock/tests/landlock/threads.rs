@@ -445,7 +445,7 @@ fn best_effort_restricts_who_it_can() {
 #[test]
 fn a_thread_under_a_restriction_of_its_own_gets_this_one_too() {
     isolated!(|| {
-        use landlock::{AccessFs, Ruleset, RulesetAttr};
+        use landlock::{AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr};
 
         let tree = Arc::new(Tree::new());
         let (ready, is_ready) = mpsc::channel();
@@ -453,11 +453,16 @@ fn a_thread_under_a_restriction_of_its_own_gets_this_one_too() {
         let thread = {
             let tree = Arc::clone(&tree);
             thread::spawn(move || {
-                // It may not list directories, which is what the probe would try.
+                // It may neither list a directory nor read a file elsewhere: the probe tries one of these.
                 Ruleset::default()
-                    .handle_access(AccessFs::ReadDir)
+                    .handle_access(AccessFs::ReadDir | AccessFs::ReadFile)
                     .unwrap()
                     .create()
+                    .unwrap()
+                    .add_rule(PathBeneath::new(
+                        PathFd::new(tree.root()).unwrap(),
+                        AccessFs::ReadFile,
+                    ))
                     .unwrap()
                     .restrict_self()
                     .unwrap();

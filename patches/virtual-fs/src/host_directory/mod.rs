@@ -194,16 +194,17 @@ impl HostPlace {
     /// As [`Self::rename`].
     pub fn link(&self, follow: bool, target: &Self) -> io::Result<()> {
         target.directory.may(target.directory.access.create)?;
-        self.may_become(target)?;
         let (to, new) = target.directory.base.parent(&target.path)?;
-        if follow || resolve::ends_with_slash(&self.path) {
-            let file = self
-                .directory
-                .base
-                .open(&self.path, path_flags(true), Mode::empty())?;
-            if stat::of_open(file.as_fd())?.file_type.is_dir() {
-                return Err(Errno::PERM.into());
-            }
+        let follow = follow || resolve::ends_with_slash(&self.path);
+        let flags = path_flags(follow);
+        let file = self.directory.base.open(&self.path, flags, Mode::empty())?;
+        if stat::of_open(file.as_fd())?.file_type.is_dir() {
+            // The kernel looks at the new name first, and Landlock would refuse before it looks at the old one.
+            let taken = rustix::fs::statat(&to, new, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+            return Err(if taken { Errno::EXIST } else { Errno::PERM }.into());
+        }
+        self.may_become(target)?;
+        if follow {
             let file = descriptor::proc_path(&file);
             let follow = AtFlags::SYMLINK_FOLLOW;
             return Ok(rustix::fs::linkat(

@@ -123,7 +123,10 @@ for_both_compilers! {
         let warnings = |profile| {
             let guest = Guest::new(compiler, &profile, LOOPING);
             let env = guest.env.data(&guest.store);
-            env.landlock_report().unwrap().warnings.clone()
+            let mut warnings = env.landlock_report().unwrap().warnings.clone();
+            // A profile scopes signals and sockets, and the test's threads are there before.
+            warnings.retain(|warning| !warning.contains("a domain of its own"));
+            warnings
         };
         let time = || Profile::new().limits(|l| l.wall_clock(Duration::from_secs(60)));
         assert!(warnings(Profile::new()).is_empty());
