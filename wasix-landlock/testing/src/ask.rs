@@ -219,9 +219,11 @@ pub fn ioctl_device(path: impl AsRef<Path>) -> Answer {
 /// # Errors
 ///
 /// The error number.
-pub fn ioctl(open: &impl AsFd, command: u64, bytes: &mut [u8; 256]) -> Answer {
+pub fn ioctl(open: &impl AsFd, command: libc::Ioctl, bytes: &mut [u8; 256]) -> Answer {
     let number = i64::from(open.as_fd().as_raw_fd());
-    let command = i64::try_from(command).unwrap_or(0);
+    // The type is the C library's choice; the kernel takes 32 bits.
+    #[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
+    let command = command as i64;
     let arguments = [
         Argument::Value(number),
         Argument::Value(command),

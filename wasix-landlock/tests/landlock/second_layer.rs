@@ -303,8 +303,8 @@ for_both_users! {
             libc::FS_IOC_GETVERSION,
             libc::FS_IOC_SETFLAGS,
             // `FIFREEZE`, `FITHAW`, `FS_IOC_ENABLE_VERITY`, `FICLONE`.
-            0xc004_5877,
-            0xc004_5878,
+            0xc004_5877_u32 as libc::Ioctl,
+            0xc004_5878_u32 as libc::Ioctl,
             0x4080_6685,
             0x4004_9409,
             libc::TIOCSTI,
