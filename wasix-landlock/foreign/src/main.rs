@@ -41,6 +41,8 @@ fn main() -> std::process::ExitCode {
 
 /// Runs what the arguments name, and writes or compares the table.
 fn run(arguments: &[String]) -> anyhow::Result<()> {
+    // What this program was started with is no part of a situation.
+    wasix_landlock_testing::foreign::pass_on_streams_only()?;
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let words: Vec<&String> = arguments
         .iter()

@@ -23,6 +23,16 @@ pub fn wait_for_child(child: i32) -> io::Result<()> {
     foreign::wait_for_child(child)
 }
 
+/// Has every descriptor but the standard streams closed in programs that are executed later, whatever
+/// this process was started with.
+///
+/// # Errors
+///
+/// The kernel's refusal.
+pub fn pass_on_streams_only() -> io::Result<()> {
+    foreign::pass_on_streams_only()
+}
+
 /// Becomes the leader of a new session.
 ///
 /// # Errors

@@ -23,6 +23,13 @@ pub(crate) fn wait_for_child(child: i32) -> io::Result<()> {
     check(unsafe { libc::waitpid(child, ptr::null_mut(), 0) }.into())
 }
 
+/// Has every descriptor but the standard streams closed in programs that are executed later.
+pub(crate) fn pass_on_streams_only() -> io::Result<()> {
+    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: takes integers, and closes nothing in this process.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) })
+}
+
 pub(crate) fn new_session() -> io::Result<()> {
     // SAFETY: takes nothing.
     check(unsafe { libc::setsid() }.into())
