@@ -1,8 +1,8 @@
-//! Which denials the kernel's audit log records.
+//! A policy's choice of what the kernel's audit log records.
 
 use serde::{Deserialize, Serialize};
 
-/// Which denials of the Landlock rules the kernel's audit log records, where auditing is on.
+/// The denials of the Landlock rules that the kernel's audit log records, where auditing is on.
 ///
 /// By default the log has the denials of this program and of what it starts, as evidence of what
 /// went wrong, and not those of programs that are executed later: that is the kernel's own default.
@@ -113,7 +113,7 @@ mod on_linux {
             flags
         }
 
-        /// Whether the proofs take a quiet rule on what is tried, which this kernel has.
+        /// True if the proofs take a quiet rule on what is tried, which this kernel has.
         pub(crate) const fn quiets_proofs(self, abi: u32) -> bool {
             self.program && !self.proofs && abi >= QUIET_ABI
         }

@@ -75,7 +75,7 @@ pub enum Inherited {
 
 #[cfg(target_os = "linux")]
 impl Inherited {
-    /// Whether everything is refused that isn't allowed.
+    /// True if everything is refused that isn't allowed.
     pub(crate) const fn refuses_by_kind(&self) -> bool {
         matches!(self, Self::Refuse { .. })
     }

@@ -82,7 +82,7 @@ impl Network {
         self
     }
 
-    /// Whether TCP ports can be connected to while no UDP can be sent, so that names can't be resolved
+    /// True if TCP ports can be connected to while no UDP can be sent, so that names can't be resolved
     /// by DNS.
     #[must_use]
     pub fn lacks_dns(&self) -> bool {

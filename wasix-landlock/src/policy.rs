@@ -348,7 +348,7 @@ impl Policy {
         self.level(protection) == Level::Strict
     }
 
-    /// Whether the policy says by name how much this protection is wanted.
+    /// True if the policy says by name how much this protection is wanted.
     #[cfg(target_os = "linux")]
     pub(crate) fn names(&self, protection: Protection) -> bool {
         self.levels.contains_key(&protection)

@@ -61,7 +61,7 @@ pub(crate) enum Source {
     Follows,
 }
 
-/// How much a worker may take, by the kernel's resource limits.
+/// The way in which much a worker may take, by the kernel's resource limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) memory: Option<u64>,

@@ -70,7 +70,7 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// How it ended. [`End::Died`], [`End::Vanished`] and [`End::Overdue`] are the kernel's word, and
+    /// The way in which it ended. [`End::Died`], [`End::Vanished`] and [`End::Overdue`] are the kernel's word, and
     /// [`End::Violated`] is the host's. The others are the worker's own, which a module that has taken it over can
     /// make up: the exit code, and messages, of which the host keeps 16 KiB and escapes what would control a
     /// terminal.
@@ -166,7 +166,7 @@ impl Worker {
     }
 }
 
-/// How a worker ended, from what the kernel says, then the host, then the worker itself.
+/// The way in which a worker ended, from what the kernel says, then the host, then the worker itself.
 fn judge(Ended { status, heard }: Ended, overdue: bool) -> Outcome {
     let killed = status.signal();
     let end = if let Some(why) = heard.violation {

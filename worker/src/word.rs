@@ -35,7 +35,7 @@ pub(crate) fn inert(text: &str) -> String {
     inert
 }
 
-/// Whether a character directs how others are shown.
+/// True if a character directs how others are shown.
 fn is_format(character: char) -> bool {
     matches!(
         character,

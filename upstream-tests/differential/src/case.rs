@@ -42,7 +42,7 @@ pub struct Case {
     pub description: String,
     /// The ways in that it is run through.
     pub ways: Vec<Way>,
-    /// Whether file systems are mounted for it, which needs privileges.
+    /// True if file systems are mounted for it, which needs privileges.
     pub mounts: bool,
     /// Standard input.
     pub input: Input,
@@ -61,7 +61,7 @@ impl Step {
         Self(line.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Whether the host does it.
+    /// True if the host does it.
     #[must_use]
     pub fn is_host(&self) -> bool {
         self.0[0] == "host"

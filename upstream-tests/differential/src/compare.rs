@@ -82,7 +82,7 @@ pub(crate) fn differences(situation: &str, native: &Outcome, module: &Outcome) -
         .collect()
 }
 
-/// Whether the sides are in different states after this, so that nothing after it can be compared.
+/// True if the sides are in different states after this, so that nothing after it can be compared.
 pub(crate) fn apart(line: &Line, disk: &[DiskDifference]) -> bool {
     let call = line.text.split_whitespace().next().unwrap_or_default();
     let ended = |key: &str| {
@@ -100,17 +100,17 @@ pub(crate) fn apart(line: &Line, disk: &[DiskDifference]) -> bool {
         || disk.iter().any(|difference| !difference.is_metadata())
 }
 
-/// Whether only one side has done what was asked.
+/// True if only one side has done what was asked.
 pub(crate) fn explains(found: &Difference) -> bool {
     is_result(found) && (is_ok(&found.native) || is_ok(&found.module))
 }
 
-/// Whether the results differ, and not what was returned.
+/// True if the results differ, and not what was returned.
 fn is_result(found: &Difference) -> bool {
     !found.key.contains(").")
 }
 
-/// Whether metadata that a call returned differs as it does on the disk, which was reported when it came about.
+/// True if metadata that a call returned differs as it does on the disk, which was reported when it came about.
 pub(crate) fn already_on_disk(found: &Difference, disk: &[DiskDifference]) -> bool {
     let field = found.key.rsplit_once(").").map_or("", |(_, field)| field);
     // Where one of the times differs, they were set together.

@@ -163,7 +163,7 @@ pub struct DiskDifference {
 }
 
 impl DiskDifference {
-    /// Whether only metadata differs.
+    /// True if only metadata differs.
     #[must_use]
     pub fn is_metadata(&self) -> bool {
         ["nlink", "mtim"].contains(&self.field.as_str())

@@ -13,7 +13,7 @@ use crate::suite::in_parallel;
 use crate::table::Tally;
 use crate::way::Way;
 
-/// How many new differences are made short before the run ends.
+/// The number of new differences are made short before the run ends.
 const MOST: usize = 40;
 
 /// A difference that is not on the list.
@@ -27,10 +27,10 @@ pub struct Found {
     pub difference: Difference,
 }
 
-/// What came of generated cases.
+/// The outcome of generated cases.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// How many were run.
+    /// The number of were run.
     pub cases: u64,
     /// The lines, through each way in.
     pub tallies: [Tally; 4],

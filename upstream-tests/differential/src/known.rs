@@ -28,7 +28,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::way::Way;
 
-/// Whether a difference is meant to stay.
+/// True if a difference is meant to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// With a reason.
@@ -50,7 +50,7 @@ struct Pattern {
 /// A reason or a fault, with its keys.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Whether it is meant to stay.
+    /// True if it is meant to stay.
     pub standing: Standing,
     /// The reason, or the fault's description.
     pub reason: String,
@@ -241,7 +241,7 @@ impl Standing {
     }
 }
 
-/// Whether a text is as a pattern, in which `*` stands for anything.
+/// True if a text is as a pattern, in which `*` stands for anything.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

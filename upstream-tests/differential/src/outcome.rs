@@ -138,13 +138,13 @@ impl Outcome {
         self
     }
 
-    /// Whether the call succeeded.
+    /// True if the call succeeded.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.result == "ok"
     }
 
-    /// Whether the process that ran the call is gone.
+    /// True if the process that ran the call is gone.
     #[must_use]
     pub fn is_end(&self) -> bool {
         ["crash", "hang", "trap"].contains(&self.result.as_str())

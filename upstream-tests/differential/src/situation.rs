@@ -63,7 +63,7 @@ pub fn situation(native: &Native, words: &[&str]) -> String {
 /// The root in the module's memory.
 const MEMORY: &str = "r";
 
-/// Whether times are set to now.
+/// True if times are set to now.
 fn shape(times: &str) -> &'static str {
     match times {
         _ if times.contains("now") => "now",

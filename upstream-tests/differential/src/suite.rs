@@ -34,7 +34,7 @@ pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// What came of a case through each of its ways in.
+/// The outcome of a case through each of its ways in.
 #[derive(Debug)]
 pub struct Run {
     /// The case.

@@ -7,7 +7,7 @@ use crate::known::{List, Standing};
 use crate::suite::Run;
 use crate::way::Way;
 
-/// How many lines are equal, and how many differ as the list says or otherwise.
+/// The number of lines are equal, and how many differ as the list says or otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Nothing differs.

@@ -17,7 +17,7 @@ use crate::{
 
 /// How many descriptors a report lists: a server may have ten thousand connections.
 const LISTED: usize = 256;
-/// How many descriptors a warning names.
+/// The number of descriptors a warning names.
 const WARNED: usize = 16;
 
 /// Looks at what is open, and does with it what the policy says. `own` are this crate's.

@@ -237,7 +237,7 @@ impl Plan {
 #[must_use = "files that were created are removed unless it is announced"]
 pub(super) struct Settled {
     pub(super) report: Arc<Report>,
-    /// What is in force now; `None` if this policy didn't put it there.
+    /// The policy in force now; `None` if this policy didn't put it there.
     pub(super) enforced: Option<Arc<Enforced>>,
     created: CreatedFiles,
 }

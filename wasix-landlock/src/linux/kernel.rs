@@ -117,7 +117,7 @@ fn each<const N: usize>(
     })
 }
 
-/// Whether the kernel takes this into a ruleset.
+/// True if the kernel takes this into a ruleset.
 fn has(handled: Handled) -> Result<bool, PrepareError> {
     match sys::create_ruleset(&handled) {
         Ok(_) => Ok(true),
@@ -184,7 +184,7 @@ pub(crate) struct Builder(Ruleset);
 pub(crate) struct Ruleset {
     descriptor: OwnedFd,
     flags: u32,
-    /// Whether the denied attempts that prove a restriction are kept out of the audit log.
+    /// True if the denied attempts that prove a restriction are kept out of the audit log.
     quiets_proofs: bool,
 }
 
@@ -265,7 +265,7 @@ impl Ruleset {
         self.descriptor.as_raw_fd()
     }
 
-    /// Whether the denied attempts that prove a restriction are to be kept out of the audit log, by
+    /// True if the denied attempts that prove a restriction are to be kept out of the audit log, by
     /// [`Ruleset::quiet`].
     pub(crate) const fn quiets_proofs(&self) -> bool {
         self.quiets_proofs

@@ -36,7 +36,7 @@ const CANDIDATES: &[(&str, Right)] = &[
     ("/etc/passwd", Right::ReadFile),
 ];
 
-/// What to open first where a quiet rule goes on what is opened: devices that give nothing away.
+/// The files to open first where a quiet rule goes on what is opened: devices that give nothing away.
 const LEAVES: &[(&str, Right)] = &[
     ("/dev/zero", Right::ReadFile),
     ("/dev/null", Right::ReadFile),
@@ -45,7 +45,7 @@ const LEAVES: &[(&str, Right)] = &[
 /// Finds something that is allowed now and won't be under these grants. A policy in mode
 /// `best-effort` goes without where there is nothing, with a warning in its report.
 ///
-/// Where the ruleset keeps the proofs out of the audit log, this attempt becomes one of those. A
+/// The place where the ruleset keeps the proofs out of the audit log, this attempt becomes one of those. A
 /// directory is then tried last, as nothing beneath it would be recorded either.
 pub(crate) fn choose(
     grants: &[Grant],
@@ -94,7 +94,7 @@ pub(crate) fn choose(
     Ok(Attempt::Nothing)
 }
 
-/// What an attempt is denied on, if a quiet rule on that hushes nothing else.
+/// The object that an attempt is denied on, if a quiet rule on that hushes nothing else.
 fn quietable(attempt: &Attempt) -> Option<OwnedFd> {
     match attempt {
         Attempt::Open { path, .. } => {

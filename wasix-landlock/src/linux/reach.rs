@@ -16,7 +16,7 @@ use super::{
 };
 use crate::EnforceError;
 
-/// What reaches the other threads. All of it is there before anything is restricted: afterwards it
+/// The means to reach the other threads. All of it is there before anything is restricted: afterwards it
 /// could not be had, and an error now costs nothing.
 #[derive(Debug)]
 pub(crate) struct Reach {
@@ -26,7 +26,7 @@ pub(crate) struct Reach {
     pub(crate) answers: Answers,
 }
 
-/// What threads answer while nothing is restricted.
+/// The threads' answers while nothing is restricted.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     /// Threads that the probe is allowed in.
@@ -35,21 +35,21 @@ pub(crate) struct Answers {
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
     pub(crate) failures: Vec<Failure>,
-    /// Whether a signal may still be under way.
+    /// True if a signal may still be under way.
     pub(crate) unanswered: bool,
     /// The names of those that answered. `/proc` doesn't show them any more afterwards.
     names: HashMap<i32, String>,
-    /// Whether one shows a sign of a restriction of its own: a probe that is denied already, or
+    /// True if one shows a sign of a restriction of its own: a probe that is denied already, or
     /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
     foreign: bool,
-    /// Whether one blocks the signal.
+    /// True if one blocks the signal.
     blocked: bool,
-    /// Whether one hasn't answered for another reason.
+    /// True if one hasn't answered for another reason.
     stuck: bool,
 }
 
 impl Answers {
-    /// Whether the kernel may restrict all threads at once. It would take away what a thread has
+    /// True if the kernel may restrict all threads at once. It would take away what a thread has
     /// put on itself, and wait forever for one that doesn't come back from a system call.
     pub(crate) const fn may_be_synced(&self) -> bool {
         !self.foreign && !self.stuck

@@ -35,7 +35,7 @@ const LINKS_WITHOUT_THREADS: u64 = 2;
 pub(crate) struct Listing {
     /// The threads' numbers, as this process knows them.
     pub(crate) threads: Vec<i32>,
-    /// Whether the listing has as many entries as there are threads, the calling one among them. A
+    /// True if the listing has as many entries as there are threads, the calling one among them. A
     /// thread that ends meanwhile can cut a listing short.
     pub(crate) complete: bool,
 }
@@ -91,7 +91,7 @@ impl Tasks {
         })
     }
 
-    /// Whether the calling thread is the only one, so that nobody can start another. A first thread
+    /// True if the calling thread is the only one, so that nobody can start another. A first thread
     /// that has ended counts.
     ///
     /// The kernel is asked without `/proc`, unless a seccomp filter refuses the call.
@@ -101,7 +101,7 @@ impl Tasks {
         })
     }
 
-    /// Whether the mounted `/proc` belongs to another PID namespace, so that a new thread's number
+    /// True if the mounted `/proc` belongs to another PID namespace, so that a new thread's number
     /// has to be read from its `status`.
     pub(crate) const fn is_of_other_namespace(&self) -> bool {
         self.elsewhere.is_some()
@@ -180,14 +180,14 @@ impl Tasks {
         }
     }
 
-    /// Whether the thread is still listed. Landlock doesn't mediate this question, so that a
+    /// True if the thread is still listed. Landlock doesn't mediate this question, so that a
     /// restricted thread may ask as well.
     pub(crate) fn is_listed(&self, tid: i32) -> bool {
         CString::new(self.listed_number(tid).to_string())
             .is_ok_and(|name| sys::exists_at(self.directory.as_fd(), &name))
     }
 
-    /// Whether a thread can still run. A first thread that has ended stays until the others have.
+    /// True if a thread can still run. A first thread that has ended stays until the others have.
     pub(crate) fn life(&self, tid: i32) -> Life {
         if !(sys::thread_exists(tid) || self.is_listed(tid))
             || (sys::leads(tid) && self.leader_has_ended())
@@ -222,7 +222,7 @@ impl Tasks {
             .ok()
     }
 
-    /// Whether a thread is the kernel's own, in this process for an io_uring instance: it runs no
+    /// True if a thread is the kernel's own, in this process for an io_uring instance: it runs no
     /// code of this process, and takes no signal.
     pub(crate) fn is_kernel_worker(&self, tid: i32) -> bool {
         /// `PF_IO_WORKER` and `PF_USER_WORKER` in `linux/sched.h`.
@@ -272,7 +272,7 @@ impl Tasks {
     }
 }
 
-/// Whether the error means that a thread has ended.
+/// True if the error means that a thread has ended.
 fn ended(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }

@@ -24,12 +24,12 @@ use super::{
 pub(crate) struct Sweep<'a> {
     pub(crate) visitor: Visitor<'a>,
     pub(crate) attempt: Arc<Attempt>,
-    /// What each thread restricts itself with; `None` if the kernel did so already.
+    /// The domain that each thread restricts itself with; `None` if the kernel did so already.
     pub(crate) domain: Option<Domain>,
     pub(crate) deadline: Duration,
     /// Whether to go on after a thread that can't be restricted.
     pub(crate) lenient: bool,
-    /// What the threads answered before.
+    /// The threads' answers before.
     pub(crate) answers: &'a Answers,
 }
 
@@ -122,7 +122,7 @@ impl Sweep<'_> {
         Ok(swept)
     }
 
-    /// Whether a thread runs this process's code, and so has to be visited.
+    /// True if a thread runs this process's code, and so has to be visited.
     fn is_to_visit(&self, tid: i32, swept: &mut Swept) -> bool {
         // The others have answered, and a thread that is restricted can't ask.
         if self.answers.name(tid).is_some() || self.domain.is_none() {

@@ -11,12 +11,12 @@ use super::{
     tasks::{Life, Tasks},
 };
 
-/// How long to wait at first before looking whether threads have ended.
+/// The time for which to wait at first before looking whether threads have ended.
 const FIRST_TICK: Duration = Duration::from_millis(1);
-/// How long to wait at most.
+/// The time for which to wait at most.
 const LAST_TICK: Duration = Duration::from_millis(20);
 
-/// How long a sleeping thread has to block a signal until it counts as unreachable. The C library
+/// The time for which a sleeping thread has to block a signal until it counts as unreachable. The C library
 /// blocks every signal for a moment while it starts or ends a thread.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -75,12 +75,12 @@ impl Visitor<'_> {
         }
     }
 
-    /// Whether a thread that was signalled a while ago can't take the signal.
+    /// True if a thread that was signalled a while ago can't take the signal.
     fn is_out_of_reach(self, tid: i32, since: Instant) -> bool {
         self.tasks.is_kernel_worker(tid) || (since.elapsed() >= PATIENCE && self.blocks(tid))
     }
 
-    /// Whether a thread blocks the signal, and isn't at work on something that may end.
+    /// True if a thread blocks the signal, and isn't at work on something that may end.
     pub(crate) fn blocks(self, tid: i32) -> bool {
         let description = self.tasks.describe(tid);
         let signal = sys::bit(self.handler.signal());

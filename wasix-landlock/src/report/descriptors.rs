@@ -16,7 +16,7 @@ pub struct DescriptorsReport {
     /// The descriptors, lowest first, without this crate's own. Of more than 256, those that give a
     /// way out come before the others.
     pub listed: Vec<DescriptorReport>,
-    /// How many more were open and aren't listed.
+    /// The number of more were open and aren't listed.
     pub unlisted: usize,
 }
 
@@ -30,14 +30,14 @@ pub struct DescriptorReport {
     pub kind: DescriptorKind,
     /// What `/proc/self/fd` says it leads to, such as a path or `socket:[1234]`.
     pub target: String,
-    /// Whether it can be read from.
+    /// True if it can be read from.
     pub read: bool,
-    /// Whether it can be written to.
+    /// True if it can be written to.
     pub write: bool,
-    /// Whether a program that is executed gets it too. What Rust opens isn't passed on, so this
+    /// True if a program that is executed gets it too. What Rust opens isn't passed on, so this
     /// one came from the process that started this one, or was opened by other means.
     pub passed_on: bool,
-    /// How it leads to more than itself, past the restriction; `None` if it doesn't.
+    /// The way in which it leads to more than itself, past the restriction; `None` if it doesn't.
     #[serde(default)]
     pub way_out: Option<WayOut>,
 }
@@ -96,7 +96,7 @@ pub enum DescriptorKind {
     Other,
 }
 
-/// How a descriptor that was open before leads past the restriction, to more than itself.
+/// The way in which a descriptor that was open before leads past the restriction, to more than itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -133,7 +133,7 @@ impl DescriptorsReport {
     ///
     /// # Errors
     ///
-    /// What the kernel says when `/proc` can't be read; on anything but Linux,
+    /// The kernel's error when `/proc` can't be read; on anything but Linux,
     /// [`io::ErrorKind::Unsupported`].
     pub fn now() -> io::Result<Self> {
         platform::open_now()
@@ -160,7 +160,7 @@ impl DescriptorReport {
     /// The last of the standard streams.
     pub(crate) const LAST_STREAM: i32 = 2;
 
-    /// Whether it is a standard stream of a kind that streams usually are.
+    /// True if it is a standard stream of a kind that streams usually are.
     pub(crate) fn is_usual_stream(&self) -> bool {
         use DescriptorKind::{Fifo, File, Null, Pipe, Socket, SocketPair, Terminal, UnixSocket};
 
@@ -177,7 +177,7 @@ impl DescriptorReport {
 }
 
 impl DescriptorKind {
-    /// Whether it gives no way out, whoever else has it: it carries bytes, counts or waits.
+    /// True if it gives no way out, whoever else has it: it carries bytes, counts or waits.
     #[cfg(target_os = "linux")]
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(
@@ -191,7 +191,7 @@ impl DescriptorKind {
         )
     }
 
-    /// Whether a process usually made it for itself.
+    /// True if a process usually made it for itself.
     const fn is_internal(self) -> bool {
         matches!(
             self,

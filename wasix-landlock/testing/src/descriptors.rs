@@ -285,7 +285,7 @@ impl Helper {
     ///
     /// # Errors
     ///
-    /// What the kernel said.
+    /// The kernel's error.
     pub fn start(path: &Path) -> io::Result<Self> {
         let (here, there) = UnixStream::pair()?;
         let mut here = Some(here);
@@ -306,7 +306,7 @@ impl Helper {
     ///
     /// # Errors
     ///
-    /// What the kernel said, to either of the two.
+    /// The kernel's error, to either of the two.
     pub fn read(&self) -> io::Result<String> {
         (&self.0).write_all(b"x")?;
         let mut content = String::new();

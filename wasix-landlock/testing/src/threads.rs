@@ -55,7 +55,7 @@ pub fn block_even_the_librarys_signals() {
 ///
 /// # Errors
 ///
-/// What the kernel said.
+/// The kernel's error.
 pub fn wait_for_signal(signal: i32, ready: impl FnOnce()) -> io::Result<i32> {
     sys::wait_for_signal(signal, ready)
 }
@@ -64,7 +64,7 @@ pub fn wait_for_signal(signal: i32, ready: impl FnOnce()) -> io::Result<i32> {
 ///
 /// # Errors
 ///
-/// What the kernel said.
+/// The kernel's error.
 pub fn signal(tid: i32, signal: i32) -> io::Result<()> {
     sys::signal_thread(tid, signal)
 }
@@ -74,7 +74,7 @@ pub fn signal(tid: i32, signal: i32) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// What the kernel said.
+/// The kernel's error.
 pub fn set_group_again() -> io::Result<()> {
     sys::set_group_again()
 }

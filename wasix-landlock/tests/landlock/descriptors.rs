@@ -167,7 +167,7 @@ fn of_many_the_report_lists_some() {
     });
 }
 
-/// Whether a process with what is open now is refused, allowing these. In a child, as it is
+/// True if a process with what is open now is refused, allowing these. In a child, as it is
 /// restricted if nothing is refused.
 fn refusal(allowed: &BTreeSet<i32>) -> Option<String> {
     // Skipped here, and not in the child.

@@ -17,7 +17,7 @@ use crate::{
     crew::check,
 };
 
-/// Whether the C library's own signal can be had, see `LIBRARY_SIGNAL`.
+/// True if the C library's own signal can be had, see `LIBRARY_SIGNAL`.
 const HAS_LIBRARY_SIGNAL: bool = cfg!(target_env = "gnu");
 
 /// Starts a thread that blocks what the C library lets it block, as jemalloc's background thread

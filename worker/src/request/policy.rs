@@ -1,10 +1,10 @@
-//! How a worker is restricted, and how much it may take.
+//! The way in which a worker is restricted, and how much it may take.
 
 use wasix_landlock::{Level, Network, Protection};
 
 use super::Request;
 
-/// How the worker is restricted. It is on its own in its process, so every request is hardened and without network
+/// The way in which the worker is restricted. It is on its own in its process, so every request is hardened and without network
 /// unless it says otherwise.
 ///
 /// ```
@@ -56,7 +56,7 @@ impl Request {
         self
     }
 
-    /// How much memory the worker may have, in bytes: private writable memory, the kernel's `RLIMIT_DATA`. The
+    /// The way in which much memory the worker may have, in bytes: private writable memory, the kernel's `RLIMIT_DATA`. The
     /// worker itself takes about 30 MiB, and more while it compiles.
     ///
     /// A module that asks for more gets -1 of `memory.grow`; where the worker itself needs more, it aborts.
@@ -65,7 +65,7 @@ impl Request {
         self
     }
 
-    /// How large a file may become that the worker writes to, in bytes: the kernel's `RLIMIT_FSIZE`. It counts for
+    /// The way in which large a file may become that the worker writes to, in bytes: the kernel's `RLIMIT_FSIZE`. It counts for
     /// each file, standard output and error included where these are files.
     ///
     /// A module that writes beyond it gets an error.
@@ -74,7 +74,7 @@ impl Request {
         self
     }
 
-    /// How many threads and processes the worker's *user* may have while the worker starts one: the kernel's
+    /// The number of threads and processes the worker's *user* may have while the worker starts one: the kernel's
     /// `RLIMIT_NPROC`. It counts those of other workers and of the host, if they are the same user's, and doesn't
     /// hold for root.
     ///

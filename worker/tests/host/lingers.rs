@@ -20,13 +20,13 @@ fn child(worker: &mut Worker) -> String {
     line.trim().to_owned()
 }
 
-/// Whether a process is there and has the other end of a socket as its standard input.
+/// True if a process is there and has the other end of a socket as its standard input.
 fn holds_a_socket(process: &str) -> bool {
     fs::read_link(format!("/proc/{process}/fd/0"))
         .is_ok_and(|what| what.to_string_lossy().starts_with("socket:"))
 }
 
-/// Whether a process has ended, waited for or not.
+/// True if a process has ended, waited for or not.
 fn has_ended(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     status.is_empty() || status.contains(") Z ")
@@ -100,7 +100,7 @@ fn nothing_is_done_while_a_worker_is_waited_for() {
     });
 }
 
-/// How often threads of this process have gone to sleep, those that have ended too.
+/// The number of times that threads of this process have gone to sleep, those that have ended too.
 fn times_asleep() -> i64 {
     getrusage(UsageWho::RUSAGE_SELF)
         .unwrap()

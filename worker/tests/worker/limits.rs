@@ -1,4 +1,4 @@
-//! How much a worker may take, and what it leaves.
+//! The way in which much a worker may take, and what it leaves.
 
 use std::fs;
 

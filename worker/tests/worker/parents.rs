@@ -26,13 +26,13 @@ fn start(programs: &Programs) -> Worker {
     worker
 }
 
-/// Whether a process has ended, waited for or not.
+/// True if a process has ended, waited for or not.
 fn has_ended(id: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     status.is_empty() || status.contains(") Z ")
 }
 
-/// Whether a process ends soon.
+/// True if a process ends soon.
 fn ends(id: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// How often a resolution is tried again that something else renamed at the same time has disturbed: the
+/// The number of times that a resolution is tried again that something else renamed at the same time has disturbed: the
 /// kernel then can't say whether the path has left the directory.
 const TRIES: usize = 64;
 
@@ -46,7 +46,7 @@ pub(crate) fn open(
     Err(Errno::AGAIN)
 }
 
-/// Whether the kernel opens by `openat2`, found out once.
+/// True if the kernel opens by `openat2`, found out once.
 fn has_openat2() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -56,7 +56,7 @@ fn has_openat2() -> bool {
     })
 }
 
-/// What is left of a path: its names, and whether the last one has to be a directory.
+/// The rest of a path: its names, and whether the last one has to be a directory.
 struct Rest {
     names: VecDeque<OsString>,
     directory: bool,
@@ -202,7 +202,7 @@ pub(crate) fn parent<'p>(
     Ok((Some(directory), OsStr::from_bytes(name)))
 }
 
-/// Whether the path has a slash at its end, so that it names a directory.
+/// True if the path has a slash at its end, so that it names a directory.
 pub(crate) fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b"/")
 }

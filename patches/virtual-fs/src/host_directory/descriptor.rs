@@ -1,4 +1,4 @@
-//! What paths are resolved from.
+//! The directory that paths are resolved from.
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,7 +19,7 @@ use crate::host_backing::HostAccess;
 pub(super) enum Base {
     Directory {
         descriptor: OwnedFd,
-        /// Whether no path leads out. The host's root has no outside.
+        /// True if no path leads out. The host's root has no outside.
         confined: bool,
     },
     File(PathBuf),

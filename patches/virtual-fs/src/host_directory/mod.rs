@@ -61,7 +61,7 @@ impl HostDirectory {
         }
     }
 
-    /// Where this directory was opened, if that was beneath another one, and if it is still there.
+    /// The place where this directory was opened, if that was beneath another one, and if it is still there.
     #[must_use]
     pub fn opened_in(&self) -> Option<HostPlace> {
         let above = self.above.as_deref()?;
@@ -88,7 +88,7 @@ impl HostDirectory {
         stat::set_times(&file, times, AtFlags::EMPTY_PATH)
     }
 
-    /// Where a link leads.
+    /// The target of a link.
     ///
     /// # Errors
     /// What the kernel says; `EINVAL` if it isn't a link.
@@ -179,7 +179,7 @@ impl HostPlace {
         Ok(rustix::fs::renameat(from.as_fd(), old, to.as_fd(), new)?)
     }
 
-    /// Whether no more can be done with a file at `target` than here, which the kernel asks as well.
+    /// True if no more can be done with a file at `target` than here, which the kernel asks as well.
     fn may_become(&self, target: &Self) -> io::Result<()> {
         let new = target.directory.access;
         match self.directory.access.intersection(new) == new {

@@ -17,7 +17,7 @@ use crate::host_backing::HostAccess;
 use crate::positional::PositionalFile;
 use crate::{FileType, FsError, VirtualFile};
 
-/// How long whoever waits for the other end of a fifo sleeps before looking again.
+/// The time for which whoever waits for the other end of a fifo sleeps before looking again.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// An open file or directory of the host. Its metadata, contents and flags are the kernel's, and it stays what it is,
@@ -38,7 +38,7 @@ struct OpenFile {
     access: HostAccess,
     writable: bool,
     append: AtomicBool,
-    /// Whether a fifo has had another end yet.
+    /// True if a fifo has had another end yet.
     connected: AtomicBool,
 }
 
@@ -149,7 +149,7 @@ impl HostNode {
         Ok(rustix::fs::ftruncate(&self.open_file()?.file, size)?)
     }
 
-    /// Whether each write goes to the end from now on.
+    /// True if each write goes to the end from now on.
     ///
     /// # Errors
     /// What the kernel says.

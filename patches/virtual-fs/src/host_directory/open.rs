@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::{HostDirectory, HostNode, stat};
 
-/// How a file is opened.
+/// The way in which a file is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HostOpen {
     /// For reading.
@@ -18,7 +18,7 @@ pub struct HostOpen {
     pub write: bool,
     /// Each write goes to the end.
     pub append: bool,
-    /// What is in it is dropped.
+    /// Drops what is in the file.
     pub truncate: bool,
     /// It is made if there is none.
     pub create: bool,

@@ -14,7 +14,7 @@ pub struct HostStat {
     pub device: u64,
     /// The inode's number there.
     pub inode: u64,
-    /// How many names the file has.
+    /// The number of names that the file has.
     pub links: u64,
     /// The kind of file.
     pub file_type: FileType,
@@ -29,7 +29,7 @@ pub struct HostStat {
 }
 
 impl HostStat {
-    /// Whether both are the same file.
+    /// True if both are the same file.
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)

@@ -23,7 +23,7 @@ use wasmer_wasix_types::wasi::{Errno, Filestat, Filetype, Fstflags};
 use crate::fs::{Fd, Kind, VirtualFileLock, WasiFs};
 use crate::landlock::Operation;
 
-/// What came of a call on the host's files; nothing if it isn't one.
+/// The outcome of a call on the host's files; nothing if it isn't one.
 pub(crate) type OnHost<T> = Option<Result<T, Errno>>;
 
 /// Does something with the host's open file or directory behind a descriptor, if there is one.
@@ -42,7 +42,7 @@ fn with_node<T>(fd: &Fd, act: impl FnOnce(&HostNode) -> T) -> Option<T> {
     file.host_node().map(act)
 }
 
-/// Whether the file is one of the host's that has no offsets: a fifo, a device or a directory.
+/// True if the file is one of the host's that has no offsets: a fifo, a device or a directory.
 pub(crate) fn has_no_offset(file: &VirtualFileLock) -> bool {
     let is_regular = |node: &HostNode| node.file_type().is_file();
     file.read()

@@ -12,7 +12,7 @@ use crate::WasiEnv;
 use crate::fs::{DIRECTORY_RIGHTS, Fd, Kind, WasiFs};
 use crate::landlock::Operation;
 
-/// How long whoever opens a fifo for writing sleeps before looking again for somebody who reads.
+/// The time for which whoever opens a fifo for writing sleeps before looking again for somebody who reads.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a module asks for when it opens.
@@ -34,7 +34,7 @@ impl Opening<'_> {
         self.rights.contains(Rights::FD_WRITE)
     }
 
-    /// Whether the file's size is to be set, and nothing written.
+    /// True if the file's size is to be set, and nothing written.
     fn sizes(&self) -> bool {
         let sizes = Rights::FD_ALLOCATE | Rights::FD_FILESTAT_SET_SIZE;
         !self.writes() && self.rights.intersects(sizes)
@@ -91,7 +91,7 @@ fn open_at(
     insert(fs, base, asked, how, node)
 }
 
-/// How the host opens it, by what the directory's descriptor gives.
+/// The way in which the host opens it, by what the directory's descriptor gives.
 fn allowed(fs: &WasiFs, base: &Fd, asked: &Opening<'_>) -> Result<HostOpen, Errno> {
     let mut needed = Rights::PATH_OPEN;
     if fs.is_plain_wasi() && asked.how.contains(Oflags::TRUNC) {
@@ -166,7 +166,7 @@ fn open_node(
     }
 }
 
-/// Whether a fifo has nobody who reads, and the module waits for that.
+/// True if a fifo has nobody who reads, and the module waits for that.
 fn waits_for_reader(
     asked: &Opening<'_>,
     place: &HostPlace,

@@ -126,7 +126,7 @@ impl WasiFs {
         })
     }
 
-    /// Where only one of the two is on the host, the file systems copy as they did.
+    /// If only one of the two is on the host, the file systems copy as before.
     pub(crate) fn host_rename(
         &self,
         inodes: &WasiInodes,

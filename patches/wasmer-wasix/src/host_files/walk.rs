@@ -1,4 +1,4 @@
-//! Which host directory a path is in, and what is left of the path from there.
+//! The host directory that a path is in, and the rest of the path from there.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use wasmer_wasix_types::wasi::Errno;
 use super::{OnHost, with_node};
 use crate::fs::{Fd, InodeGuard, Kind, MAX_SYMLINKS, WasiFs, WasiInodes};
 
-/// Where a path goes on.
+/// The place where a path goes on.
 enum Step<'p> {
     /// On the host.
     Host(HostPlace),
@@ -212,7 +212,7 @@ impl WasiFs {
         Ok(Step::Above(left))
     }
 
-    /// Where a link of the virtual tree leads; `None` inside if it isn't a link.
+    /// The place where a link of the virtual tree leads; `None` inside if it isn't a link.
     fn target_of(&self, found: &InodeGuard) -> Option<Option<String>> {
         let kind = found.kind.read().ok()?;
         let Kind::Symlink {
@@ -246,7 +246,7 @@ fn first_name(path: &str) -> (&str, &str) {
     }
 }
 
-/// Where the text of a path leaves the directory that it begins in: what is before the `..` that does it, and what is
+/// The place where the text of a path leaves the directory that it begins in: what is before the `..` that does it, and what is
 /// behind.
 fn leaves(path: &str) -> Option<(&str, &str)> {
     let mut depth = 0_usize;

@@ -122,7 +122,7 @@ pub(crate) fn share(env: &mut FunctionEnvMut<'_, WasiEnv>, thread: WasiThreadId)
     compiled::share_instructions(env, &instance, &meter, thread);
 }
 
-/// Where is written.
+/// The place that is written to.
 pub(crate) struct Write<'f> {
     pub(crate) kind: &'f Kind,
     pub(crate) entry: &'f OpenFd,
@@ -130,7 +130,7 @@ pub(crate) struct Write<'f> {
 }
 
 impl Write<'_> {
-    /// How many bytes behind the end of the file it begins: a file in memory has them all.
+    /// The number of bytes behind the end of the file it begins: a file in memory has them all.
     fn gap(&self) -> u64 {
         let appends = self.entry.inner.flags.contains(Fdflags::APPEND);
         match self.kind {

@@ -17,11 +17,11 @@ pub struct Call {
     pub arguments: Vec<u64>,
     /// Bytes to put into the module's memory.
     pub data: Vec<u8>,
-    /// How many bytes to take from where the call puts what it returns.
+    /// The number of bytes to take from where the call puts what it returns.
     pub answer: u32,
 }
 
-/// What came of a call, from the module's process.
+/// The outcome of a call, from the module's process.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
     /// The error number, and what the call returned.

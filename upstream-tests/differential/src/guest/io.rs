@@ -8,9 +8,9 @@ use super::{Guest, long, word};
 use crate::composite::listing;
 use crate::outcome::{Kind, Meta, Outcome};
 
-/// How much of a listing is asked for at a time: less than most directories have.
+/// The way in which much of a listing is asked for at a time: less than most directories have.
 const LISTING: u32 = 160;
-/// How often a listing may go on.
+/// The number of times that a listing may go on.
 const PIECES: usize = 10_000;
 
 /// Makes a call on a descriptor.

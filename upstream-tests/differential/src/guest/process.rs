@@ -18,15 +18,15 @@ use crate::way::Way;
 
 /// The first argument of a process that runs a module.
 pub const WORKER: &str = "run-module";
-/// How long a call may take. None of them waits for anything.
+/// The time for which a call may take. None of them waits for anything.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// How long it may take to start the module, on a busy machine.
+/// The time for which it may take to start the module, on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
 /// What the process is asked to run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// How the directories come to the module.
+    /// The way in which the directories come to the module.
     pub way: Way,
     /// The directory with `p` and `q`.
     pub root: PathBuf,

@@ -39,11 +39,11 @@ pub const FUNCTIONS: [(&str, &str); 33] = [
     ("sched_yield", ""),
 ];
 
-/// Where a request's data is put.
+/// The place where a request's data is put.
 pub const DATA: u32 = 0x1_0000;
-/// How much fits there.
+/// The way in which much fits there.
 pub const DATA_SIZE: u32 = 0x4_0000;
-/// Where a call puts what it returns.
+/// The place where a call puts what it returns.
 pub const ANSWER: u32 = DATA + DATA_SIZE;
 
 /// The module, as text.

@@ -98,7 +98,7 @@ fn socket(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> DescriptorKin
     }
 }
 
-/// Whether this process has made a pair and has both ends open. A pair keeps its maker as its peer
+/// True if this process has made a pair and has both ends open. A pair keeps its maker as its peer
 /// even when a child that was forked has the other end, so the kernel is asked for that end.
 fn is_own_pair(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> bool {
     let this = i32::try_from(process::id()).ok();

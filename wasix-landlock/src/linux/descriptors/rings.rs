@@ -12,11 +12,11 @@ use super::Ring;
 
 /// `PF_IO_WORKER` in the kernel's `linux/sched.h`: a thread that the kernel has made for an io_uring.
 const IO_WORKER: u64 = 0x10;
-/// How the kernel calls the threads that run operations which would block. They poll nothing, and
+/// The way in which the kernel calls the threads that run operations which would block. They poll nothing, and
 /// stay when their ring has gone.
 const HELPER: &str = "iou-wrk-";
 
-/// Whether a kernel thread polls this ring (`IORING_SETUP_SQPOLL`). Says yes where that can't be
+/// True if a kernel thread polls this ring (`IORING_SETUP_SQPOLL`). Says yes where that can't be
 /// known.
 pub(super) fn is_polled(number: RawFd) -> bool {
     fs::read_to_string(format!("/proc/thread-self/fdinfo/{number}")).map_or(true, |text| {

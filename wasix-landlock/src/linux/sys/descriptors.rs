@@ -16,7 +16,7 @@ use super::{
 };
 use crate::DescriptorReport;
 
-/// Where the kernel lists the calling thread's descriptors. The main thread's listing, which
+/// The place where the kernel lists the calling thread's descriptors. The main thread's listing, which
 /// `/proc/self` has, is empty once that thread has ended.
 const LISTING: &str = "/proc/thread-self/fd";
 
@@ -52,7 +52,7 @@ const LISTING: &str = "/proc/thread-self/fd";
 ///
 /// # Errors
 ///
-/// What the kernel says when `/proc` can't be read. No descriptor is taken then.
+/// The kernel's error when `/proc` can't be read. No descriptor is taken then.
 pub unsafe fn take_passed_on(kept: &BTreeSet<RawFd>) -> io::Result<Vec<OwnedFd>> {
     let taken = list_open()?.into_iter().filter(|number| {
         *number > DescriptorReport::LAST_STREAM
@@ -131,7 +131,7 @@ pub(crate) fn file_system(number: RawFd) -> io::Result<u32> {
     Ok(u32::try_from(found.f_type).unwrap_or(0))
 }
 
-/// Whether a descriptor is a terminal.
+/// True if a descriptor is a terminal.
 pub(crate) fn is_terminal(number: RawFd) -> bool {
     // SAFETY: takes an integer; libc passes a structure of its own to the kernel.
     unsafe { libc::isatty(number) == 1 }

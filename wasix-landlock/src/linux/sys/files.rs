@@ -61,7 +61,7 @@ fn open(parent: RawFd, name: &CStr, flags: i32) -> io::Result<File> {
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
-/// Whether something is called `name` in a directory. Landlock doesn't mediate this call.
+/// True if something is called `name` in a directory. Landlock doesn't mediate this call.
 pub(crate) fn exists_at(parent: BorrowedFd<'_>, name: &CStr) -> bool {
     // SAFETY: all-zero is a valid `stat`.
     let mut found: libc::stat = unsafe { mem::zeroed() };
@@ -77,7 +77,7 @@ pub(crate) fn exists_at(parent: BorrowedFd<'_>, name: &CStr) -> bool {
     check(returned.into()) != Err(libc::ENOENT)
 }
 
-/// Whether a descriptor is of a proc file system.
+/// True if a descriptor is of a proc file system.
 pub(crate) fn is_proc(object: BorrowedFd<'_>) -> bool {
     // SAFETY: all-zero is a valid `statfs`.
     let mut found: libc::statfs = unsafe { mem::zeroed() };

@@ -197,7 +197,7 @@ impl Domain {
     }
 }
 
-/// Whether this program was executed with more privileges than its caller has.
+/// True if this program was executed with more privileges than its caller has.
 pub(crate) fn has_gained_privileges() -> bool {
     // SAFETY: takes an integer, and only reads what the kernel gave this process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }

@@ -44,7 +44,7 @@ impl Refusal {
         check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) })
     }
 
-    /// Whether the call is refused.
+    /// True if the call is refused.
     pub(crate) fn holds(&self) -> bool {
         match self.answer() {
             Err(errno) => errno == libc::EPERM,

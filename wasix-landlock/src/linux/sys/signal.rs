@@ -13,7 +13,7 @@ use super::{check, table};
 #[derive(Debug)]
 pub(crate) struct Handler {
     signal: i32,
-    /// What was there before, for a signal of the C library's.
+    /// The action before, for a signal of the C library's.
     library: Option<Action>,
 }
 
@@ -90,7 +90,7 @@ impl Handler {
         })
     }
 
-    /// Whether the C library's handler comes after this one.
+    /// True if the C library's handler comes after this one.
     pub(crate) const fn is_before_library(&self) -> bool {
         self.library.is_some()
     }
@@ -226,7 +226,7 @@ fn own_value() -> usize {
     (&raw const NEXT).addr()
 }
 
-/// Whether a signal was sent by [`send`].
+/// True if a signal was sent by [`send`].
 ///
 /// # Safety
 ///
@@ -286,12 +286,12 @@ pub(crate) fn thread_exists(tid: i32) -> bool {
     check(asked) != Err(libc::ESRCH)
 }
 
-/// Whether this is the number of the process's first thread.
+/// True if this is the number of the process's first thread.
 pub(crate) fn leads(tid: i32) -> bool {
     tid == own_process()
 }
 
-/// Whether the calling thread is the only one of its process; `None` if a filter refuses the
+/// True if the calling thread is the only one of its process; `None` if a filter refuses the
 /// question.
 pub(crate) fn is_only_thread() -> Option<bool> {
     // Of a process with one thread this asks nothing, and the kernel refuses it to any other, see

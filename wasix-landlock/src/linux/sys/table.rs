@@ -32,7 +32,7 @@ pub(crate) struct Table {
     slots: Box<[Slot]>,
     /// Slots that are neither done nor given up. Also the futex the sweep waits on.
     remaining: AtomicU32,
-    /// What to restrict the thread with; `None` to only try.
+    /// The domain to restrict the thread with; `None` to only try.
     domain: Option<Domain>,
     attempt: Arc<Attempt>,
 }
@@ -43,7 +43,7 @@ struct Slot {
     state: AtomicU32,
     /// Error number of the attempt before; 0 if it was allowed.
     before: AtomicI32,
-    /// Whether the attempt is known to be allowed before the restriction.
+    /// True if the attempt is known to be allowed before the restriction.
     allowed: bool,
     /// Its name, see [`thread_name`]. This and the next are filled where there is only to try.
     name: [AtomicU64; 2],

@@ -172,7 +172,7 @@ impl Guest {
         Ok(self.number())
     }
 
-    /// Where a link leads.
+    /// The target of a link.
     #[track_caller]
     pub fn read_link(&mut self, directory: i32, path: &str) -> Outcome<Vec<u8>> {
         let [path, path_length] = self.path(FIRST_PATH, path);
