@@ -5,16 +5,12 @@ use std::{
     fs,
     io::{self, BufRead, BufReader},
     os::fd::RawFd,
-    path::Path,
 };
 
-use super::Ring;
-
-/// `PF_IO_WORKER` in the kernel's `linux/sched.h`: a thread that the kernel has made for an io_uring.
-const IO_WORKER: u64 = 0x10;
-/// The way in which the kernel calls the threads that run operations which would block. They poll nothing, and
-/// stay when their ring has gone.
-const HELPER: &str = "iou-wrk-";
+use super::{
+    super::{reach::Kind, tasks::Tasks},
+    Ring,
+};
 
 /// True if a kernel thread polls this ring (`IORING_SETUP_SQPOLL`). Says yes where that can't be
 /// known.
@@ -65,26 +61,12 @@ fn mapped() -> io::Result<BTreeSet<u64>> {
 
 /// Names this process's threads that poll a ring.
 fn pollers() -> io::Result<Vec<String>> {
-    let mut named = Vec::new();
-    for thread in fs::read_dir("/proc/self/task")? {
-        let thread = thread?;
-        // It may have ended meanwhile.
-        let Ok(stat) = fs::read(thread.path().join("stat")) else {
-            continue;
-        };
-        if let Some(name) = poller(&String::from_utf8_lossy(&stat)) {
-            let number = Path::new(&thread.file_name()).display().to_string();
-            named.push(format!("an io_uring that thread {number} (`{name}`) polls"));
-        }
-    }
-    Ok(named)
-}
-
-/// The name of a thread that polls, from its `stat` (`proc_pid_stat(5)`).
-fn poller(stat: &str) -> Option<&str> {
-    let (before, after) = stat.rsplit_once(')')?;
-    let (_, name) = before.split_once('(')?;
-    // State, parent, group, session, terminal, its group, flags.
-    let flags: u64 = after.split_whitespace().nth(6)?.parse().ok()?;
-    (flags & IO_WORKER != 0 && !name.starts_with(HELPER)).then_some(name)
+    let tasks = Tasks::open()?;
+    let mut threads = tasks.list()?.threads;
+    threads.retain(|tid| Kind::of(&tasks, *tid) == Kind::Poller);
+    let name = |tid| {
+        let name = tasks.describe(tid).name.unwrap_or_default();
+        format!("an io_uring that thread {tid} (`{name}`) polls")
+    };
+    Ok(threads.into_iter().map(name).collect())
 }
