@@ -146,8 +146,12 @@ mod tests {
     fn what_was_passed_on_is_taken_but_for_what_is_kept_and_the_streams() {
         let own = File::open("/proc/self/exe").unwrap();
         let mut kept: BTreeSet<RawFd> = list_open().unwrap().into_iter().collect();
-        // SAFETY: takes an integer. What it returns is owned by nothing yet.
-        let [first, second] = [(); 2].map(|()| unsafe { libc::dup(own.as_raw_fd()) });
+        // Numbers that no other test of this process gets meanwhile, as the kernel hands out the lowest.
+        let duplicate = |least: RawFd| {
+            // SAFETY: takes integers. What it returns is owned by nothing yet.
+            unsafe { libc::fcntl(own.as_raw_fd(), libc::F_DUPFD, least) }
+        };
+        let [first, second] = [500, 600].map(duplicate);
         kept.insert(second);
         // SAFETY: all but `first` is kept, and nothing owns that one.
         let taken = unsafe { take_passed_on(&kept) }.unwrap();
