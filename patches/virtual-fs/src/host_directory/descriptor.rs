@@ -44,7 +44,7 @@ impl HostDirectory {
     /// The host directory `path`, with everything allowed in it.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn open_root(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
@@ -64,7 +64,7 @@ impl HostDirectory {
     /// The directory `path` beneath this one, out of which no path leads any more.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn narrowed_to(&self, path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         let descriptor = self.base.open(path, flags, Mode::empty())?;
@@ -88,7 +88,7 @@ impl HostDirectory {
     /// Waits until what was made, renamed and removed in the directory is on the disk.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn sync(&self, data_only: bool) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let directory = self.base.open(Path::new(""), flags, Mode::empty())?;
@@ -101,7 +101,7 @@ impl HostDirectory {
     /// Sets the directory's own times.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn set_own_times(&self, times: [HostTime; 2]) -> io::Result<()> {
         self.set_times(Path::new(""), true, times)
     }
@@ -185,7 +185,7 @@ impl Base {
     }
 }
 
-/// What is directly in the directory, by one call: a name by itself leads nowhere else as long as no link is followed.
+/// The entry directly in the directory, by one call: a name by itself leads nowhere else as long as no link is followed.
 fn stat_here(directory: BorrowedFd<'_>, path: &Path, follow: bool) -> io::Result<Option<HostStat>> {
     if is_empty(path) {
         return stat::of_open(directory).map(Some);

@@ -26,7 +26,7 @@ impl HostDirectory {
     /// The entries of the directory `path`, `.` and `..` among them, in the host's order.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn list(&self, path: &Path) -> io::Result<Vec<HostEntry>> {
         self.may(self.access.read)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;

@@ -73,7 +73,7 @@ impl HostDirectory {
     /// The metadata of what `path` names, or of the link itself.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn stat(&self, path: &Path, follow: bool) -> io::Result<HostStat> {
         self.base.stat(path, follow)
     }
@@ -81,7 +81,7 @@ impl HostDirectory {
     /// Sets the times of what `path` names, or of the link itself.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn set_times(&self, path: &Path, follow: bool, times: [HostTime; 2]) -> io::Result<()> {
         self.may(self.access.write)?;
         let file = self.base.open(path, path_flags(follow), Mode::empty())?;
@@ -91,7 +91,7 @@ impl HostDirectory {
     /// The target of a link.
     ///
     /// # Errors
-    /// What the kernel says; `EINVAL` if it isn't a link.
+    /// The kernel's error; `EINVAL` if it isn't a link.
     pub fn read_link(&self, path: &Path) -> io::Result<OsString> {
         let link = self.base.open(path, path_flags(false), Mode::empty())?;
         let target = rustix::fs::readlinkat(&link, "", Vec::new());
@@ -106,7 +106,7 @@ impl HostDirectory {
     /// Makes a directory.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn make_directory(&self, path: &Path) -> io::Result<()> {
         self.change(path, self.access.create, |parent, name| {
             rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o777))
@@ -116,7 +116,7 @@ impl HostDirectory {
     /// Removes an empty directory.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn remove_directory(&self, path: &Path) -> io::Result<()> {
         self.change(path, self.access.write, |parent, name| {
             rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
@@ -126,7 +126,7 @@ impl HostDirectory {
     /// Removes a name of a file.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.change(path, self.access.write, |parent, name| {
             rustix::fs::unlinkat(parent, name, AtFlags::empty())
@@ -136,7 +136,7 @@ impl HostDirectory {
     /// Makes a symbolic link with this target, as it is.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn make_symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
         self.change(path, self.access.create, |parent, name| {
             rustix::fs::symlinkat(target, parent, name)
@@ -163,7 +163,7 @@ impl HostPlace {
     /// Renames what is here to `target`, over what is there.
     ///
     /// # Errors
-    /// What the kernel says; `EXDEV` if the two are on different devices, or if more could be done with it there;
+    /// The kernel's error; `EXDEV` if the two are on different devices, or if more could be done with it there;
     /// `EACCES` if a mount doesn't allow it.
     pub fn rename(&self, target: &Self) -> io::Result<()> {
         self.directory.may(self.directory.access.write)?;

@@ -91,7 +91,7 @@ impl HostNode {
     /// The metadata now.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn stat(&self) -> io::Result<HostStat> {
         match &self.0 {
             Opened::File(file) => stat::of_open(file.file.as_fd()),
@@ -102,7 +102,7 @@ impl HostNode {
     /// Sets the times of the open file, by whatever name it goes.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn set_host_times(&self, times: [HostTime; 2]) -> io::Result<()> {
         match &self.0 {
             Opened::File(file) => {
@@ -116,7 +116,7 @@ impl HostNode {
     /// Waits until the data, or the data and the metadata, are on the disk.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn sync(&self, data_only: bool) -> io::Result<()> {
         match &self.0 {
             Opened::File(file) => Ok(match data_only {
@@ -130,7 +130,7 @@ impl HostNode {
     /// Has the host keep room for so many bytes.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
         let file = &self.open_file()?.file;
         Ok(rustix::fs::fallocate(
@@ -144,7 +144,7 @@ impl HostNode {
     /// Sets the size.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn set_size(&self, size: u64) -> io::Result<()> {
         Ok(rustix::fs::ftruncate(&self.open_file()?.file, size)?)
     }
@@ -152,7 +152,7 @@ impl HostNode {
     /// True if each write goes to the end from now on.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The kernel's error.
     pub fn set_append(&self, append: bool) -> io::Result<()> {
         let Opened::File(file) = &self.0 else {
             return Ok(());

@@ -66,7 +66,7 @@ impl HostDirectory {
     /// A fifo without another end is `ENXIO` for writing, and is opened at once for reading.
     ///
     /// # Errors
-    /// What the kernel says, and `EACCES` if the mount doesn't allow it.
+    /// The kernel's error, and `EACCES` if the mount doesn't allow it.
     pub fn open(&self, path: &Path, how: HostOpen) -> io::Result<HostNode> {
         let file = self.open_file(path, how)?;
         let found = stat::of_open(file.as_fd())?;
