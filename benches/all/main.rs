@@ -31,13 +31,13 @@ use clap::Parser;
 use context::Context;
 use programs::runner::Run;
 use wasix_landlock_benches::{
-    Machine, Results, fastest_file_system, markdown, page, paragraph, write_part,
+    Machine, Results, cost_table, fastest_file_system, markdown, page, write_part,
 };
 
 /// Measures what it costs.
 #[derive(Parser)]
 struct Arguments {
-    /// Writes the results into this project: `benches/RESULTS.md`, `benches/results`, and the paragraph in
+    /// Writes the results into this project: `benches/RESULTS.md`, `benches/results`, and the cost table in
     /// `README.md`.
     #[arg(long)]
     write: bool,
@@ -184,11 +184,11 @@ fn write(results: &Results) -> anyhow::Result<()> {
     for (path, text) in files {
         fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
     }
-    let Some(paragraph) = paragraph(results) else {
+    let Some(costs) = cost_table(results) else {
         eprintln!("README.md stays as it is: a column is missing");
         return Ok(());
     };
-    write_part(&guests::own("../README.md"), "costs", &paragraph)
+    write_part(&guests::own("../README.md"), "costs", &costs)
 }
 
 fn take_sample(sample: &[String]) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench each_patch                # prints the tables
-//! cargo bench --bench each_patch -- --write     # also writes them into UPSTREAM.md, and the figures into results/
+//! cargo bench --bench each_patch -- --write     # also writes them into EACH_PATCH.md, and the figures into results/
 //! cargo bench --bench each_patch -- --build     # only builds the programs
 //! ```
 //!
@@ -39,13 +39,13 @@ use wasix_landlock_benches::{
 /// Measures what each patch is worth.
 #[derive(Parser)]
 struct Arguments {
-    /// Writes the results into this project: `UPSTREAM.md` and `benches/results/each-patch.json`.
+    /// Writes the results into this project: `benches/EACH_PATCH.md` and `benches/results/each-patch.json`.
     #[arg(long)]
     write: bool,
     /// Builds the programs, and measures nothing.
     #[arg(long)]
     build: bool,
-    /// Measures nothing, and writes what is in `benches/results/each-patch.json` into `UPSTREAM.md` anew.
+    /// Measures nothing, and writes what is in `benches/results/each-patch.json` into `benches/EACH_PATCH.md` anew.
     #[arg(long)]
     render: bool,
     /// Rounds, with one sample of each program in each.
@@ -204,7 +204,7 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
 }
 
 fn write(text: &str) -> anyhow::Result<()> {
-    write_part(&own("../UPSTREAM.md"), "each patch", text)
+    write_part(&own("EACH_PATCH.md"), "each patch", text)
 }
 
 /// The program's workspace, as it is for Wasmer as published.

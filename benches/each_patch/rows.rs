@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use wasix_landlock_benches::{Cell, Results, Row, Spread, Table, short};
 
-use crate::variants::{MENDED, Patch, Variant};
+use crate::variants::{FIXED, Patch, Variant};
 
 /// The column of Wasmer as published.
 pub const PUBLISHED: &str = "published";
@@ -58,8 +58,8 @@ pub fn markdown(results: &Results, variants: &[Variant]) -> anyhow::Result<Strin
         }
     }
     let last = columns.last().context("no patch")?;
-    text += "\nAll of them: *published* is Wasmer, *mended* the fork with the patches before the first of these, *all* \
-             with these too.\n\n| operation | published | mended | all | published / all | mended / all |\n\
+    text += "\nAll of them: *published* is Wasmer, *fixed* the fork with the patches before the first of these, *all* \
+             with these too.\n\n| operation | published | fixed | all | published / all | fixed / all |\n\
              |---|--:|--:|--:|--:|--:|\n";
     for row in &table.rows {
         let ratio = |above| {
@@ -74,10 +74,10 @@ pub fn markdown(results: &Results, variants: &[Variant]) -> anyhow::Result<Strin
             "| {} | {} | {} | {} | {} | {} |\n",
             row.name,
             of(PUBLISHED),
-            of(MENDED),
+            of(FIXED),
             of(last),
             ratio(PUBLISHED),
-            ratio(MENDED)
+            ratio(FIXED)
         );
     }
     Ok(text.trim_end().to_owned())
@@ -133,6 +133,6 @@ fn named(patch: &Patch) -> String {
         file,
         ..
     } = patch;
-    let path = Path::new("patches").join(fork).join(file);
+    let path = Path::new("../patches").join(fork).join(file);
     format!("`{fork}` [{number}]({}): {subject}", path.display())
 }

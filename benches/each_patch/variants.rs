@@ -77,7 +77,7 @@ pub struct Patch {
 }
 
 /// The column of the program without any of the faster ways.
-pub const MENDED: &str = "mended";
+pub const FIXED: &str = "fixed";
 
 /// The variants, each with one patch more than the one before.
 pub struct Variants {
@@ -119,7 +119,7 @@ impl Variants {
         };
         let mut counts = [first(0), first(1)];
         let mut all = vec![Variant {
-            column: MENDED.to_owned(),
+            column: FIXED.to_owned(),
             patch: None,
             counts,
         }];

@@ -17,5 +17,5 @@ pub use machine::{Machine, fastest_file_system};
 pub use program::{build_program, empty, take_sample};
 pub use samples::Samples;
 pub use spread::{Spread, short};
-pub use summary::{paragraph, summary};
+pub use summary::{cost_table, summary};
 pub use table::{Cell, Column, Plot, Ratio, Results, Row, Table};

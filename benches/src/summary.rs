@@ -45,35 +45,35 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The comparison in a paragraph, for who doesn't look at the tables. Nothing if a column is missing.
-pub fn paragraph(results: &Results) -> Option<String> {
-    let [programs, operations] = [results.table("programs")?, results.table("operations")?];
-    let cost = |table| Comparison::of(table, "enforced", "fork");
-    let gain = |table, other| Comparison::of(table, other, "enforced");
-    // What comes out below is the samples' scatter.
-    let percent = |ratio: f64| match ((ratio - 1.0) * 100.0).round() {
-        percent if percent > 0.0 => format!("{percent:.0} %"),
-        _ => "nothing that can be measured".to_owned(),
-    };
-    let most = |comparison: &Comparison<'_>| {
-        let (ratio, name) = comparison.rows[comparison.rows.len() - 1];
-        format!("{} ({name})", percent(ratio))
-    };
-    let [by_program, by_operation] = [cost(programs)?, cost(operations)?];
-    Some(format!(
-        "Enforcement adds {} to a whole program in the median, at most {}, and {} to a single operation, at most {}. Beside \
-         Wasmer as published, with enforcement on, single operations are {} times as fast, and whole programs {}; beside \
-         wasmtime {} and {}. Beside no module at all an operation takes {} times as long.",
-        percent(by_program.median()),
-        most(&by_program),
-        percent(by_operation.median()),
-        most(&by_operation),
-        gain(operations, "upstream")?.range(),
-        gain(programs, "upstream")?.range(),
-        gain(operations, "wasmtime")?.range(),
-        gain(programs, "wasmtime")?.range(),
-        Comparison::of(operations, "enforced", "native")?.range(),
-    ))
+/// The comparison as a small Markdown table: what is compared, the median, and the range. Nothing if a column is missing.
+pub fn cost_table(results: &Results) -> Option<String> {
+    let mut lines = "| time compared with | of | median | from | to |\n|---|---|--:|---|---|\n".to_owned();
+    let others = [
+        ("enforcement off", "enforced", "fork"),
+        ("Wasmer as published", "enforced", "upstream"),
+        ("wasmtime", "enforced", "wasmtime"),
+        ("the same program natively", "enforced", "native"),
+    ];
+    for (other, above, below) in others {
+        for (id, of) in [
+            ("operations", "a single operation"),
+            ("programs", "a whole program"),
+        ] {
+            let comparison = Comparison::of(results.table(id)?, above, below)?;
+            let end = |(ratio, row): (f64, &str)| format!("{} ({row})", short(ratio));
+            let (least, most) = (
+                comparison.rows[0],
+                comparison.rows[comparison.rows.len() - 1],
+            );
+            lines.push_str(&format!(
+                "| {other} | {of} | {} | {} | {} |\n",
+                short(comparison.median()),
+                end(least),
+                end(most)
+            ));
+        }
+    }
+    Some(lines)
 }
 
 /// The comparison in words: a sentence for each two columns of each table that has them. Markdown.

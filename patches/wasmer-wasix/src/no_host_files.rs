@@ -30,6 +30,10 @@ pub(crate) fn open(_: &WasiEnv, _: &Fd, _: &Opening<'_>) -> OnHost<WasiFd> {
     None
 }
 
+pub(crate) fn is_on_host(_: &crate::fs::VirtualFileLock) -> bool {
+    false
+}
+
 pub(crate) fn has_no_offset(_: &crate::fs::VirtualFileLock) -> bool {
     false
 }

@@ -61,6 +61,23 @@ impl HostDirectory {
         }
     }
 
+    /// The place of the directory `path` of a file system whose root this is.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> Option<HostPlace> {
+        let directory = if path == Path::new("/") {
+            self.clone()
+        } else {
+            let path = crate::host_fs::normalize_path(path);
+            let inside = path.strip_prefix("/").unwrap_or(&path);
+            match is_empty(inside) {
+                true => self.clone(),
+                false => self.narrowed_to(inside).ok()?,
+            }
+        };
+        let path = PathBuf::new();
+        Some(HostPlace { directory, path })
+    }
+
     /// The directory `path` beneath this one, out of which no path leads any more.
     ///
     /// # Errors

@@ -42,6 +42,15 @@ pub struct HostPlace {
     pub path: PathBuf,
 }
 
+/// The place behind a directory of a tree of mounts.
+#[derive(Debug, Clone)]
+pub struct PlaceInMount {
+    /// The directory on the host.
+    pub place: HostPlace,
+    /// True if something is mounted below the directory.
+    pub has_mounts_below: bool,
+}
+
 /// An open directory of the host with what may be done to it, or a single host file.
 #[derive(Debug, Clone)]
 pub struct HostDirectory {
@@ -160,6 +169,16 @@ impl HostDirectory {
 }
 
 impl HostPlace {
+    /// The place of `path` seen from here.
+    #[must_use]
+    pub fn joined(self, path: &str) -> Self {
+        let path = match self.path.as_os_str().is_empty() {
+            true => PathBuf::from(path),
+            false => self.path.join(path),
+        };
+        Self { path, ..self }
+    }
+
     /// Renames what is here to `target`, over what is there.
     ///
     /// # Errors

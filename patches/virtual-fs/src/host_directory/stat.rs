@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, FileType as HostType, StatxFlags, StatxTimestamp, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType as HostType, Stat, Timespec, Timestamps};
 
 use crate::FileType;
 
@@ -77,8 +77,9 @@ pub(super) fn set_times(
     }?)
 }
 
+/// The metadata of an open file. `fstat` takes a fifth of the time of `statx` with an empty path.
 pub(super) fn of_open(file: BorrowedFd<'_>) -> io::Result<HostStat> {
-    of(file, "", AtFlags::EMPTY_PATH)
+    Ok(rustix::fs::fstat(file)?.into())
 }
 
 pub(super) fn of(
@@ -86,24 +87,32 @@ pub(super) fn of(
     path: impl rustix::path::Arg,
     flags: AtFlags,
 ) -> io::Result<HostStat> {
-    let told = rustix::fs::statx(directory, path, flags, StatxFlags::BASIC_STATS)?;
-    // A time before 1970 can't be told.
-    let nanoseconds = |time: StatxTimestamp| {
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        seconds
-            .saturating_mul(1_000_000_000)
-            .saturating_add(u64::from(time.tv_nsec))
-    };
-    Ok(HostStat {
-        device: rustix::fs::makedev(told.stx_dev_major, told.stx_dev_minor),
-        inode: told.stx_ino,
-        links: told.stx_nlink.into(),
-        file_type: kind_of(HostType::from_raw_mode(told.stx_mode.into())),
-        size: told.stx_size,
-        accessed: nanoseconds(told.stx_atime),
-        modified: nanoseconds(told.stx_mtime),
-        changed: nanoseconds(told.stx_ctime),
-    })
+    Ok(rustix::fs::statat(directory, path, flags)?.into())
+}
+
+impl From<Stat> for HostStat {
+    // The types of the fields differ by architecture.
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+    fn from(stat: Stat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            links: stat.st_nlink as u64,
+            file_type: kind_of(HostType::from_raw_mode(stat.st_mode)),
+            size: stat.st_size as u64,
+            accessed: nanoseconds(stat.st_atime as i64, stat.st_atime_nsec as u64),
+            modified: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+            changed: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+        }
+    }
+}
+
+/// A time in nanoseconds since 1970. WASI has no earlier one.
+fn nanoseconds(seconds: i64, nanoseconds: u64) -> u64 {
+    u64::try_from(seconds)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
 }
 
 pub(crate) fn kind_of(host: HostType) -> FileType {

@@ -42,6 +42,11 @@ fn with_node<T>(fd: &Fd, act: impl FnOnce(&HostNode) -> T) -> Option<T> {
     file.host_node().map(act)
 }
 
+/// True if the file is one of the host's. Nothing of it waits here to be written.
+pub(crate) fn is_on_host(file: &VirtualFileLock) -> bool {
+    file.read().is_ok_and(|file| file.host_node().is_some())
+}
+
 /// True if the file is one of the host's that has no offsets: a fifo, a device or a directory.
 pub(crate) fn has_no_offset(file: &VirtualFileLock) -> bool {
     let is_regular = |node: &HostNode| node.file_type().is_file();
@@ -56,9 +61,14 @@ impl WasiFs {
             return None;
         }
         match &*fd.inode.kind.read().ok()? {
-            Kind::Dir { path, .. } => self.root_fs.root().place_in_mount(path),
+            Kind::Dir { path, .. } => self.place_in_mount(path),
             _ => None,
         }
+    }
+
+    fn place_in_mount(&self, path: &Path) -> Option<HostPlace> {
+        let found = self.root_fs.root().place_in_mount(path)?;
+        Some(found.place)
     }
 
     /// The host's error as the module sees it; what is refused is noted.

@@ -119,6 +119,9 @@ impl WasiFs {
             };
             at = whole.unwrap_or(at);
         }
+        if let Some(place) = self.in_mount(&at, rest) {
+            return Some(Ok(place));
+        }
         let begun_at = at.ino();
         loop {
             match self.enter(&at, rest) {
@@ -157,7 +160,7 @@ impl WasiFs {
                     return self.walk(inodes, self.root_inode.clone(), path, follow, links);
                 }
                 let file = match &*found.kind.read().ok()? {
-                    Kind::File { path, .. } if is_last => self.root_fs.root().place_in_mount(path),
+                    Kind::File { path, .. } if is_last => self.place_in_mount(path),
                     Kind::File { .. } => return None,
                     _ => None,
                 };
@@ -173,28 +176,48 @@ impl WasiFs {
         }
     }
 
+    /// The place of most paths, without a step for each name: one that begins with a preopen or another mount below
+    /// which nothing is mounted, and has no way back.
+    fn in_mount(&self, at: &InodeGuard, path: &str) -> Option<HostPlace> {
+        let (name, rest) = first_name(path);
+        if matches!(name, "" | "." | "..") || steps_back(rest) {
+            return None;
+        }
+        let root = self.root_fs.root();
+        let found = match &*at.kind.read().ok()? {
+            Kind::Dir { path, .. } => root.place_of_mount(&path.join(name)),
+            Kind::Root { entries } => match entries.get(name) {
+                Some(preopen) => root.place_in_mount(directory(preopen)?.as_path()),
+                None => root.place_of_mount(&directory(entries.get("/")?)?.join(name)),
+            },
+            _ => None,
+        };
+        let found = found.filter(|found| !found.has_mounts_below)?;
+        Some(found.place.joined(rest))
+    }
+
     /// Goes on from a directory of the virtual tree on the host, if that is what is behind it, and nothing is mounted
     /// where the path leads first.
     fn enter<'p>(&self, at: &InodeGuard, rest: &'p str) -> Option<Result<Step<'p>, Errno>> {
-        let root = self.root_fs.root();
-        let (place, inside) = match &*at.kind.read().ok()? {
-            Kind::Dir { path, .. } => (root.place_in_mount(path)?, path.clone()),
-            _ => return None,
+        let kind = at.kind.read().ok()?;
+        let Kind::Dir { path, .. } = &*kind else {
+            return None;
         };
-        if root.has_mounts_below(&inside) && !rest.is_empty() {
+        let root = self.root_fs.root();
+        let found = root.place_in_mount(path)?;
+        if found.has_mounts_below && !rest.is_empty() {
             let (name, _) = first_name(rest);
-            let steps_back = rest.split('/').any(|name| name == "..");
-            if name == "." || steps_back || root.leads_to_mount(&inside.join(name)) {
+            if name == "." || steps_back(rest) || root.leads_to_mount(&path.join(name)) {
                 return None;
             }
         }
-        Some(self.inside(place, rest))
+        drop(kind);
+        Some(self.inside(found.place, rest))
     }
 
     fn inside<'p>(&self, place: HostPlace, rest: &'p str) -> Result<Step<'p>, Errno> {
         let Some((within, left)) = leaves(rest) else {
-            let path = place.path.join(rest);
-            return Ok(Step::Host(HostPlace { path, ..place }));
+            return Ok(Step::Host(place.joined(rest)));
         };
         if self.is_confined() {
             return Err(Errno::Notcapable);
@@ -230,12 +253,25 @@ impl WasiFs {
     }
 }
 
+/// The path of a directory in the tree of mounts.
+fn directory(inode: &InodeGuard) -> Option<PathBuf> {
+    match &*inode.kind.read().ok()? {
+        Kind::Dir { path, .. } => Some(path.clone()),
+        _ => None,
+    }
+}
+
 fn parent_of(at: &InodeGuard) -> Option<InodeGuard> {
     match &*at.kind.read().ok()? {
         Kind::Dir { parent, .. } => parent.upgrade(),
         Kind::Root { .. } => Some(at.clone()),
         _ => None,
     }
+}
+
+/// True if a name of the path is `..`.
+fn steps_back(path: &str) -> bool {
+    path.split('/').any(|name| name == "..")
 }
 
 /// The first name of a path, and what is left behind its slashes.

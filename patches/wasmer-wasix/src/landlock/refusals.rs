@@ -53,8 +53,12 @@ impl Refusal {
 
 /// `path` seen from `base`, without `.` and `..`.
 pub(super) fn absolute_path(base: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let joined = base.join(path);
+    if is_plain(&joined) {
+        return joined;
+    }
     let mut absolute = PathBuf::from("/");
-    for part in base.join(path).components() {
+    for part in joined.components() {
         match part {
             Component::Normal(part) => absolute.push(part),
             Component::ParentDir => {
@@ -64,6 +68,16 @@ pub(super) fn absolute_path(base: &Path, path: impl AsRef<Path>) -> PathBuf {
         }
     }
     absolute
+}
+
+/// True if the path is absolute and made of nothing but names.
+fn is_plain(path: &Path) -> bool {
+    let names = path.to_str().and_then(|path| path.strip_prefix('/'));
+    names.is_some_and(|names| {
+        names
+            .split('/')
+            .all(|name| !matches!(name, "" | "." | ".."))
+    })
 }
 
 pub(super) fn access_of(place: &HostBacking) -> Access {
