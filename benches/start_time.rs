@@ -1,4 +1,4 @@
-//! What starting a worker costs: from the host's call until the module's first system call is done, which prints
+//! The cost of starting a worker: from the host's call until the module's first system call is done, which prints
 //! a byte; and until the host knows of its end.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! What it costs to make a module's output inert for a terminal, in MB of output per second.
+//! The cost of making a module's output inert for a terminal, in MB of output per second.
 //!
 //! ```text
 //! cargo bench --bench streams
@@ -29,7 +29,7 @@ struct Arguments {
 /// Bytes in a sample.
 const OUTPUT: usize = 4 << 20;
 
-/// What programs write, again and again.
+/// Typical output of programs, written again and again.
 const KINDS: [(&str, &[u8]); 5] = [
     ("text", b"test stream::a_write_tells_how_much ... ok\n"),
     (

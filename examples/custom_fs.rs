@@ -31,7 +31,7 @@ struct Arguments {
     /// The file system doesn't say what it reads on the host.
     #[arg(long)]
     silent: bool,
-    /// What compiles the module.
+    /// The compiler of the module.
     #[arg(long, value_enum, default_value = "singlepass")]
     compiler: Compiler,
 }

@@ -32,7 +32,7 @@ const BESIDE: &str = "keys/new.pem";
 /// Generates an RSA key in a module that the kernel lets write one file.
 #[derive(Parser)]
 struct Arguments {
-    /// What compiles the module.
+    /// The compiler of the module.
     #[arg(long, value_enum, default_value = "cranelift")]
     compiler: Compiler,
     /// Prints the whole report.

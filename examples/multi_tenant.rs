@@ -17,7 +17,7 @@ use wasmer_wasix::landlock::Instance;
 /// A module that tries what its arguments say, and prints what came of it.
 const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/genrsa.wasm");
 
-/// What keeps the tenants apart.
+/// The isolation between tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scope {
     /// Threads of their own, in this process. It stops bugs in the WASI layer, not native code.

@@ -30,19 +30,19 @@ struct Arguments {
     /// The host function joins the plug-in's name to its directory, and opens what comes of it.
     #[arg(long)]
     naive: bool,
-    /// What compiles the plug-in.
+    /// The compiler of the plug-in.
     #[arg(long, value_enum, default_value = "singlepass")]
     compiler: Compiler,
 }
 
-/// What the host function works on.
+/// The state that the host function works on.
 struct Host {
     assets: PathBuf,
     naive: bool,
     memory: Option<Memory>,
 }
 
-/// What the host function tells the plug-in was wrong: no path, and nothing of what the host knows.
+/// The error that the host function returns to the plug-in: no path, and no host data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 enum Refusal {
@@ -50,7 +50,7 @@ enum Refusal {
     Memory = -1,
     /// No such asset.
     NoSuchAsset = -2,
-    /// It doesn't fit.
+    /// The answer doesn't fit.
     TooLong = -3,
     /// The kernel refused it.
     Kernel = -4,

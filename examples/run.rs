@@ -22,7 +22,7 @@ use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 struct Arguments {
     #[command(flatten)]
     given: Given,
-    /// What compiles the module.
+    /// The compiler of the module.
     #[arg(long, value_enum, default_value = "cranelift")]
     compiler: Compiler,
     /// Prints what was granted and enforced, to standard error, before the module runs.
@@ -35,7 +35,7 @@ struct Arguments {
     instead: Instead,
     /// The module, in binary or text form.
     module: PathBuf,
-    /// What the module gets as its arguments.
+    /// The module's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }

@@ -29,7 +29,7 @@ use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 /// A module that tries what its arguments say, and prints what came of it.
 const GUEST: &[u8] = include_bytes!("guests/genrsa.wasm");
 
-/// What a request's line and what a module prints may have, in bytes.
+/// The most bytes of a request's line, and of a module's output.
 const LIMIT: u64 = 4096;
 
 /// Answers each connection by running a module for it.
@@ -38,10 +38,10 @@ struct Arguments {
     /// A directory with a directory for each tenant.
     #[arg(long)]
     tenants: PathBuf,
-    /// What the requests share.
+    /// The scope that the requests share.
     #[arg(long, value_enum, default_value = "instance")]
     scope: Scope,
-    /// What compiles the module, once.
+    /// The compiler of the module, which is compiled once.
     #[arg(long, value_enum, default_value = "singlepass")]
     compiler: Compiler,
     /// Ends after so many requests.
@@ -57,7 +57,7 @@ enum Scope {
     Instance,
 }
 
-/// What all requests use.
+/// The state that all requests use.
 struct Server {
     scope: Scope,
     engine: Engine,

@@ -15,7 +15,7 @@ const COMPILERS: [(Compiler, &str); 2] = [
     (Compiler::Cranelift, "Cranelift"),
     (Compiler::Singlepass, "Singlepass"),
 ];
-/// What takes longer to compile, in milliseconds, is compiled once.
+/// The compile time, in milliseconds, from which a compiler is measured once.
 const ONCE_FROM: f64 = 4e3;
 
 /// Compiles and runs all programs with both.
@@ -161,7 +161,7 @@ fn compared(programs: &[Program], figures: &Table) -> Table {
     }
 }
 
-/// What each compiler does, read in the sources of Wasmer 7.4.2, and what each passes.
+/// The isolation of each compiler: its settings, read in the sources of Wasmer 7.4.2, and the checks that it passes.
 fn isolation() -> anyhow::Result<Table> {
     let conformance = fs::read_to_string(guests::own("../upstream-tests/conformance/RESULTS.md"))?;
     let passed = |column: &str| -> anyhow::Result<String> {

@@ -1,4 +1,4 @@
-//! What all measurements share: what was asked for, the programs of the other columns, and saying what is going on.
+//! The context of all measurements: the request, the programs of the other columns, and progress messages.
 
 use std::cell::{Cell, OnceCell};
 use std::io::{IsTerminal as _, Write as _};
@@ -11,7 +11,7 @@ use wasix_landlock_benches::build_program;
 
 use crate::guests;
 
-/// What all measurements share.
+/// The context of all measurements.
 pub struct Context {
     /// Samples of each kind.
     pub samples: usize,
@@ -21,13 +21,13 @@ pub struct Context {
     pub wanted: Vec<String>,
     /// Only rows whose names contain this.
     pub only: String,
-    /// Where the files are that are worked on.
+    /// The directory of the files that are worked on.
     pub work: PathBuf,
     /// The program for Wasmer as published, if it was named or built.
     pub upstream: OnceCell<PathBuf>,
-    /// When all of it began.
+    /// The start of the whole run.
     pub begun: Instant,
-    /// When something was said last.
+    /// The time of the last progress message.
     pub said: Cell<Option<Instant>>,
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 use wasix_landlock_fork::{Manifest, Upstream};
 
-/// Where they are kept.
+/// Returns the folder in which the guests are kept.
 pub fn folder() -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("benches");
     fs::create_dir_all(&folder)?;
@@ -111,7 +111,7 @@ pub fn python_packages() -> anyhow::Result<PathBuf> {
     Ok(target)
 }
 
-/// What a program is compiled for.
+/// The platform that a program is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// WASI preview 1.
@@ -122,17 +122,17 @@ pub enum Target {
 
 /// A program in C from the sources of a published crate.
 pub struct Source {
-    /// What the program is called.
+    /// The program's name.
     pub name: &'static str,
     /// The crate, its version and the SHA-256 of its `.crate` file.
     pub package: (&'static str, &'static str, &'static str),
-    /// Where in it the files are.
+    /// The folder of the sources in the package.
     pub below: &'static str,
     /// The files there.
     pub files: &'static [&'static str],
     /// Files of our own, in `guests`.
     pub own: &'static [&'static str],
-    /// What the compiler is told.
+    /// The compiler's flags.
     pub flags: &'static [&'static str],
 }
 
@@ -199,7 +199,7 @@ pub fn build(source: &Source, target: Target) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// What WASI lacks and its C library emulates.
+/// Parts of POSIX that WASI lacks and its C library emulates.
 const EMULATED: [&str; 4] = ["signal", "process-clocks", "getpid", "mman"];
 
 fn unpack(package: (&str, &str, &str), work: &Path) -> anyhow::Result<PathBuf> {

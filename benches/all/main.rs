@@ -1,4 +1,4 @@
-//! What it costs: single operations, real programs, compilers and scale, beside no module at all, Wasmer as
+//! Measures costs: single operations, real programs, compilers and scale, compared with no module at all, Wasmer as
 //! published and wasmtime, in one run.
 //!
 //! ```text
@@ -59,7 +59,7 @@ struct Arguments {
     /// The program for Wasmer as published, if it is built already.
     #[arg(long)]
     upstream: Option<PathBuf>,
-    /// Where the files are that are worked on; in memory by default.
+    /// The directory of the files that are worked on; in memory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
     /// Measures nothing, and writes what is in `benches/results/results.json` anew.

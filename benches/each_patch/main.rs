@@ -1,5 +1,5 @@
-//! What each patch that makes operations faster is worth by itself: the same program with one patch more at a time,
-//! beside Wasmer as published.
+//! The gain of each patch that makes operations faster: the same program with one patch more at a time, compared with
+//! Wasmer as published.
 //!
 //! ```text
 //! cargo bench --bench each_patch                # prints the tables
@@ -127,7 +127,7 @@ fn programs(
     Ok(programs)
 }
 
-/// What is measured: the benchmark's own operations, and one for a table of inodes that grows.
+/// The operations that are measured: the benchmark's own, and one for a table of inodes that grows.
 fn operations(only: &str) -> Vec<Operation> {
     let mut operations = plan::operations(&[10, 1000, 5000], 1);
     operations.push(Operation {

@@ -10,7 +10,7 @@ use wasix_landlock_benches::take_sample;
 
 use crate::plan::{Needs, Operation};
 
-/// Whom the sample is taken as, if by the system's own user: one who owns nothing.
+/// The user that the sample is taken as, if the system's own user takes it: one who owns nothing.
 const NOBODY: u32 = 65534;
 
 /// Opening a file that may not be written.

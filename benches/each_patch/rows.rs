@@ -9,10 +9,10 @@ use crate::variants::{FIXED, Patch, Variant};
 
 /// The column of Wasmer as published.
 pub const PUBLISHED: &str = "published";
-/// How much has to change. Another program has its code at other places, which does as much.
+/// The least change that counts. Another program has its code at other places, which does as much.
 const SEEN: f64 = 0.05;
 
-/// What each patch changes, and what all of them come to.
+/// Returns the change by each patch, and the change by all of them, as Markdown.
 ///
 /// # Errors
 /// If the figures are of other patches.

@@ -57,7 +57,7 @@ const CALLED: &str = "adds what the next patch calls";
 pub struct Variant {
     /// The column: the patch that it has more than the one before.
     pub column: String,
-    /// That patch; none in the first, which has only those that mend something.
+    /// The patch; none in the first variant, which has only those that fix something.
     pub patch: Option<Patch>,
     counts: [usize; 2],
 }
@@ -66,13 +66,13 @@ pub struct Variant {
 pub struct Patch {
     /// The name of what is patched.
     pub fork: &'static str,
-    /// Where it is in the series, from 1 on.
+    /// The patch's number in the series, from 1 on.
     pub number: usize,
-    /// What it does.
+    /// The effect of the patch.
     pub subject: &'static str,
     /// The file's name.
     pub file: String,
-    /// Why nothing may be seen of it.
+    /// The reason for which the patch may show no effect.
     pub silent: &'static str,
 }
 

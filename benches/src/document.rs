@@ -1,4 +1,4 @@
-//! What the benchmarks write into documents.
+//! The parts of documents that the benchmarks write.
 
 use std::fs;
 use std::path::Path;

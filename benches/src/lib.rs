@@ -1,4 +1,4 @@
-//! What the benchmarks share: numbers of several runs, the tables that they make, and how those are shown.
+//! The benchmarks' shared parts: numbers of several runs, the tables made of them, and their presentation.
 #![forbid(unsafe_code)]
 
 mod document;

@@ -15,15 +15,15 @@ pub struct Machine {
     pub kernel: String,
     /// The processor's name.
     pub processor: String,
-    /// How many of it.
+    /// The number of processors.
     pub processors: usize,
     /// GiB.
     pub memory: f64,
-    /// What the files were on.
+    /// The file system that the files were on.
     pub file_system: String,
     /// Programs and their versions.
     pub versions: Vec<String>,
-    /// How long all of it took, in seconds, if that is known.
+    /// The time of the whole run, in seconds, if it is known.
     pub took: Option<f64>,
     /// Few samples of few things: to see that it works, not what it gives.
     pub short: bool,

@@ -67,7 +67,7 @@ pub fn table(table: &Table) -> String {
     text
 }
 
-/// What a cell says.
+/// Returns the text of a cell.
 pub(crate) fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Measured { spread, samples } if samples.len() == 1 => short(spread.median),

@@ -60,7 +60,7 @@ fn colour(columns: &[String], column: &str) -> RGBColor {
 struct Bars<'a> {
     columns: &'a [String],
     base: &'a str,
-    /// Those that have the base, and the ratio of each column.
+    /// The rows that have the base, and the ratio of each column.
     rows: Vec<(&'a str, Vec<Option<f64>>)>,
     logarithmic: bool,
 }

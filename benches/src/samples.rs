@@ -24,13 +24,13 @@ impl Samples {
         self.absent.insert(place, reason.into());
     }
 
-    /// Whether there will be none.
+    /// True if there will be none.
     pub fn is_left_out(&self, row: &str, column: &str) -> bool {
         let place = (row.to_owned(), column.to_owned());
         self.absent.contains_key(&place)
     }
 
-    /// What was taken so far.
+    /// The samples that were taken so far.
     pub fn of(&self, row: &str, column: &str) -> &[f64] {
         let place = (row.to_owned(), column.to_owned());
         self.taken.get(&place).map_or(&[], Vec::as_slice)

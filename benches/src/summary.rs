@@ -2,7 +2,7 @@
 
 use crate::{Results, Table, short};
 
-/// What two columns come to, over all rows that have both: the least, the median and the most, with the rows of
+/// The comparison of two columns, over all rows that have both: the least, the median and the most, with the rows of
 /// the least and the most.
 struct Comparison<'a> {
     rows: Vec<(f64, &'a str)>,

@@ -1,4 +1,4 @@
-//! What a run gives: tables of numbers, in one form for all benchmarks.
+//! The results of a run: tables of numbers, in one form for all benchmarks.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::{Machine, Spread};
 /// Everything that one run gave.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
-    /// Where and when.
+    /// The machine, and the time.
     pub machine: Machine,
     /// In the order in which they are shown.
     pub tables: Vec<Table>,
@@ -23,13 +23,13 @@ impl Results {
 /// One table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Table {
-    /// What links name it.
+    /// The identifier that links use.
     pub id: String,
     /// The heading.
     pub title: String,
-    /// What was done, and what to know of it.
+    /// The description of the measurement, and notes on it.
     pub text: String,
-    /// What the rows are.
+    /// The heading of the rows' names.
     pub head: String,
     /// In the order of each row's cells.
     pub columns: Vec<Column>,
@@ -44,7 +44,7 @@ pub struct Table {
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// Of its numbers; empty for text.
     pub unit: String,
@@ -62,13 +62,13 @@ pub struct Ratio {
 /// A row of a table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// In the order of the columns.
     pub cells: Vec<Cell>,
 }
 
-/// What is in one place of a table.
+/// The content of one place in a table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cell {
@@ -85,13 +85,13 @@ pub enum Cell {
     Absent(String),
 }
 
-/// How a table is drawn.
+/// The form in which a table is drawn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Plot {
     /// A bar for each row and column: how many times `base` it is.
     Bars {
-        /// What the picture shows.
+        /// The title of the picture.
         title: String,
         /// Columns.
         columns: Vec<String>,
@@ -102,7 +102,7 @@ pub enum Plot {
     },
     /// A line for each column, over the numbers that the rows are named by, both logarithmic.
     Lines {
-        /// What the picture shows.
+        /// The title of the picture.
         title: String,
         /// Columns of one unit.
         columns: Vec<String>,
@@ -126,7 +126,7 @@ impl Ratio {
 }
 
 impl Cell {
-    /// What the samples come to.
+    /// Summarizes the samples.
     pub fn measured(samples: Vec<f64>) -> Self {
         match Spread::of(&samples) {
             Some(spread) => Self::Measured { spread, samples },
@@ -144,7 +144,7 @@ impl Cell {
 }
 
 impl Table {
-    /// Where a column is.
+    /// Returns the position of a column.
     pub fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| known.name == column)
     }
@@ -167,7 +167,7 @@ impl Table {
         self.ratios.iter().filter(there)
     }
 
-    /// Why cells are empty: each reason once, with the places that have it.
+    /// Returns the reasons for empty cells: each reason once, with its places.
     pub fn reasons(&self) -> Vec<(String, Vec<String>)> {
         let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
         for row in &self.rows {

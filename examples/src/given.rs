@@ -1,4 +1,4 @@
-//! What a module is given, as flags on top of a profile.
+//! The grants of a module, as flags on top of a profile.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use wasmer_wasix::landlock::HostPreopenBuilder;
 use wasmer_wasix::profile::{Group, Limit, Profile, Stream};
 
-/// What a module is given.
+/// The grants of a module.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Given {
     /// A file with what the module is given; the other flags add to it. Without, the streams are the program's own.
@@ -33,19 +33,19 @@ pub struct Given {
     /// A TCP port that may be connected to.
     #[arg(long, value_name = "PORT")]
     pub connect: Vec<u16>,
-    /// Where standard input comes from.
+    /// The source of standard input.
     #[arg(long, value_enum)]
     pub stdin: Option<Leads>,
-    /// Where standard output goes.
+    /// The destination of standard output.
     #[arg(long, value_enum)]
     pub stdout: Option<Leads>,
-    /// Where standard error goes.
+    /// The destination of standard error.
     #[arg(long, value_enum)]
     pub stderr: Option<Leads>,
     /// Lets output to a terminal have colours.
     #[arg(long)]
     pub colours: bool,
-    /// How much may be used, such as `memory-pages=256`; `--help` lists the limits.
+    /// A limit, such as `memory-pages=256`; `--help` lists the limits.
     #[arg(long, value_name = "LIMIT=N", long_help = limits_help())]
     pub limit: Vec<Bound>,
     /// Functions of WASI that may be called; `--help` lists the groups.
@@ -62,7 +62,7 @@ pub struct Given {
     pub harden: bool,
 }
 
-/// Where a stream leads.
+/// The other end of a stream.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Leads {
     /// Nowhere.

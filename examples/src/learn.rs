@@ -1,4 +1,4 @@
-//! What `run` does besides running: it shows what would be enforced, and learns what a program needs.
+//! The options of `run` besides running: showing the restriction, and learning the needs of a program.
 
 use anyhow::Result;
 use clap::Args;

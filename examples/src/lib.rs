@@ -1,4 +1,4 @@
-//! What the examples share.
+//! The examples' shared parts.
 #![forbid(unsafe_code)]
 
 mod given;
@@ -54,7 +54,7 @@ impl Compiler {
     }
 }
 
-/// How long a module that has reached its time may take to end by itself.
+/// The time in which a module that has reached its deadline may end by itself.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Ends the whole process some time after the module's time is over: a module that computes and calls nothing can't

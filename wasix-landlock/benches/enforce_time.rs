@@ -1,4 +1,4 @@
-//! What enforcing a policy costs, without any runtime around it.
+//! The cost of enforcing a policy, without any runtime around it.
 //!
 //! ```text
 //! cargo bench -p wasix-landlock

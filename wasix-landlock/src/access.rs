@@ -1,4 +1,4 @@
-//! What an application asks for: the three kinds of access a preopen can give.
+//! An application's request: the three kinds of access that a preopen can give.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rights::{Object, Right, Rights};
 
-/// What a preopen may be used for.
+/// The access that a preopen gives.
 ///
 /// [`Policy::table`](crate::Policy::table) says which Landlock access rights each one stands for.
 ///
@@ -53,7 +53,7 @@ impl Access {
         }
     }
 
-    /// What both allow.
+    /// Returns the access that both allow.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self::new(
@@ -63,7 +63,7 @@ impl Access {
         )
     }
 
-    /// What either allows.
+    /// Returns the access that either allows.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self::new(
@@ -73,13 +73,13 @@ impl Access {
         )
     }
 
-    /// Whether everything `other` allows is allowed by this as well.
+    /// True if everything `other` allows is allowed by this as well.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         (self.read || !other.read) && (self.write || !other.write) && (self.create || !other.create)
     }
 
-    /// Whether nothing is allowed.
+    /// True if nothing is allowed.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         !self.read && !self.write && !self.create

@@ -118,7 +118,7 @@ mod on_linux {
             self.program && !self.proofs && abi >= QUIET_ABI
         }
 
-        /// What this kernel records other than the policy says, in words. The default asks for
+        /// Describes the difference between this kernel's audit log and the policy. The default asks for
         /// nothing: that older kernels record the proofs is in its documentation.
         pub(crate) fn lacking(self, abi: u32) -> Option<String> {
             let kernels = Self::default().flags(FLAGS_ABI);

@@ -8,7 +8,7 @@ pub use prepare::{PrepareError, Unavailable};
 
 use crate::MODE_VARIABLE;
 
-/// What [`Policy::enforce`](crate::Policy::enforce) can fail with.
+/// An error of [`Policy::enforce`](crate::Policy::enforce).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,7 +26,7 @@ pub enum Error {
     "`{value}` is no mode: set {MODE_VARIABLE} to `enforce`, `best-effort` or `off`, or unset it"
 )]
 pub struct ModeError {
-    /// What was given.
+    /// The value that was given.
     pub value: String,
 }
 
@@ -34,7 +34,7 @@ pub struct ModeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{value}` is no protection: use one of {}", known())]
 pub struct ProtectionError {
-    /// What was given.
+    /// The value that was given.
     pub value: String,
 }
 

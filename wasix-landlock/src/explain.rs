@@ -1,4 +1,4 @@
-//! Why an access is denied, or isn't.
+//! Explanations of denied and granted accesses.
 
 use std::{
     fmt,
@@ -25,27 +25,27 @@ pub fn explain(path: impl AsRef<Path>, access: Access) -> Explanation {
     platform::explain(path.as_ref(), access)
 }
 
-/// What [`explain`] found.
+/// The answer of [`explain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The path that was asked for.
     pub path: PathBuf,
-    /// Where it leads, absolute and without symbolic links; as far as it exists.
+    /// The path's destination, absolute and without symbolic links; as far as it exists.
     pub resolved: PathBuf,
     /// The access that was asked for.
     pub access: Access,
-    /// Whether it is granted.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Whether an access is granted.
+/// The verdict on an access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
     /// No policy restricts this process.
     NotRestricted,
-    /// It is granted, by this preopen or runtime path and perhaps others.
+    /// The access is granted, by this preopen or runtime path and perhaps others.
     Granted {
         /// The grant.
         by: GrantedPath,
@@ -58,7 +58,7 @@ pub enum Verdict {
         /// The access rights that it had.
         missing: Vec<Right>,
     },
-    /// It is not granted.
+    /// The access is not granted.
     NotGranted {
         /// The access rights that are missing.
         missing: Vec<Right>,
@@ -78,14 +78,14 @@ pub struct GrantedPath {
     pub owner: String,
     /// The host path, as it was given.
     pub path: PathBuf,
-    /// What was granted on it.
+    /// The access that was granted.
     pub access: Access,
-    /// Whether it is a directory, whose grant holds for all beneath it.
+    /// True if the path is a directory, whose grant holds for all beneath it.
     pub directory: bool,
 }
 
 impl Explanation {
-    /// Whether the kernel denies it.
+    /// True if the kernel denies it.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         !matches!(

@@ -1,4 +1,4 @@
-//! What the calling thread belongs to.
+//! The calling thread's instance.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Instance {
         platform::Membership::current().map(Self)
     }
 
-    /// Whether an instance has started the calling thread, known or not.
+    /// True if an instance has started the calling thread, known or not.
     #[must_use]
     pub fn is_around() -> bool {
         platform::Membership::is_around()
@@ -38,13 +38,13 @@ impl Instance {
         self.0.id()
     }
 
-    /// What was enforced.
+    /// Returns the report of the restriction.
     #[must_use]
     pub fn report(&self) -> Arc<Report> {
         self.0.report()
     }
 
-    /// How many threads are known to belong to it and haven't ended.
+    /// Returns the number of threads that are known to belong to the instance and haven't ended.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.0.threads()

@@ -1,4 +1,4 @@
-//! Whether to enforce, and what to do when that isn't possible.
+//! The mode of enforcement: the reaction to what isn't possible.
 
 use std::{env, fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use crate::error::ModeError;
 /// The environment variable that [`Mode::from_env`] reads.
 pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
 
-/// What happens when something can't be enforced.
+/// The reaction to a protection or grant that can't be enforced.
 ///
 /// ```
 /// use wasix_landlock::Mode;
@@ -20,10 +20,10 @@ pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// It is an error. The default.
+    /// The policy fails with an error. The default.
     #[default]
     Enforce,
-    /// It is written to the report and logged as a warning; the rest is enforced.
+    /// The gap goes to the report and is logged as a warning; the rest is enforced.
     BestEffort,
     /// Nothing is restricted. Files that a preopen may create are still created.
     Off,

@@ -1,4 +1,4 @@
-//! What of the network is granted: ports.
+//! The granted part of the network: ports.
 
 use std::collections::BTreeSet;
 
@@ -89,19 +89,19 @@ impl Network {
         !self.connect_tcp.is_empty() && self.send_udp.is_empty()
     }
 
-    /// Whether any TCP port is granted.
+    /// True if any TCP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_tcp(&self) -> bool {
         !self.bind_tcp.is_empty() || !self.connect_tcp.is_empty()
     }
 
-    /// Whether any UDP port is granted.
+    /// True if any UDP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_udp(&self) -> bool {
         !self.bind_udp.is_empty() || !self.send_udp.is_empty()
     }
 
-    /// What this grants and `other` doesn't, in words; empty if it lies within.
+    /// Describes the ports that this grants and `other` doesn't; empty if it lies within.
     #[cfg(target_os = "linux")]
     pub(crate) fn beyond(&self, other: &Self) -> Vec<String> {
         [

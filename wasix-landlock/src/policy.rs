@@ -1,4 +1,4 @@
-//! What is asked: recorded preopens, the runtime's own paths, and what must be enforced.
+//! A policy: recorded preopens, the runtime's own paths, and the protections to enforce.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use crate::{
     Report, Scope, access, platform,
 };
 
-/// How long [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
+/// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
 /// otherwise.
 ///
 /// Visiting 65 threads takes about a millisecond, so five seconds leave room for a machine that is
 /// busy, and a thread that blocks every signal is still reported while someone is watching.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What the caller says a host path is.
+/// The kind of a host path, as the caller names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -42,12 +42,12 @@ pub enum Kind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostTarget {
-    /// Where it is. A relative path starts at the working directory of the moment in which the
+    /// The host path. A relative path starts at the working directory of the moment in which the
     /// policy is prepared; a symbolic link is followed, since the application named it.
     pub path: PathBuf,
-    /// What it is.
+    /// The kind that was found.
     pub kind: Kind,
-    /// What is granted on it, at most what the preopen asked for: the rule is made from the
+    /// The access that is granted, at most that of the preopen: the rule is made from the
     /// intersection with [`Preopen::access`].
     ///
     /// With [`Access::create`], a [`Kind::File`] that is missing is created, empty, before the
@@ -80,7 +80,7 @@ pub struct Preopen {
     pub origin: &'static str,
     /// The access that was asked for.
     pub access: Access,
-    /// What is behind it on the host. Empty for a purely virtual one, which needs no rule.
+    /// The host paths behind it. Empty for a purely virtual preopen, which needs no rule.
     pub targets: Vec<HostTarget>,
 }
 
@@ -101,16 +101,16 @@ pub struct Preopen {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimePath {
-    /// Where it is. Besides a file or a directory it may be a character device such as
+    /// The host path. Besides a file or a directory it may be a character device such as
     /// `/dev/null`.
     pub path: PathBuf,
-    /// What is granted on it. It is never created.
+    /// The access that is granted. The path is never created.
     pub access: Access,
-    /// What it is for, such as `dns` or `module cache`.
+    /// The purpose, such as `dns` or `module cache`.
     pub reason: String,
 }
 
-/// What to restrict a process to.
+/// A restriction for a process.
 ///
 /// The default policy grants nothing.
 ///
@@ -237,13 +237,13 @@ impl Policy {
         self
     }
 
-    /// How long to try to reach every thread; [`DEFAULT_DEADLINE`] unless given.
+    /// Sets the time in which every thread has to be reached; [`DEFAULT_DEADLINE`] unless given.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// What is restricted; [`Scope::Process`] unless given.
+    /// Sets the scope; [`Scope::Process`] unless given.
     ///
     /// In a thread that belongs to an instance already, the policy joins that one whatever is given.
     ///
@@ -262,7 +262,7 @@ impl Policy {
         self
     }
 
-    /// What happens when something can't be enforced; [`Mode::from_env`] unless given.
+    /// Sets the mode; [`Mode::from_env`] unless given.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
@@ -274,7 +274,7 @@ impl Policy {
         self
     }
 
-    /// Which Landlock access rights each [`Access`] grants, as a Markdown table.
+    /// Returns the Landlock access rights of each [`Access`] as a Markdown table.
     ///
     /// A right that the kernel lacks is left out, see [`Protection`].
     #[must_use]
@@ -354,7 +354,7 @@ impl Policy {
         self.levels.contains_key(&protection)
     }
 
-    /// How much this protection is wanted.
+    /// Returns the level of this protection.
     pub(crate) fn level(&self, protection: Protection) -> Level {
         self.levels.get(&protection).copied().unwrap_or_else(|| {
             let by_default =

@@ -24,7 +24,7 @@ use crate::{EnforceError, Report, platform};
 pub struct Prepared(pub(crate) platform::Plan);
 
 impl Prepared {
-    /// What would be enforced. [`Report::enforced`] is false and there are no
+    /// Returns the report of the preparation. [`Report::enforced`] is false and there are no
     /// [`Report::threads`] yet.
     #[must_use]
     pub fn report(&self) -> &Report {

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ProtectionError;
 
-/// How much a policy wants a protection.
+/// The level at which a policy wants a protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// It is an error when it can't be had.
+    /// A missing protection is an error.
     Strict,
-    /// It is enforced where it can be had. Where it can't, the report says so.
+    /// The protection is enforced where the kernel has it. Elsewhere the report says so.
     Degradable,
-    /// It isn't asked for.
+    /// The protection isn't asked for.
     Off,
 }
 
-/// What enforces a protection.
+/// The kernel feature that enforces a protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -29,7 +29,7 @@ pub enum Layer {
     Seccomp,
 }
 
-/// What turns a protection on when the policy doesn't name it.
+/// The call that turns a protection on when the policy doesn't name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnBy {
     /// Always, at this level.
@@ -79,7 +79,7 @@ macro_rules! protections {
             /// Every protection.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
-            /// Its name, as the report has it.
+            /// The name, as the report has it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$name => $text, )* }
@@ -172,13 +172,13 @@ protections! {
 }
 
 impl Protection {
-    /// Whether it is required when the policy says nothing of it.
+    /// True if a policy that doesn't name this protection requires it.
     #[must_use]
     pub const fn required_by_default(self) -> bool {
         matches!(self.on_by(), OnBy::Default(Level::Strict))
     }
 
-    /// Whether the filter has a part in it.
+    /// True if the filter has a part in this protection.
     pub(crate) fn is_of_second_layer(self) -> bool {
         matches!(self, Self::Tcp | Self::Udp) || self > Self::AbstractSocketScope
     }

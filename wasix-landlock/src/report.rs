@@ -1,4 +1,4 @@
-//! What was enforced, and what was refused, for people and for programs.
+//! Reports of enforcement and of denials, for people and for programs.
 
 mod descriptors;
 mod refused;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right, Scope};
 
-/// What the kernel enforces on this process and what it doesn't.
+/// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
 /// Paths are text here, with replacement characters for what isn't UTF-8. The [`Display`] form is
 /// a compact text for people.
@@ -26,16 +26,16 @@ use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right
 pub struct Report {
     /// The mode that was in force.
     pub mode: Mode,
-    /// What is restricted.
+    /// The part of the process that is restricted.
     pub scope: Scope,
-    /// Whether the calling thread is restricted. What of it other threads lack is in
+    /// True if the calling thread is restricted. What of it other threads lack is in
     /// [`Report::not_enforced`].
     pub enforced: bool,
-    /// Whether it was only asked what would be enforced ([`Policy::show`](crate::Policy::show)):
+    /// True if it was only asked what would be enforced ([`Policy::show`](crate::Policy::show)):
     /// nothing was made, nothing is restricted.
     #[serde(default)]
     pub only_shown: bool,
-    /// Whether the process was restricted already and this policy lies within that.
+    /// True if the process was restricted already and this policy lies within that.
     pub joined: bool,
     /// The kernel's Landlock ABI, 0 without Landlock.
     pub abi: u32,
@@ -51,17 +51,17 @@ pub struct Report {
     pub protections: Vec<ProtectionReport>,
     /// The ports that are granted; `None` if the network isn't restricted.
     pub network: Option<Network>,
-    /// What was open when the policy was enforced; `None` before that, when an earlier policy had
+    /// The descriptors that were open when the policy was enforced; `None` before that, when an earlier policy had
     /// restricted the process, when nothing is restricted, and for an instance unless the policy
     /// refuses what is open.
     pub descriptors: Option<DescriptorsReport>,
-    /// How the threads were restricted; `None` when none was.
+    /// The restriction of the threads; `None` when none was restricted.
     pub threads: Option<ThreadsReport>,
-    /// What is not enforced although the policy asks for it, in words.
+    /// Requests of the policy that are not enforced, in words.
     pub not_enforced: Vec<String>,
-    /// What is enforced and may surprise, in words.
+    /// Surprising effects of the restriction, in words.
     pub warnings: Vec<String>,
-    /// What was refused until the report was asked for, where the runtime tells.
+    /// The denials until the report was asked for, where the runtime knows them.
     #[serde(default)]
     pub refused: RefusedReport,
 }
@@ -76,13 +76,13 @@ pub struct PreopenReport {
     pub origin: String,
     /// The access that was asked for.
     pub asked: Access,
-    /// What came of it.
+    /// The outcomes.
     pub status: Status,
     /// The host paths behind it.
     pub hosts: Vec<HostReport>,
 }
 
-/// What came of a preopen.
+/// The result of a preopen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -107,9 +107,9 @@ pub struct HostReport {
     pub path: String,
     /// The path it led to, absolute and without symbolic links; `None` if it led nowhere.
     pub resolved: Option<String>,
-    /// What the caller said it is.
+    /// The kind that the caller named.
     pub kind: Kind,
-    /// What it is; `None` if that could not be told.
+    /// The kind that was found; `None` if that could not be told.
     pub found: Option<Object>,
     /// The access from which the rule was made.
     pub access: Access,
@@ -117,7 +117,7 @@ pub struct HostReport {
     pub granted: Vec<Right>,
     /// The access rights it would need and doesn't have.
     pub not_granted: Vec<NotGranted>,
-    /// Whether it was missing and was created, or would be.
+    /// True if the file was missing and was created, or would be.
     pub created: bool,
 }
 
@@ -127,7 +127,7 @@ pub struct HostReport {
 pub struct NotGranted {
     /// The right.
     pub right: Right,
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
 }
 
@@ -139,15 +139,15 @@ pub struct RuntimePathReport {
     pub path: String,
     /// The path it led to; `None` if it led nowhere.
     pub resolved: Option<String>,
-    /// What it is for.
+    /// The purpose.
     pub reason: String,
     /// The access that was asked for.
     pub access: Access,
-    /// What came of it.
+    /// The outcomes.
     pub status: RuntimePathStatus,
 }
 
-/// What came of a runtime path.
+/// The result of a runtime path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -157,9 +157,9 @@ pub enum RuntimePathStatus {
     /// Nothing is there. The kernel has no rule for what doesn't exist, so it is denied should it
     /// appear.
     Absent,
-    /// It is there and isn't granted.
+    /// The path is there and isn't granted.
     NotGranted {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
     /// Nothing is restricted, so it needs no grant.
@@ -172,15 +172,15 @@ pub enum RuntimePathStatus {
 pub struct ProtectionReport {
     /// The protection.
     pub name: Protection,
-    /// How much the policy wants it.
+    /// The level at which the policy wants the protection.
     pub level: Level,
-    /// Whether it is there.
+    /// The state of the protection.
     pub status: ProtectionStatus,
-    /// What enforces it; empty where nothing does.
+    /// The layers that enforce the protection; empty where none does.
     pub by: Vec<Layer>,
 }
 
-/// Whether a protection is there.
+/// The state of a protection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -189,14 +189,14 @@ pub enum ProtectionStatus {
     Enforced,
     /// The policy doesn't want it.
     Off,
-    /// It is not enforced although the policy wants it.
+    /// The protection is not enforced although the policy wants it.
     NotEnforced {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
 }
 
-/// How the threads were restricted.
+/// The restriction of the threads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ThreadsReport {
@@ -213,15 +213,15 @@ pub struct ThreadsReport {
     pub gone: usize,
     /// Threads that could not be shown to be restricted. Zero unless the policy lets that pass.
     pub unreached: usize,
-    /// How often the threads were listed.
+    /// The number of times the threads were listed.
     pub rounds: usize,
-    /// What was tried in each thread; `None` if nothing could serve as proof.
+    /// The attempt in each thread; `None` if nothing could serve as proof.
     pub probe: Option<String>,
-    /// How long it took, in microseconds.
+    /// The elapsed time, in microseconds.
     pub elapsed_us: u64,
 }
 
-/// How threads were restricted.
+/// The method by which threads were restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SweepMethod {
@@ -264,7 +264,7 @@ impl Report {
         }
     }
 
-    /// Whether anything is going to be restricted, of what was only shown.
+    /// True if anything is going to be restricted, of what was only shown.
     fn would_restrict(&self) -> bool {
         self.only_shown && !self.handled.is_empty()
     }
@@ -311,7 +311,7 @@ impl Report {
         ))
     }
 
-    /// Whether this protection is enforced.
+    /// True if this protection is enforced.
     ///
     /// ```no_run
     /// use wasix_landlock::{Policy, Protection};

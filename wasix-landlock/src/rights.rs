@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a host path turned out to be.
+/// The kind of a host path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {
@@ -101,7 +101,7 @@ rights! {
 }
 
 impl Right {
-    /// Whether a rule on something that isn't a directory may carry it; the kernel's
+    /// True if a rule on something that isn't a directory may carry it; the kernel's
     /// `ACCESS_FILE` in `security/landlock/fs.c`.
     #[must_use]
     pub const fn applies_to_files(self) -> bool {

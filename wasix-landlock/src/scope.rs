@@ -1,10 +1,10 @@
-//! How far a restriction reaches.
+//! The scope of a restriction.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a policy restricts.
+/// The scope of a policy.
 ///
 /// | scope | what is restricted | a bug in the WASI layer reaches | native code that took over reaches |
 /// |---|---|---|---|

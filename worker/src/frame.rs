@@ -1,4 +1,4 @@
-//! What host and worker say to each other: a kind, a length, and so many bytes.
+//! The frames between host and worker: a kind, a length, and so many bytes.
 
 use std::io::{self, Read, Write};
 

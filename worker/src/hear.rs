@@ -1,4 +1,4 @@
-//! What a host accepts of a worker: each thing once, in its order, and no more of it than the host keeps.
+//! The messages that a host accepts of a worker: each once, in its order, and no more of it than the host keeps.
 
 use std::{io, os::unix::net::UnixStream};
 
@@ -15,7 +15,7 @@ pub(crate) const LARGEST_REPORT: u64 = 4 << 20;
 /// The most bytes of an end: a message in which JSON escapes every byte, and what is around it.
 const LARGEST_END: u64 = 6 * LONGEST as u64 + 64;
 
-/// What was asked of a worker.
+/// The messages that a worker was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     pub(crate) mode: Mode,
@@ -23,13 +23,13 @@ pub(crate) struct Expected {
     pub(crate) artifact: Option<u64>,
 }
 
-/// What a worker has said.
+/// The messages of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) report: Option<Report>,
     pub(crate) artifact: Option<Vec<u8>>,
     pub(crate) end: Option<Word>,
-    /// What it said that a worker never says. Nothing was read after it.
+    /// The worker's message that a worker never sends. Nothing was read after it.
     pub(crate) violation: Option<String>,
 }
 
@@ -139,7 +139,7 @@ fn report(bytes: &[u8], expected: Expected) -> Result<Report, Trouble> {
     Ok(report)
 }
 
-/// Why no more is taken.
+/// The reason for which no more is taken.
 enum Trouble {
     /// The stream broke off.
     Stream,

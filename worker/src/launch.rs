@@ -47,11 +47,11 @@ pub struct Launcher {
 /// ```
 #[derive(Debug)]
 pub struct Streams {
-    /// What it reads.
+    /// The module's input.
     pub input: Input,
-    /// Where its output goes: with [`Stdio::piped`], to [`Worker::output`].
+    /// The destination of the output: with [`Stdio::piped`], to [`Worker::output`].
     pub output: Stdio,
-    /// Where its errors go, and what the worker itself says when it crashes: with [`Stdio::piped`], to
+    /// The destination of errors, and of the worker's own message when it crashes: with [`Stdio::piped`], to
     /// [`Worker::errors`].
     pub errors: Stdio,
 }
@@ -91,15 +91,15 @@ impl Streams {
     }
 }
 
-/// What a module reads. The worker's own standard input is how the host talks to it, so this is copied.
+/// The input of a module. The worker's own standard input is its channel to the host, so this is copied.
 #[derive(Default)]
 pub enum Input {
     /// Nothing.
     #[default]
     Empty,
-    /// These bytes.
+    /// The bytes of the input.
     Bytes(Vec<u8>),
-    /// Whatever can be read there, such as the host's own standard input. A thread of the host's copies it.
+    /// A reader, such as the host's own standard input. A thread of the host's copies its bytes.
     Reader(Box<dyn Read + Send>),
 }
 
@@ -113,7 +113,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// Why a worker could not be started.
+/// An error of starting a worker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
@@ -123,9 +123,9 @@ pub enum SpawnError {
     /// The system started no process.
     #[error("the worker {program:?} can't be started: {source}")]
     Start {
-        /// What was to be started.
+        /// The program that was to be started.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The request can't be sent, such as for a path that isn't UTF-8.

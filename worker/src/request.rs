@@ -1,4 +1,4 @@
-//! What a worker is to run, and what it may use.
+//! A request to a worker: the module to run, and its grants.
 
 mod policy;
 
@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wasix_landlock::{Access, Level, Mode, Network, Protection};
 
-/// What compiles a module.
+/// A compiler of modules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compiler {
@@ -53,7 +53,7 @@ pub(crate) struct Preopen {
     pub(crate) access: Access,
 }
 
-/// Where the module is.
+/// The source of the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Source {
     File(PathBuf),
@@ -173,13 +173,13 @@ impl Request {
         self
     }
 
-    /// What compiles the module.
+    /// The compiler of the module.
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = compiler;
         self
     }
 
-    /// What the module is told that it is called; `module` unless said.
+    /// Sets the module's name for itself; `module` unless said.
     pub fn program(mut self, name: impl Into<String>) -> Self {
         self.program = name.into();
         self
@@ -222,7 +222,7 @@ impl Request {
         self
     }
 
-    /// What happens when something can't be enforced; unless given, what the host's environment says.
+    /// Sets the mode; unless given, the host's environment decides.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self

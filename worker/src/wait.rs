@@ -39,7 +39,7 @@ pub struct Worker {
     outcome: Option<Outcome>,
 }
 
-/// How a worker ended.
+/// The end of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
@@ -59,14 +59,14 @@ pub enum End {
     },
     /// The worker's process ended without saying why.
     Vanished {
-        /// Its exit status.
+        /// The exit status.
         status: i32,
     },
-    /// It took longer than it had, and was killed.
+    /// The worker took longer than it had, and was killed.
     Overdue,
 }
 
-/// What a worker has left.
+/// The results of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -75,15 +75,15 @@ pub struct Outcome {
     /// make up: the exit code, and messages, of which the host keeps 16 KiB and escapes what would control a
     /// terminal.
     pub end: End,
-    /// What was enforced; nothing if it didn't come to that. The worker sends it before it looks at the module, and
+    /// The report of the restriction; nothing without one. The worker sends it before it looks at the module, and
     /// nothing else is taken before. With [`End::Exited`] and [`End::Trapped`] it is always there.
     pub report: Option<Report>,
-    /// What was compiled, if that was asked for. To load it is to trust the worker and with it the module: see
+    /// The compiled module, if it was asked for. Loading it trusts the worker and with it the module: see
     /// [`Request::artifact`](crate::Request::artifact).
     pub artifact: Option<Vec<u8>>,
 }
 
-/// Why a worker could not be waited for.
+/// An error of waiting for a worker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {

@@ -1,4 +1,4 @@
-//! What a worker says of its end, as it goes through the socket.
+//! The message of a worker about its end, as it goes through the socket.
 
 use serde::{Deserialize, Serialize};
 

@@ -24,7 +24,7 @@ use wasix_landlock_testing::{
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(120);
-/// What can't be tried on this machine.
+/// The answer of a call that can't be tried on this machine.
 const UNAVAILABLE: Answer = Err(-1);
 
 fn main() -> ExitCode {
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     wasix_landlock_worker::serve()
 }
 
-/// Whether there are more threads than this program's two. Opening anything before would be taken for something
+/// True if there are more threads than this program's two. Opening anything before would be taken for something
 /// inherited.
 fn has_begun() -> bool {
     fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() > 4)

@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-/// Where the path is that an operation takes.
+/// The address of the path that an operation takes.
 pub const PATH: usize = 1024;
-/// Where the second path of a renaming is.
+/// The address of a renaming's second path.
 pub const SECOND_PATH: usize = 4096;
-/// Where the name of a preopen is put.
+/// The address at which the name of a preopen is put.
 pub const NAME: usize = 256;
 
 /// The imports, with their parameters: `i` is an `i32`, `I` an `i64`.

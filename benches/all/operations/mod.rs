@@ -1,4 +1,4 @@
-//! What single operations cost: each a loop in a module, or the same loop without one.
+//! The costs of single operations: each a loop in a module, or the same loop without one.
 
 pub mod guest;
 pub mod plan;
@@ -15,7 +15,7 @@ use wasmer_wasix::landlock::MODE_VARIABLE;
 
 use crate::context::Context;
 
-/// What takes longer than so many seconds is measured once in a column.
+/// The time, in seconds, from which an operation is measured once in a column.
 const ONCE_FROM: f64 = 4.0;
 /// Directories from here on are not listed where the time is the square of the length.
 const TOO_LONG: u32 = 50_000;

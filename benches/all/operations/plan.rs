@@ -1,4 +1,4 @@
-//! What is measured: the operations, the files that each needs, and the same done without a module.
+//! The plan of the measurement: the operations, the files that each needs, and the same done without a module.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,15 +15,15 @@ pub const PREOPEN: &str = "/work";
 /// One operation, so many times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
-    /// What it is called in the table.
+    /// The name in the table.
     pub name: String,
     /// The module's export.
     pub call: String,
-    /// How often.
+    /// The number of repetitions.
     pub count: u32,
     /// The path, below the directory that is preopened.
     pub path: String,
-    /// What has to be there first.
+    /// The files that have to be there first.
     pub needs: Needs,
 }
 
@@ -42,7 +42,7 @@ pub enum Needs {
 
 const FILE: usize = 4 << 20;
 
-/// How many names there are in a path below the preopened directory.
+/// The numbers of names in a path below the preopened directory.
 const DEPTHS: [usize; 3] = [1, 5, 30];
 /// The folder for listings, which stays.
 pub const LISTS: &str = "lists";
@@ -124,7 +124,7 @@ pub fn numbered(path: &str, number: u32) -> String {
     format!("{path}{number:08}")
 }
 
-/// Where a path is renamed to; as long as that.
+/// Returns the path that a path is renamed to; as long as that.
 pub fn second(path: &str) -> String {
     path.replace("rename", "eraner")
 }

@@ -13,16 +13,16 @@ use super::once::in_column;
 use super::runner::{Compiler, Measured, Run};
 use crate::context::Context;
 
-/// What is opened, and what comes of it.
+/// A path that is opened, and the expected result.
 struct Case {
     name: &'static str,
     /// Below the directory in which it works, or the single file's name.
     path: &'static str,
-    /// Whether it is refused.
+    /// True if the open is refused.
     refused: bool,
-    /// Whether it is the granted file whose place another one takes, so that the kernel alone refuses it.
+    /// True if another file takes the place of the granted one, so that the kernel alone refuses it.
     replaced: bool,
-    /// Whether the program has a log.
+    /// True if the program has a log.
     logged: bool,
 }
 

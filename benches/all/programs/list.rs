@@ -6,29 +6,29 @@ use std::path::{Path, PathBuf};
 
 use crate::guests::{self, Source, Target, build, from_npm, python_packages};
 
-/// What the directory is called in which a program works.
+/// The name of the directory in which a program works.
 pub const WORK: &str = "/work";
 
 /// A program and what it has to do.
 pub struct Program {
-    /// What it is called in the table.
+    /// The name in the table.
     pub name: &'static str,
-    /// Its module.
+    /// The module.
     pub module: PathBuf,
     /// One after the other, in one directory: each is a process of its own. The first argument is the program's
     /// name; `WORK` in the others is where it works.
     pub steps: Vec<Vec<String>>,
     /// The same without a module: a program of the machine, and what it is told.
     pub native: Result<Vec<Vec<String>>, &'static str>,
-    /// Whether it works with chance, which is then the same in each run.
+    /// True if the program works with chance, which is then the same in each run.
     pub by_chance: bool,
     /// Directories beside the one in which it works.
     pub directories: Vec<(PathBuf, String)>,
     /// Makes what it works on.
     pub prepare: fn(&Path) -> anyhow::Result<()>,
-    /// Why wasmtime can't run it, if it can't.
+    /// The reason for which wasmtime can't run the program, if it can't.
     pub not_in_wasmtime: Option<&'static str>,
-    /// Why Singlepass can't compile it, if it can't.
+    /// The reason for which Singlepass can't compile the program, if it can't.
     pub not_in_singlepass: Option<&'static str>,
 }
 
@@ -253,7 +253,7 @@ fn netlist(size: usize) -> String {
     )
 }
 
-/// What icepack reads for a device with nothing configured: each logic tile of it has 16 rows of 54 bits.
+/// The input of icepack for a device with nothing configured: each of its logic tiles has 16 rows of 54 bits.
 fn empty_device() -> String {
     let mut text = String::from(".device 8k\n");
     for y in 1..33 {

@@ -126,7 +126,7 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     Ok(vec![first, second])
 }
 
-/// How one step is run in a process of its own.
+/// Describes the run of one step in a process of its own.
 fn described(context: &Context, program: &Program, step: &[String], compiler: Compiler) -> Run {
     let work = context.work.join("program");
     let mut directories = vec![(work, WORK.to_owned())];

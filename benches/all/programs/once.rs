@@ -14,7 +14,7 @@ use super::list::{Program, WORK};
 use super::runner::{Compiler, Measured, Run};
 use crate::context::Context;
 
-/// What all steps of a program took together, in milliseconds.
+/// The time of all steps of a program together, in milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Once {
     /// From the processes' starts to their ends.

@@ -25,7 +25,7 @@ use wasmer_wasix::{
 mod same_chance;
 use same_chance::Chance;
 
-/// What compiles a module.
+/// A compiler of modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Compiler {
     /// Cranelift.
@@ -48,25 +48,25 @@ impl Compiler {
 /// One run of a program, in a process of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
-    /// Its file.
+    /// The file.
     pub module: PathBuf,
     /// The first is the program's name.
     pub arguments: Vec<String>,
     /// Directories of the host, and what they are called inside.
     pub directories: Vec<(PathBuf, String)>,
-    /// Whether chance and time are the same in each run. Then it has one directory, and no file.
+    /// True if chance and time are the same in each run. Then it has one directory, and no file.
     pub same_chance: bool,
     /// A single file of the host, for the fork only.
     pub file: Option<(PathBuf, String)>,
-    /// What compiles it.
+    /// The compiler.
     pub compiler: Compiler,
-    /// Where compiled modules are kept.
+    /// The directory of the cache of compiled modules.
     pub cache: PathBuf,
-    /// Where it is written what was measured.
+    /// The file to which the measurement is written.
     pub output: PathBuf,
 }
 
-/// What was measured in the process.
+/// The measurement of one process.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Measured {
     /// Making the engine and loading the compiled module, in milliseconds.
@@ -227,7 +227,7 @@ impl Run {
     }
 }
 
-/// Whether this is only how a program says that it is done.
+/// True if this is only how a program says that it is done.
 fn ended_well(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let code = match cause.downcast_ref::<WasiRuntimeError>() {

@@ -5,12 +5,12 @@ use wasmer::{
     AsStoreMut as _, Function, FunctionEnv, FunctionEnvMut, Imports, Memory, Module, Store,
 };
 
-/// What the generator begins with.
+/// The generator's seed.
 const SEED: u64 = 2048;
-/// How far each look at the clock moves it, in nanoseconds.
+/// The time by which each look at the clock moves it, in nanoseconds.
 const TICK: u64 = 1_000_000;
 
-/// What WASI's functions for both answer from.
+/// The source from which WASI's functions for both answer.
 pub struct Chance {
     state: u64,
     now: u64,

@@ -1,4 +1,4 @@
-//! How time and memory grow: with preopens, with threads, and with instances in each scope.
+//! The growth of time and memory: with preopens, with threads, and with instances in each scope.
 
 mod instances;
 mod preopens;
@@ -26,13 +26,13 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// What a table is about.
+/// The subject of a table.
 struct About<'a> {
     id: &'a str,
     title: &'a str,
     text: &'a str,
     head: &'a str,
-    /// What the picture shows, and the columns in it.
+    /// The picture's title, and the columns in it.
     drawn: (&'a str, &'a [&'a str]),
 }
 

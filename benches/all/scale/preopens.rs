@@ -1,4 +1,4 @@
-//! What `build()` costs with more and more preopens, and in processes with more and more threads.
+//! The cost of `build()` with more and more preopens, and in processes with more and more threads.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{COMPILERS, assert_succeeds, example, stdout};
 
-/// What the module printed of the template, of the host directory's file, and of the link that leads out.
+/// Returns the module's output about the template, the host directory's file, and the link that leads out.
 fn shown(mode: &str, arguments: &[&str]) -> [String; 3] {
     let output = Command::new(example("custom_fs"))
         .args(arguments)

@@ -1,4 +1,4 @@
-//! What `run --learn` finds is what a program needs: real ones, without enforcement and then with just that.
+//! The result of `run --learn` is enough for a program: real ones, without enforcement and then with just that.
 
 use std::fs;
 use std::path::Path;

@@ -92,7 +92,7 @@ fn a_read_only_directory_stays_as_it_is() {
     assert!(work.path().join("key.pem").exists());
 }
 
-/// Its C library leaves `argv` without an end from the fifth preopen on, and a runner has three of its own.
+/// The C library leaves `argv` without an end from the fifth preopen on, and a runner has three of its own.
 #[test]
 fn counts_its_arguments_whatever_is_granted() {
     let work = tempfile::tempdir().unwrap();

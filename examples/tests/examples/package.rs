@@ -16,7 +16,7 @@ pub struct Package {
     pub module: &'static str,
     /// Of the module.
     pub sha256: &'static str,
-    /// What it is called here.
+    /// The file's name here.
     pub file: &'static str,
 }
 

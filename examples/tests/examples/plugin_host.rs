@@ -1,4 +1,4 @@
-//! What a hostile plug-in reaches through its host's own function.
+//! The reach of a hostile plug-in through its host's own function.
 
 use std::process::Command;
 

@@ -8,7 +8,7 @@ use crate::{
     ApplyError, Manifest, ManifestError, PatchError, SOURCE_VARIABLE, Series, SourceError, Upstream,
 };
 
-/// Why the patched source can't be made.
+/// An error of making the patched source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -45,11 +45,11 @@ pub enum Error {
          --precise {version}`)"
     )]
     Alone {
-        /// What is forked here.
+        /// The crate that is forked here.
         fork: String,
         /// The version of both.
         version: String,
-        /// What is missing.
+        /// The fork that is missing.
         pair: String,
     },
     /// There is not one patch.
@@ -63,7 +63,7 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }

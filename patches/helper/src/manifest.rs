@@ -11,7 +11,7 @@ use thiserror::Error;
 pub struct Manifest {
     /// Name of the published crate.
     pub name: String,
-    /// Its exact version, which is the fork's version too: with another one cargo would only warn that
+    /// The exact version, which is the fork's version too: with another one cargo would only warn that
     /// the patch is unused, and build without it.
     pub version: String,
     /// SHA-256 of the published `.crate` file, in hexadecimal.
@@ -21,7 +21,7 @@ pub struct Manifest {
     pub source_sha256: String,
     /// The upstream commit that the crate was published from.
     pub upstream_commit: String,
-    /// Where the crate lives in upstream's repository.
+    /// The folder of the crate in upstream's repository.
     pub upstream_path: String,
     /// The Rust version upstream asks for.
     pub rust_version: String,
@@ -32,7 +32,7 @@ pub struct Manifest {
     pub pair: Option<String>,
 }
 
-/// Why a `fork.toml` can't be used.
+/// An error of reading a `fork.toml`.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -41,7 +41,7 @@ pub enum ManifestError {
     Read {
         /// The manifest's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not what is expected.
@@ -49,7 +49,7 @@ pub enum ManifestError {
     Parse {
         /// The manifest's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: Box<toml::de::Error>,
     },
 }

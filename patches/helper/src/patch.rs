@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::source::SOURCE_FOLDERS;
 
-/// Why a series or a patch can't be read.
+/// An error of reading a series or a patch.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PatchError {
@@ -16,7 +16,7 @@ pub enum PatchError {
     Read {
         /// The series or the patch.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A patch file is not a unified diff with a header, or reaches outside the crate.
@@ -26,7 +26,7 @@ pub enum PatchError {
         patch: String,
         /// Line in the patch file, from 1.
         line: usize,
-        /// What is wrong there.
+        /// The problem on that line.
         problem: String,
     },
     /// The series and the folder don't name the same patches.
@@ -34,12 +34,12 @@ pub enum PatchError {
     Series {
         /// The patch's file name.
         patch: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
 }
 
-/// Why a series can't be applied. Nothing was written, but for [`ApplyError::Write`].
+/// An error of applying a series. Nothing was written, but for [`ApplyError::Write`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ApplyError {
@@ -50,7 +50,7 @@ pub enum ApplyError {
         patch: String,
         /// The file, relative to the crate.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A hunk's lines are not, to the letter, at the place that it names.
@@ -72,7 +72,7 @@ pub enum ApplyError {
     Write {
         /// The file, relative to the crate.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -174,7 +174,7 @@ impl Patch {
         )
     }
 
-    /// Whether the patch is never to be sent upstream: it is of use in the fork only.
+    /// True if the patch is never to be sent upstream: it is of use in the fork only.
     pub fn is_fork_only(&self) -> bool {
         self.field("Forwarded") == Some("not-needed")
     }

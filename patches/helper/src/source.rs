@@ -1,4 +1,4 @@
-//! Where the published source comes from, and how it is checked.
+//! The origin of the published source, and its checks.
 //!
 //! In this order: a directory that the user names, a vendor directory around the build, cargo's own
 //! download cache, and at last cargo itself, which downloads it. Whatever it is, its checksum is pinned.
@@ -17,7 +17,7 @@ use crate::Manifest;
 /// `NAME-VERSION.crate` files, or the unpacked `NAME-VERSION` or `NAME` folders.
 pub const SOURCE_VARIABLE: &str = "WASIX_LANDLOCK_SOURCE_DIR";
 
-/// Why the published source can't be had.
+/// An error of getting the published source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -50,9 +50,9 @@ pub enum SourceError {
         path: PathBuf,
         /// `name-version`.
         crate_name: String,
-        /// What was computed.
+        /// The checksum that was computed.
         found: String,
-        /// What is pinned.
+        /// The checksum that is pinned.
         expected: String,
         /// The key of `fork.toml` that pins it.
         key: &'static str,
@@ -66,7 +66,7 @@ pub enum SourceError {
     Download {
         /// `name-version`.
         crate_name: String,
-        /// What cargo said.
+        /// The output of cargo.
         detail: String,
     },
     /// A file can't be read or written.
@@ -74,7 +74,7 @@ pub enum SourceError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -86,7 +86,7 @@ impl SourceError {
     }
 }
 
-/// Whether a source has to be the pinned one.
+/// The rule on whether a source has to be the pinned one.
 #[derive(Clone, Copy, PartialEq)]
 enum Pins {
     Checked,
@@ -292,7 +292,7 @@ fn checked(
     })
 }
 
-/// Whether the `Cargo.toml` at `path` is that of `manifest`'s crate in its version.
+/// True if the `Cargo.toml` at `path` is that of `manifest`'s crate in its version.
 fn is_package(manifest: &Manifest, path: &Path) -> Result<bool, SourceError> {
     let text = std::fs::read_to_string(path).map_err(SourceError::io(path))?;
     let cargo = text.parse::<toml::Table>().map_err(|source| {

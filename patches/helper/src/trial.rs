@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-/// How a patch fits the other source.
+/// The fit of a patch on the other source.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The patch's file name.
@@ -62,7 +62,7 @@ pub struct Shift {
     pub file: PathBuf,
     /// Line in the other source where the hunk fits, from 1.
     pub line: usize,
-    /// That many lines further down than the patch says; up if negative.
+    /// The number of lines further down than the patch says; up if negative.
     pub by: isize,
 }
 
@@ -73,7 +73,7 @@ pub struct Misfit {
     pub file: PathBuf,
     /// Line in the other source where the hunk should fit and doesn't, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The problem on that line.
     pub problem: String,
 }
 
@@ -141,12 +141,12 @@ impl Trial {
 }
 
 impl Outcome {
-    /// Whether each hunk has a place, be it another one.
+    /// True if each hunk has a place, be it another one.
     pub fn applies(&self) -> bool {
         self.misfits.is_empty()
     }
 
-    /// Whether the patch applies as it stands.
+    /// True if the patch applies as it stands.
     pub fn is_exact(&self) -> bool {
         self.applies() && self.shifts.is_empty()
     }
@@ -187,7 +187,7 @@ impl Outcome {
     }
 }
 
-/// Where in `other`, from line `from` on, the hunk fits: where its own lines stand, between those that
+/// Finds the place in `other`, from line `from` on, where the hunk fits: its own lines, between those that
 /// stand around them in `fitting`. If there is no such place, a line and what is wrong there; `offset` is
 /// how far the hunk before it was shifted.
 fn place(
@@ -232,7 +232,7 @@ fn place(
     }
 }
 
-/// How many lines before and after the hunk are the same in `fitting`, and in `other` if the hunk starts at
+/// Counts the lines before and after the hunk that are the same in `fitting`, and in `other` if the hunk starts at
 /// `at` there, without a gap. Where both files end, they go on being the same.
 fn alike_around(hunk: &Hunk, own: usize, fitting: &[&str], other: &[&str], at: usize) -> usize {
     let alike = |back: bool| {

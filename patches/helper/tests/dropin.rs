@@ -1,4 +1,4 @@
-//! What a user of the forks does, with cargo: a small application outside the workspace, and two lines.
+//! A user of the forks, with cargo: a small application outside the workspace, and two lines.
 //!
 //! The application is `tests/app`, with a lock file from before the lines. It is built in the workspace's
 //! target directory and with the features of the workspace's examples, so that wasmer is compiled once.
@@ -345,7 +345,7 @@ fn downloaded(home: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// This one needs a network.
+/// Runs with a network only.
 #[test]
 fn cargo_downloads_the_sources_into_an_empty_home_and_they_serve_offline_from_then_on() {
     let home = tempfile::tempdir().unwrap();

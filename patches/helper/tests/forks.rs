@@ -390,7 +390,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Where in `text` a run of lines begins that is one of `runs`.
+/// Finds the line in `text` at which a run of lines begins that is one of `runs`.
 fn copied_run(text: &str, runs: &HashSet<Vec<String>>) -> Option<usize> {
     let lines = telling_lines(text);
     lines.windows(RUN).find_map(|window| {

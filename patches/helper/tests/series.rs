@@ -44,7 +44,7 @@ fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// What becomes of `text` as `src/a.rs`; if the patch is refused, it must still be the same.
+/// Applies a patch to `text` as `src/a.rs`; a patch that is refused must leave the text as before.
 fn applied(text: &str, diff: &str) -> Result<String, String> {
     let patch = parse("0001-a.patch", diff)?;
     let folder = source(&[("src/a.rs", text)]);

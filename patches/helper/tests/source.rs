@@ -1,4 +1,4 @@
-//! Where the source is looked for, in which order, and that nothing but the published one is taken.
+//! The places in which the source is looked for, in their order; only the published source is taken.
 //!
 //! The crate here is made up, so that each place can hold it or a wrong one.
 #![allow(clippy::unwrap_used)]

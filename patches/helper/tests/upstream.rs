@@ -1,4 +1,4 @@
-//! What goes on with upstream: the series on another version, as mails, and as the tables in UPSTREAM.md.
+//! The work with upstream: the series on another version, as mails, and as the tables in UPSTREAM.md.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

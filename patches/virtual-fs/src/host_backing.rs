@@ -1,4 +1,4 @@
-//! What a file system keeps on the host.
+//! The host paths behind a file system.
 //!
 //! A preopen is a path in a virtual tree. To turn it into a rule of the kernel's, one has to know which host
 //! path stands behind it, and [`FileSystem::host_backing`](crate::FileSystem::host_backing) says so. A file
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::FileSystem;
 
-/// What a file system may do to a host path.
+/// The access of a file system to a host path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostAccess {
     /// Reads files and lists directories.
@@ -36,7 +36,7 @@ impl HostAccess {
         create: false,
     };
 
-    /// What both allow.
+    /// Returns the access that both allow.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self {
@@ -58,11 +58,11 @@ impl HostAccess {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostBacking {
-    /// Where it shows: an absolute path in the file system that was asked.
+    /// The path that shows the backing: an absolute path in the file system that was asked.
     pub guest: PathBuf,
     /// The directory or file on the host. The file system follows links in it as the kernel does.
     pub host: PathBuf,
-    /// What the file system may do to it.
+    /// The access of the file system to the host path.
     pub access: HostAccess,
     /// The tokio runtime on whose threads open files are read and written, where the caller is in none; nothing
     /// if the file system doesn't say.
@@ -92,7 +92,7 @@ impl HostBacking {
         }
     }
 
-    /// What of this backing lies at or below `path`, seen from there; nothing, if they are apart.
+    /// Returns the part of this backing that lies at or below `path`, seen from there; nothing, if they are apart.
     ///
     /// A backing at or below `path` stays as it is, with its `guest` counted from `path`. One above it is
     /// narrowed to the part that `path` names.

@@ -1,4 +1,4 @@
-//! What is behind an open host file: the descriptor, and what tokio needs, made when that is first asked for.
+//! An open host file: the descriptor, and tokio's parts, made on first use.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
@@ -19,7 +19,7 @@ pub(crate) struct HostHandle {
     append: bool,
     is_regular: OnceLock<bool>,
     tokio: Option<tokio::fs::File>,
-    /// Where the last read or write at an offset ended.
+    /// The end of the last read or write at an offset.
     position: AtomicU64,
 }
 
@@ -50,7 +50,7 @@ impl HostHandle {
         self.tokio.as_mut()
     }
 
-    /// What the host tells of the file, which also says whether it has offsets.
+    /// Returns the host's metadata of the file, which also says whether it has offsets.
     ///
     /// # Errors
     /// What the host says.
@@ -74,7 +74,7 @@ impl HostHandle {
         usable.then_some(self)
     }
 
-    /// How many bytes are behind what was read or written last.
+    /// Returns the number of bytes behind the last read or write.
     ///
     /// # Errors
     /// If the file has no position.

@@ -76,7 +76,7 @@ impl Limited {
     }
 }
 
-/// Whether it is allowed. With the feature `landlock-kernel-alone` everything is: the kernel has to know.
+/// Checks that an access is allowed. With the feature `landlock-kernel-alone` everything is: the kernel decides.
 pub(crate) fn may(allowed: bool) -> Result<()> {
     if allowed || cfg!(feature = "landlock-kernel-alone") {
         Ok(())
@@ -85,7 +85,7 @@ pub(crate) fn may(allowed: bool) -> Result<()> {
     }
 }
 
-/// Whether an open asks for no more than `access`. Creating is not looked at: whether an open creates
+/// Checks that an open asks for no more than `access`. Creating is not looked at: whether an open creates
 /// depends on what is there.
 pub(crate) fn may_open(access: HostAccess, conf: &OpenOptionsConfig) -> Result<()> {
     let writes = conf.write() || conf.append() || conf.truncate();

@@ -23,7 +23,7 @@ pub(crate) fn below(path: &Path, root: &Path) -> Option<PathBuf> {
     (!is_host_path).then(|| root.join(names))
 }
 
-/// What is left of `path` below `directory`, if its text begins so. Both are made of names with a single slash
+/// Returns the rest of `path` below `directory`, if its text begins so. Both are made of names with a single slash
 /// between them, so that their text says it.
 pub(crate) fn strip<'a>(path: &'a Path, directory: &Path) -> Option<&'a Path> {
     let (path, directory) = (path.to_str()?, directory.to_str()?);

@@ -1,4 +1,4 @@
-//! What a file system says stands behind it.
+//! The host paths that a file system reports behind it.
 #![forbid(unsafe_code)]
 
 use std::path::Path;

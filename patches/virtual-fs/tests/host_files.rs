@@ -100,7 +100,7 @@ async fn what_is_left_to_read_counts_from_the_last_offset() {
     assert_eq!(left.await.unwrap(), 2);
 }
 
-/// What a listing shows, by the one call and by the other.
+/// Returns the entries of a listing, by the one call and by the other.
 fn both_listings(files: &dyn FileSystem, path: &str) -> [BTreeMap<String, String>; 2] {
     let short = files.list_dir(Path::new(path)).unwrap().into_iter();
     let long = files.read_dir(Path::new(path)).unwrap().map(|entry| {

@@ -15,7 +15,7 @@ use wasmer::Module;
 use crate::fs::{Fd, Kind, WasiFs};
 use crate::{WasiVersion, get_wasi_version};
 
-/// How many preopens the library has room for at first.
+/// The number of preopens that the library has room for at first.
 const ROOM: usize = 4;
 
 /// Closes the preopens that lie in another one and have no rights that it lacks, if there are too many for an early
@@ -66,7 +66,7 @@ fn lies_in(preopen: &Fd, other: &Fd) -> bool {
             .contains(preopen.inner.rights_inheriting)
 }
 
-/// What a preopen is called, and where it is in the virtual tree.
+/// Returns a preopen's name, and its place in the virtual tree.
 fn shown(preopen: &Fd) -> Option<(PathBuf, PathBuf)> {
     let name = PathBuf::from(&**preopen.inode.name.read().unwrap());
     match &*preopen.inode.read() {

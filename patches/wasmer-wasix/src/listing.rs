@@ -1,4 +1,4 @@
-//! What a directory's descriptor lists: taken once, and kept until the module has read it.
+//! The entries that a directory's descriptor lists: taken once, and kept until the module has read them.
 //!
 //! A module reads a directory in pieces, each from a cookie on. The first piece takes the whole listing; the
 //! others come from the same one, so that an entry that stays there is listed exactly once, whatever is made or
@@ -20,9 +20,9 @@ use crate::fs::{InodeGuard, virtual_file_type_to_wasi_file_type};
 /// One entry: its name, what it is, and its inode number.
 pub(crate) type Entry = (String, Filetype, u64);
 
-/// How many listings are kept at most.
+/// The most listings that are kept.
 const LISTINGS: usize = 64;
-/// How many entries all of them have together, at most, but for the newest.
+/// The most entries of all listings together, but for the newest.
 const ENTRIES: usize = 1 << 18;
 
 /// The listings that modules are reading.

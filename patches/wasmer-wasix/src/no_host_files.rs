@@ -12,7 +12,7 @@ use crate::listing::Entry;
 
 type OnHost<T> = Option<Result<T, Errno>>;
 
-/// What a module asks for when it opens.
+/// A module's request to open a path.
 #[allow(dead_code)]
 pub(crate) struct Opening<'p> {
     pub(crate) path: &'p str,

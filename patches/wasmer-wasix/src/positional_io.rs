@@ -19,7 +19,7 @@ use crate::mem_error_to_wasi;
 use crate::syscalls::FdWriteSource;
 use crate::utils::map_io_err;
 
-/// Where a call reads or writes.
+/// The position of a read or write.
 #[derive(Clone, Copy)]
 pub(crate) enum At<'a> {
     /// There, and the descriptor's offset stays.
@@ -189,7 +189,7 @@ fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// What a part of a call came to. Its error doesn't count if parts before it were done: `None`.
+/// Returns the result of a part of a call. Its error doesn't count if parts before it were done: `None`.
 fn so_far(part: io::Result<usize>, before: usize) -> Result<Option<usize>, Errno> {
     match part {
         Ok(bytes) => Ok(Some(bytes)),

@@ -19,13 +19,13 @@ use anyhow::{Context, bail};
 /// One case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What is reached where nothing stops it, in one line.
+    /// The effect where nothing stops the attack, in one line.
     pub effect: String,
     /// Names inside, directories, and the rights as letters: `r`ead, `w`rite, `c`reate.
     pub grants: Vec<(String, String, String)>,
-    /// What is done.
+    /// The steps.
     pub steps: Vec<Step>,
 }
 
@@ -45,9 +45,9 @@ const REFUSED: [&str; 9] = [
 /// One thing that is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Who and what, in words.
+    /// The subject and the action, in words.
     pub words: Vec<String>,
-    /// What it may come to; empty if that doesn't matter.
+    /// The results that are expected; empty if they don't matter.
     pub expected: Vec<String>,
 }
 
@@ -96,7 +96,7 @@ impl Case {
         Ok(cases)
     }
 
-    /// Whether a runner's mapping says the same: it records no rights.
+    /// True if a runner's mapping says the same: it records no rights.
     #[must_use]
     pub fn grants_everything(&self) -> bool {
         self.grants.iter().all(|(_, _, rights)| rights == "rwc")
@@ -117,7 +117,7 @@ impl fmt::Display for Case {
 }
 
 impl Step {
-    /// Whether it may come to this.
+    /// True if the case may come to this.
     #[must_use]
     pub fn expects(&self, came_to: &str) -> bool {
         self.expected.is_empty()

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use wasix_landlock_attacks::worker::{Fork, Grant, NOT_ENFORCED, Request};
 use wasmer_wasix::WasiEnvBuilder;
 
-/// What only the fork has.
+/// The fork's own parts of the program.
 pub const FORK: Fork = Fork {
     preopen: Some(preopen),
     insist,

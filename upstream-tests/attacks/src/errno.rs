@@ -94,7 +94,7 @@ impl Errno {
         Self(number)
     }
 
-    /// Its name, or nothing for one that preview 1 doesn't have.
+    /// The name, or nothing for one that preview 1 doesn't have.
     #[must_use]
     pub fn name(self) -> &'static str {
         NAMES.get(self.0 as usize).copied().unwrap_or("unknown")

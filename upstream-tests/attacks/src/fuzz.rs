@@ -13,19 +13,19 @@ use crate::case::{Case, Step};
 use crate::run::{Subject, Verdict, run};
 use crate::worker::Way;
 
-/// What was found before.
+/// The inputs of earlier findings.
 const FOUND: &str = include_str!("../cases/found.txt");
 
-/// What came of it.
+/// The outcomes.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// How many cases were run, each with the kernel and without.
+    /// The number of cases, each run with the kernel and without.
     pub cases: u64,
-    /// How many of their calls succeeded, with the kernel.
+    /// The number of their calls that succeeded, with the kernel.
     pub succeeded: u64,
-    /// How many were refused, with the kernel.
+    /// The number of their calls that were refused, with the kernel.
     pub refused: u64,
-    /// What only the kernel refused, where a grant lacks a right or lies in another: how often, by call.
+    /// The calls that only the kernel refused, where a grant lacks a right or lies in another, with their numbers.
     pub narrower: BTreeMap<String, u64>,
 }
 
@@ -134,7 +134,7 @@ fn check(program: &Path, way: Way, case: &Case, outcomes: &mut Outcomes) -> anyh
     Ok(())
 }
 
-/// Whether the kernel may refuse more than the WASI layer does: it has one set of rights for a file,
+/// True if the kernel may refuse more than the WASI layer does: it has one set of rights for a file,
 /// whichever directory it is reached through, and moves nothing to where more is allowed.
 fn may_be_narrower(case: &Case) -> bool {
     !case.grants_everything()

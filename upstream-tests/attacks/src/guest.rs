@@ -34,22 +34,22 @@ pub const FUNCTIONS: [(&str, &str); 26] = [
     ("path_unlink_file", "iii"),
 ];
 
-/// Where the module has what it uses itself: a vector, a count, the head of a request, an error number.
+/// The addresses of the module's own data: a vector, a count, the head of a request, an error number.
 const VECTOR: u32 = 64;
 const COUNT: u32 = 96;
 const HEAD: u32 = 128;
 const ERROR: u32 = 512;
 
-/// How many arguments a request has room for.
+/// The number of arguments that a request has room for.
 pub const ARGUMENTS: usize = 10;
 /// The size of a request's head: the function's number, the data's size, where the answer is and its size,
 /// and the arguments, each of 8 bytes.
 pub const HEAD_SIZE: usize = 16 + 8 * ARGUMENTS;
-/// Where a request's data is put.
+/// The address of a request's data.
 pub const DATA: u32 = 0x1_0000;
-/// Where a call may put what it answers.
+/// The address at which a call may put its answer.
 pub const ANSWER: u32 = 0x2_0000;
-/// How much fits there.
+/// The room for an answer.
 pub const ANSWER_SIZE: u32 = 0x1_0000;
 
 /// The module, as text.

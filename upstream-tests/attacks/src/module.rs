@@ -13,22 +13,22 @@ use crate::errno::Errno;
 use crate::guest::{ANSWER, ANSWER_SIZE, ARGUMENTS, DATA, HEAD_SIZE, number};
 use crate::worker::{MODE_VARIABLE, Request, WORKER};
 
-/// What a call came to.
+/// The result of a call.
 pub type Outcome<T = ()> = Result<T, Errno>;
 
-/// How much is read or listed with one call.
+/// The size of one read or listing.
 const CHUNK: u32 = ANSWER_SIZE / 2;
 
 /// All rights but those of sockets, as preview 1 numbers them.
 const ALL_RIGHTS: u64 = 0x0fff_ffff;
 const FD_READ: u64 = 1 << 1;
 const FD_WRITE: u64 = 1 << 6;
-/// What the C library asks for beside: seek, tell, stat, and, to list, readdir.
+/// The further rights that the C library asks for: seek, tell, stat, and, to list, readdir.
 const USUAL: u64 = 1 << 2 | 1 << 5 | 1 << 21 | 1 << 14;
 /// Allocate, size, times, sync.
 const USUAL_FOR_WRITING: u64 = 1 << 8 | 1 << 22 | 1 << 23 | 1 << 4;
 
-/// How long a call may take before it is taken for one that never returns. None waits for anything.
+/// The time after which a call counts as one that never returns. None waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The module, which waits for calls.
@@ -36,7 +36,7 @@ pub struct Module {
     child: Child,
     calls: ChildStdin,
     answers: Receiver<Vec<u8>>,
-    /// What has come and was not taken.
+    /// The bytes that have come and were not taken.
     rest: Vec<u8>,
     /// All bytes that calls have handed to the module.
     pub seen: Vec<u8>,
@@ -255,7 +255,7 @@ impl Module {
         Ok(std::mem::replace(&mut self.rest, after))
     }
 
-    /// What a call handed over: a size, and that many bytes.
+    /// Returns the bytes that a call handed over: a size, and that many bytes.
     fn hand_over(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let (size, bytes) = bytes.split_at(4);
         let size = u32::from_le_bytes(size.try_into().unwrap_or_default()) as usize;
@@ -285,7 +285,7 @@ impl Module {
         Ok(outcome.map(|bytes| u64::from_le_bytes(bytes[32..40].try_into().unwrap_or_default())))
     }
 
-    /// Where a link leads, which is no content of anything.
+    /// Returns the target of a link, which is no content of anything.
     ///
     /// # Errors
     /// If the module is gone; within, the call's.

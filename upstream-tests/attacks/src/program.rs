@@ -20,10 +20,10 @@ use crate::worker::{Fork, Way, worker};
 /// Cases that belong together, and the file into which each program writes what they came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Suite {
-    /// What it is called.
+    /// The name.
     pub name: &'static str,
     texts: &'static [&'static str],
-    /// Whether what the steps come to is compared with what they say.
+    /// True if what the steps come to is compared with what they say.
     compare: bool,
 }
 
@@ -45,7 +45,7 @@ pub const SELFTESTS: Suite = Suite {
 };
 
 impl Suite {
-    /// Its cases.
+    /// The cases.
     ///
     /// # Errors
     /// If one can't be read.
@@ -58,21 +58,21 @@ impl Suite {
     }
 }
 
-/// What nothing was reached looks like in a table.
+/// The word in a table for nothing reached.
 pub const HELD: &str = "held";
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// What it is called.
+    /// The name.
     pub name: &'static str,
-    /// Whether the kernel enforces.
+    /// True if the kernel enforces.
     pub enforced: bool,
-    /// Whether the program has the planted fault.
+    /// True if the program has the planted fault.
     pub planted: bool,
 }
 
-/// What a case came to in a column.
+/// The result of a case in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The case.
@@ -282,14 +282,14 @@ pub fn update(path: &Path, text: &str, check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program was asked for.
+/// The request to a program.
 #[derive(Debug)]
 pub struct Asked {
     /// The suite and its cases, of those asked for.
     pub suites: Vec<(Suite, Vec<Case>)>,
-    /// Whether these are all.
+    /// True if these are all.
     pub all: bool,
-    /// Whether to compare instead of writing.
+    /// Compares instead of writing.
     pub check: bool,
 }
 

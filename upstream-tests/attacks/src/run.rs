@@ -14,32 +14,32 @@ use crate::module::{Module, Outcome};
 use crate::tree::{Left, Reached, Tree};
 use crate::worker::{Grant, Request, Way};
 
-/// What a case is run on.
+/// The program that a case is run on.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The program whose processes run modules.
     pub program: &'a Path,
-    /// Whether the kernel enforces.
+    /// True if the kernel enforces.
     pub enforced: bool,
-    /// Whether paths that lead out of a directory are written so that a planted fault lets them: see the
+    /// True if paths that lead out of a directory are written so that a planted fault lets them: see the
     /// feature `landlock-kernel-alone`.
     pub planted: bool,
-    /// Whether what a step expects is compared.
+    /// True if what a step expects is compared.
     pub compare: bool,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// What was reached that is not granted, and where.
+    /// The contents reached that are not granted, and their places.
     pub reached: BTreeSet<(String, Reached)>,
     /// Steps that came to something else than they should.
     pub unexpected: Vec<String>,
-    /// What the module's process said when it ended before its time.
+    /// The message of the module's process when it ended before its time.
     pub crashed: Option<String>,
-    /// What each step of the module came to, up to where it ended.
+    /// The result of each step of the module, up to its end.
     pub came_to: Vec<&'static str>,
-    /// What the directories have in them at the end.
+    /// The directories' contents at the end.
     pub left: Left,
 }
 
@@ -133,7 +133,7 @@ struct Running<'a> {
     top: String,
     /// Places whose files' sizes became known.
     sizes: BTreeSet<&'static str>,
-    /// What each step came to.
+    /// The result of each step.
     came_to: Vec<&'static str>,
 }
 

@@ -17,17 +17,17 @@ use crate::worker::{Grant, Request, Way};
 /// The names that are swapped, in each granted directory. The host itself must not follow what it has put
 /// there, so it swaps nothing below them.
 const NAMES: [&str; 5] = ["a", "b", "c", "sub", "file"];
-/// How many calls a module does before another one takes its place.
+/// The number of calls that a module does before another one takes its place.
 const CALLS: u64 = 10_000;
 
-/// What came of it.
+/// The outcomes.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// What was reached outside, and how often; changes are seen at the end of each module.
+    /// The contents reached outside, and their numbers; changes are seen at the end of each module.
     pub reached: BTreeMap<Reached, u64>,
-    /// How many calls succeeded.
+    /// The number of calls that succeeded.
     pub succeeded: u64,
-    /// How often the host has swapped something.
+    /// The number of swaps by the host.
     pub swapped: u64,
 }
 

@@ -23,7 +23,7 @@ const COLUMNS: [Column; 2] = [
     },
 ];
 
-/// What all steps came to what they say looks like.
+/// The text for steps whose results are all as expected.
 const AS_SAID: &str = "as expected";
 
 const ATTACKS_HEAD: &str = "\

@@ -56,7 +56,7 @@ pub enum Reached {
 }
 
 impl Reached {
-    /// Whether Landlock mediates it at all.
+    /// True if Landlock mediates it at all.
     #[must_use]
     pub const fn is_mediated(self) -> bool {
         !matches!(self, Self::Size | Self::Times)
@@ -77,13 +77,13 @@ impl fmt::Display for Reached {
     }
 }
 
-/// What every file of a place has in it.
+/// The content of every file of a place.
 #[must_use]
 pub fn content(place: &str) -> String {
     format!("content-of-{place}\n").repeat(lines_of(place))
 }
 
-/// How many lines: each place's files have a size of their own, over 1,000 bytes, which none has that a module
+/// The number of lines: each place's files have a size of their own, over 1,000 bytes, which none has that a module
 /// made (cases set at most 100 bytes, or exactly 100,000, and write 4 a call), and no directory.
 fn lines_of(place: &str) -> usize {
     64 * (1 + PLACES.iter().position(|known| *known == place).unwrap_or(0))
@@ -111,7 +111,7 @@ impl Tree {
         })
     }
 
-    /// Where they are.
+    /// Returns the directory of the places.
     #[must_use]
     pub fn root(&self) -> &Path {
         self.directory.path()
@@ -123,7 +123,7 @@ impl Tree {
         self.root().join(name)
     }
 
-    /// What is there now is what must stay, where it isn't granted.
+    /// Remembers the present contents, which must stay where nothing is granted.
     ///
     /// # Errors
     /// If it can't be read.
@@ -181,7 +181,7 @@ impl Tree {
         Ok(found)
     }
 
-    /// What is there now, in the same words for every such tree.
+    /// Returns the present contents, in the same words for every such tree.
     ///
     /// # Errors
     /// If it can't be read.
@@ -196,7 +196,7 @@ impl Tree {
         Ok(left)
     }
 
-    /// What was reached that `grants` don't allow, given all bytes that the module has seen.
+    /// Returns the contents reached that `grants` don't allow, given all bytes that the module has seen.
     ///
     /// # Errors
     /// If the directories can't be read.

@@ -21,7 +21,7 @@ pub const WORKER: &str = "run-module";
 /// The fork's environment variable; upstream doesn't know it.
 pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
 
-/// How the directories come into the module's tree.
+/// The way in which the directories come into the module's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     /// Mapped by a runner, as the command line does it, which records no rights.
@@ -42,9 +42,9 @@ impl Way {
 /// A host directory that the module gets, and with which rights.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Grant {
-    /// What it is called inside, a name without slashes.
+    /// The name inside, without slashes.
     pub guest: String,
-    /// Where it is.
+    /// The path on the host.
     pub host: PathBuf,
     /// May be read and listed.
     pub read: bool,
@@ -54,23 +54,23 @@ pub struct Grant {
     pub create: bool,
 }
 
-/// What a process is asked to run.
+/// The request to a process.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// How it gets them.
+    /// The way in which the module gets them.
     pub way: Way,
-    /// What the module gets.
+    /// The module's grants.
     pub grants: Vec<Grant>,
     /// A file that nobody grants.
     pub forbidden: PathBuf,
-    /// Whether the kernel is to enforce it.
+    /// True if the kernel is to enforce it.
     pub enforced: bool,
 }
 
 /// Preopens what is granted, as the fork's builder does.
 pub type PreopenAll = fn(WasiEnvBuilder, &[Grant]) -> anyhow::Result<WasiEnvBuilder>;
 
-/// What differs from program to program.
+/// The parts that differ from program to program.
 #[derive(Debug, Clone, Copy)]
 pub struct Fork {
     /// Preopens what is granted; `None` where there is no such call.

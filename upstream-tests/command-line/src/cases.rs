@@ -1,16 +1,16 @@
-//! What both programs are asked to do.
+//! The request to both programs.
 
 /// A command line or several, one after the other in the same directory with the same cache.
 #[derive(Debug)]
 pub struct Case {
     pub name: &'static str,
-    /// What follows `wasmer`, by line. `{port}` is one of 127.0.0.1 that the caller listens on.
+    /// The arguments after `wasmer`, by line. `{port}` is one of 127.0.0.1 that the caller listens on.
     pub lines: &'static [&'static str],
     pub kernel: Kernel,
     pub check: Check,
 }
 
-/// What the kernel says when the last line's process opens what nobody granted, while it prints.
+/// The kernel's answer when the last line's process opens what nobody granted, while it prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// Upstream opens it, the fork is refused.
@@ -21,13 +21,13 @@ pub enum Kernel {
     NeverSeesIt,
 }
 
-/// What is looked at beside what every case is compared by.
+/// A check in addition to those of every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     Nothing,
     /// A file that nobody granted is changed by upstream and not by the fork. What is left differs.
     Escape,
-    /// What is printed has no order.
+    /// The output has no order.
     AnyOrder,
     /// A compiled module is in the cache after the first line, and the last line leaves it alone.
     CacheIsUsed,

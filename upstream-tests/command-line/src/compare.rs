@@ -10,7 +10,7 @@ use crate::cases::{Case, Check, Kernel};
 use crate::program::{Outcome, Program};
 use crate::world::World;
 
-/// What is compared of one program.
+/// The parts of one program's run that are compared.
 #[derive(Debug)]
 struct Column {
     outcomes: Vec<Outcome>,
@@ -19,12 +19,12 @@ struct Column {
     held: bool,
 }
 
-/// What a case gave.
+/// The result of a case.
 #[derive(Debug)]
 pub struct Row {
     /// The last line's exit code; with the forks it is the same.
     pub code: Option<i32>,
-    /// What must not be.
+    /// The errors.
     pub wrong: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ const FEATURES: &str = "sys,wat,cranelift,singlepass";
 /// No case takes near as long, on any machine.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// What a command line did.
+/// The result of a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub code: Option<i32>,

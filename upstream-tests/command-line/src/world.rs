@@ -13,7 +13,7 @@ const GENRSA: &str = concat!(
     "/../../examples/guests/genrsa.wasm"
 );
 
-/// What is in the file that nobody grants.
+/// The content of the file that nobody grants.
 const OUTSIDE: &str = "outside";
 
 const PACKAGE: &str = r#"[package]
@@ -46,7 +46,7 @@ runner = "wasi"
 "/data" = "data"
 "#;
 
-/// Where cases run. The paths are the same for both programs, so that what they print can be compared.
+/// The directories in which cases run. The paths are the same for both programs, so that their output can be compared.
 #[derive(Debug)]
 pub struct World {
     root: PathBuf,
@@ -61,22 +61,22 @@ impl World {
         Ok(Self { root, listener })
     }
 
-    /// Where the command lines run.
+    /// Returns the directory in which the command lines run.
     pub fn work(&self) -> PathBuf {
         self.root.join("work")
     }
 
-    /// Where `wasmer` keeps what it keeps.
+    /// Returns the directory in which `wasmer` keeps its files.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
     }
 
-    /// What nobody grants.
+    /// Returns the path that nobody grants.
     pub fn forbidden(&self) -> PathBuf {
         self.root.join("outside/file")
     }
 
-    /// Where the preloaded library reports.
+    /// Returns the path at which the preloaded library reports.
     pub fn report(&self) -> PathBuf {
         self.root.join("report")
     }
@@ -142,7 +142,7 @@ impl World {
         Ok(fs::write(self.report(), "")?)
     }
 
-    /// How many have connected since this was last asked.
+    /// Returns the number of connections since the last call.
     pub fn connections(&self) -> anyhow::Result<usize> {
         let mut count = 0;
         loop {
@@ -154,12 +154,12 @@ impl World {
         }
     }
 
-    /// Whether the file that nobody grants is as it was.
+    /// True if the file that nobody grants is as it was.
     pub fn is_unchanged(&self) -> bool {
         fs::read_to_string(self.forbidden()).is_ok_and(|content| content == OUTSIDE)
     }
 
-    /// What is in the work directory now: paths, and a file's content or a link's target.
+    /// Returns the contents of the work directory now: paths, and a file's content or a link's target.
     pub fn left(&self) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
         let mut all = BTreeMap::new();
         walk(&self.work(), &mut |path, metadata| {

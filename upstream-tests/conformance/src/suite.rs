@@ -18,19 +18,19 @@ use wasmer::{Engine, Module, Store};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, WasiEnvBuilder, WasiError, WasiRuntimeError};
 
-/// Where the suite lies in the crate, and in it the modules of each language.
+/// The folder of the suite in the crate, with the modules of each language.
 const SUITE: &str = "tests/wasi_testsuite/wasi-common/tests";
 const LANGUAGES: [&str; 3] = ["assemblyscript", "c", "rust"];
 const TARGET: &str = "testsuite/wasm32-wasip1";
 
 /// The first argument of a process that runs one module.
 const CHILD: &str = "run-module";
-/// How long one module may take, compilation included.
+/// The time that one module may take, compilation included.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The exit code of a child that could not run its module at all. No module of the suite exits with it.
 const NOT_RUN: u8 = 125;
 
-/// What compiles the modules.
+/// A compiler of the modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Compiler {
     /// Slower to compile, faster code.
@@ -75,7 +75,7 @@ struct Expected {
 /// One module of the suite.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Its language and its name, such as `rust/path_link`.
+    /// The language and name, such as `rust/path_link`.
     pub name: String,
     module: PathBuf,
     expected: Expected,
@@ -217,7 +217,7 @@ pub fn run_all(cases: &[Case], program: &Path, compiler: Compiler) -> Vec<anyhow
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What of a child's errors says why it failed: the panic's message, or the last line.
+/// Returns the part of a child's errors that says why it failed: the panic's message, or the last line.
 fn reason(errors: &str) -> String {
     let lines: Vec<&str> = errors
         .lines()
@@ -249,7 +249,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a child is asked to run.
+/// The request to a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     compiler: Compiler,
@@ -263,7 +263,7 @@ struct Request {
 pub struct Directory<'a> {
     /// The copy that the module may change.
     pub host: PathBuf,
-    /// What the module looks for.
+    /// The path that the module looks for.
     pub guest: &'a str,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
-/// What wasmtime's own test run at this version lists as a known failure on Linux, in `tests/wasi.rs` of the
+/// Known failures on Linux of wasmtime's own test run at this version, in `tests/wasi.rs` of the
 /// crate that the suite comes from.
 const WASMTIME_FAILS: [&str; 1] = ["rust/remove_directory_trailing_slashes"];
 
@@ -71,7 +71,7 @@ pub fn update(
     Ok(())
 }
 
-/// What the baseline wrote: a line for each module, `passes` or `fails`, a space, its name.
+/// Reads the baseline's output: a line for each module, `passes` or `fails`, a space, its name.
 fn upstream(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<bool>> {
     let path = folder.join("../baseline/results.txt");
     let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;

@@ -21,7 +21,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::way::Way;
 
-/// What the program's standard input is.
+/// The program's standard input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Input {
     /// `/dev/null`.

@@ -1,4 +1,4 @@
-//! What differs between the two sides: call by call, and on the disk after each.
+//! The differences between the two sides: call by call, and on the disk after each.
 
 use crate::disk::DiskDifference;
 use crate::outcome::Outcome;

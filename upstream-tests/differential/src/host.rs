@@ -1,4 +1,4 @@
-//! What the host does between two calls, on both sides. Paths are below the side's directory.
+//! The host's actions between two calls, on both sides. Paths are below the side's directory.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -12,13 +12,13 @@ pub struct Clock {
 pub struct Outcome {
     /// `ok`, the name of an errno of WASI, or `crash`, `hang`, `trap`.
     pub result: String,
-    /// What the call returned, by name.
+    /// The call's results, by name.
     pub fields: Vec<(&'static str, String)>,
     /// The device and the inode, where it returned them.
     pub id: Option<(u64, u64)>,
     /// The names of a listing, with their inodes.
     pub inodes: Vec<(String, u64)>,
-    /// What a crash, a hang or a trap said.
+    /// The message of a crash, a hang or a trap.
     pub detail: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub enum Kind {
     Link,
 }
 
-/// What `stat` returns, in WASI's form.
+/// The result of `stat`, in WASI's form.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta {
     /// The device.

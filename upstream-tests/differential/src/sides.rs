@@ -40,7 +40,7 @@ pub fn compare(case: &Case, way: Way, program: &Path) -> anyhow::Result<Comparis
     })
 }
 
-/// What the second side starts with.
+/// The state with which the second side starts.
 struct Start<'a> {
     root: &'a Path,
     stdio: [OwnedFd; 3],

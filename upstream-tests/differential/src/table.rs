@@ -14,7 +14,7 @@ pub struct Tally {
     pub equal: u64,
     /// All that differs has a reason.
     pub known: u64,
-    /// What differs is an open fault.
+    /// The number of differences that are open faults.
     pub open: u64,
     /// Something differs that is not on the list.
     pub new: u64,

@@ -10,7 +10,7 @@ use crate::layout::{Crate, Layout};
 use crate::lists::Lists;
 use crate::run::{Mode, Outcome, Programs, Test};
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Passes,
@@ -123,13 +123,13 @@ pub fn fixtures(
     Ok(())
 }
 
-/// What differs.
+/// The differences.
 #[derive(Debug, Default)]
 struct Judgement {
     upstream: usize,
     fork: usize,
     ignored: usize,
-    /// How many tests the fork fails that upstream passes, or are wrongly listed.
+    /// The number of tests that the fork fails and upstream passes, or that are wrongly listed.
     wrong: usize,
     text: String,
 }

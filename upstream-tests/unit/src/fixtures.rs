@@ -21,7 +21,7 @@ pub const HARNESS: &str = "wasm_tests";
 /// The folders of programs that can be compiled for [`TARGET`].
 const GROUPS: [&str; 2] = ["wasi_fyi", "wasi_wast"];
 
-/// What the programs are compiled for.
+/// The target that the programs are compiled for.
 const TARGET: &str = "wasm32-wasip1";
 
 /// The harness lists nothing unless its home has this; it is for programs that other compilers build.
@@ -33,11 +33,11 @@ pub struct Program {
     group: &'static str,
     /// The name of the source without `.rs`.
     name: String,
-    /// Whether the source asks for features that only a nightly compiler has.
+    /// True if the source asks for features that only a nightly compiler has.
     nightly: bool,
 }
 
-/// What runs of a checkout, and what can't.
+/// The tests of a checkout that run, and those that can't.
 #[derive(Debug)]
 pub struct Fixtures {
     folder: PathBuf,
@@ -50,9 +50,9 @@ pub struct Fixtures {
 /// The compilers that the harness would call.
 #[derive(Debug)]
 pub struct Compilers {
-    /// What is missing to compile with `rustc`.
+    /// The tools that are missing to compile with `rustc`.
     stable: Option<String>,
-    /// What is missing to compile with the nightly toolchain.
+    /// The tools that are missing to compile with the nightly toolchain.
     nightly: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Compilers {
     }
 }
 
-/// What `compiler`, which is called `name`, lacks to compile for [`TARGET`].
+/// Returns the parts that `compiler`, which is called `name`, lacks to compile for [`TARGET`].
 fn missing(mut compiler: Command, name: &str) -> Option<String> {
     compiler.args(["--print", "target-libdir", "--target", TARGET]);
     let output = match compiler.output() {
@@ -158,7 +158,7 @@ impl Fixtures {
         })
     }
 
-    /// How many can be compiled.
+    /// Returns the number of programs that can be compiled.
     pub fn count(&self) -> usize {
         self.programs.len()
     }
@@ -191,7 +191,7 @@ impl Fixtures {
         Ok(variables)
     }
 
-    /// Whether the harness in the checkout is the published one, if there is one: else it is another version's.
+    /// True if the harness in the checkout is the published one, if there is one: else it is another version's.
     pub fn is_of(&self, layout: &Layout, each: Crate) -> bool {
         let published = layout.folder(each).join("tests").join(HARNESS);
         ["mod.rs", "runner.rs", "error.rs"].iter().all(|file| {
@@ -200,7 +200,7 @@ impl Fixtures {
         })
     }
 
-    /// Which of the harness's tests are to run: those of the programs that can be compiled, built for [`TARGET`].
+    /// Returns the harness's tests to run: those of the programs that can be compiled, built for [`TARGET`].
     /// The harness would build the same ones with a compiler for WASIX, too.
     ///
     /// # Errors

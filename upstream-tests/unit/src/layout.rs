@@ -15,9 +15,9 @@ use toml::{Table, Value};
 /// A crate under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crate {
-    /// Its package, and the folder of the fork.
+    /// The package, and the folder of the fork.
     pub name: &'static str,
-    /// Its folder in upstream's repository.
+    /// The folder in upstream's repository.
     folder: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub const CRATES: [Crate; 2] = [
     },
 ];
 
-/// What is compared.
+/// The columns that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     /// The published source as it is.
@@ -46,7 +46,7 @@ impl Column {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Upstream, Self::Fork];
 
-    /// Its name.
+    /// The name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Upstream => "upstream",
@@ -55,7 +55,7 @@ impl Column {
     }
 }
 
-/// Where upstream's tests look for fixtures that the published crates lack. Those that are compiled in have to be
+/// Fixtures of upstream's tests that the published crates lack. Those that are compiled in have to be
 /// there, or nothing compiles: they are empty. Tests that need the content fail, and are listed.
 const PLACEHOLDERS: [&str; 6] = [
     "wasmer-test-files/examples/python-0.1.0.wasmer",
@@ -135,7 +135,7 @@ impl Layout {
         self.root.join(each.folder)
     }
 
-    /// Where the output of tests goes.
+    /// Returns the path for the output of tests.
     pub fn output(&self) -> PathBuf {
         self.root.join("output")
     }

@@ -11,12 +11,12 @@ use crate::run::Test;
 /// A list: the tests of all crates, as `(crate, test)`, with their reasons.
 pub type List = BTreeMap<(String, Test), Reason>;
 
-/// Why a test is on a list.
+/// The reason for which a test is on a list.
 #[derive(Debug, Clone)]
 pub struct Reason {
     /// The words.
     pub text: String,
-    /// Whether the test runs nevertheless, so that the list is checked.
+    /// True if the test runs nevertheless, so that the list is checked.
     pub runs: bool,
 }
 

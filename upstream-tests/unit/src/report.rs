@@ -20,7 +20,7 @@ enforcement on. A test *reaches enforcement* if it passes on the fork, but not w
 mode's name, which fails at `build()`: the rest of such a test ran restricted.
 ";
 
-/// What came out for one crate.
+/// The result of one crate.
 #[derive(Debug)]
 pub struct Report {
     name: String,
@@ -29,7 +29,7 @@ pub struct Report {
     upstream_fails: Vec<(String, String)>,
     intended: Vec<(String, String)>,
     unneeded: Vec<String>,
-    /// What must not be: a difference, or an entry of a list that doesn't hold. With the test's output.
+    /// The errors: a difference, or an entry of a list that doesn't hold. With the test's output.
     pub wrong: Vec<String>,
 }
 
@@ -193,7 +193,7 @@ impl Report {
         )
     }
 
-    /// What differs, what must not be, with output.
+    /// Returns the differences and the errors, with output.
     pub fn details(&self) -> String {
         let mut text = String::new();
         for (test, reason) in &self.intended {

@@ -18,13 +18,13 @@ use crate::layout::{Crate, Layout};
 /// A test that takes longer hangs.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How many tests run at a time.
+/// The number of tests that run at a time.
 const PARALLEL: usize = 2;
 
 /// A test: the program that it is in, and its name.
 pub type Test = (String, String);
 
-/// What `WASIX_LANDLOCK` is when a test runs.
+/// The value of `WASIX_LANDLOCK` when a test runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Unset, so that preopens are enforced.
@@ -36,7 +36,7 @@ pub enum Mode {
     Nonsense,
 }
 
-/// How a test ended: `None` if it passed, or else its output.
+/// The end of a test: `None` if it passed, or else its output.
 pub type Outcome = Option<String>;
 
 /// The built tests of one crate.
@@ -45,7 +45,7 @@ pub struct Programs {
     folder: PathBuf,
     output: PathBuf,
     programs: BTreeMap<String, PathBuf>,
-    /// What is set for them besides.
+    /// Further environment variables for them.
     variables: Vec<(&'static str, OsString)>,
 }
 

@@ -113,7 +113,7 @@ fn checkout() -> io::Result<TempDir> {
 /// The program lays out its columns in one place for all.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Whether it succeeded, and what it printed.
+/// Returns the success and the output.
 fn run(checkout: &Path) -> io::Result<(bool, String)> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_wasix-landlock-upstream-units"))

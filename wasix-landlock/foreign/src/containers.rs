@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// Whose default filter.
+/// The engine whose default filter is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     Docker,

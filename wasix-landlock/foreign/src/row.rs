@@ -41,7 +41,7 @@ pub fn run(situation: &Situation, world: &World) -> Cell {
     Cell::Ran(outcomes)
 }
 
-/// Why a control says nothing.
+/// The reason for which a control shows nothing.
 enum Lacking {
     /// This machine lacks something for it.
     Situation(String),

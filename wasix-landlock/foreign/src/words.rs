@@ -50,7 +50,7 @@ pub enum With {
     /// Nothing.
     #[default]
     Nothing,
-    /// It becomes a daemon; the parent ends so many microseconds after the policy began to be enforced.
+    /// The process becomes a daemon; the parent ends so many microseconds after the policy began to be enforced.
     Daemon(u64),
     /// All descriptors but so many are used when the policy is enforced.
     FreeDescriptors(u64),
@@ -112,7 +112,7 @@ pub enum Claim {
     Control,
     /// The policy is enforced.
     Enforced,
-    /// It is not.
+    /// The policy is refused.
     Refused {
         /// The error.
         text: String,
@@ -124,7 +124,7 @@ pub enum Claim {
 /// An attempt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tried {
-    /// Its number.
+    /// The number.
     pub index: usize,
     /// The thread that made it, in words.
     pub who: String,

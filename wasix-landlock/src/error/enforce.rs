@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use crate::{Access, Protection};
 
-/// Why a policy could not be enforced.
+/// An error of enforcing a policy.
 ///
 /// `restricted` counts the threads that had been restricted by then. That can't be undone.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum EnforceError {
         path: PathBuf,
         /// The access that was asked for.
         asked: Access,
-        /// What is missing, in words.
+        /// The missing grant, in words.
         reason: String,
     },
 
@@ -47,7 +47,7 @@ pub enum EnforceError {
         ports.join(", ")
     )]
     PortsNotWithinEnforced {
-        /// What isn't granted, in words.
+        /// The ports that aren't granted, in words.
         ports: Vec<String>,
     },
 
@@ -73,12 +73,12 @@ pub enum EnforceError {
         refused: Vec<String>,
     },
 
-    /// What is open can't be listed.
+    /// The open descriptors can't be listed.
     #[error(
         "what is open can't be listed in /proc: {source}; mount /proc, or only report what is open"
     )]
     Descriptors {
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
@@ -96,7 +96,7 @@ pub enum EnforceError {
     /// The kernel refused the filter. No thread is under it.
     #[error("the kernel took no seccomp filter: {source}")]
     Filter {
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
@@ -126,7 +126,7 @@ pub enum EnforceError {
          to end, or build in an instance or a worker"
     )]
     InstancesRunning {
-        /// How many.
+        /// The number of instances.
         instances: usize,
     },
 
@@ -158,7 +158,7 @@ pub enum EnforceError {
         tid: i32,
         /// The call that failed.
         call: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
         /// Threads restricted by then.
         restricted: usize,
@@ -172,7 +172,7 @@ pub enum EnforceError {
     NotRestricted {
         /// The thread.
         tid: i32,
-        /// What was tried.
+        /// The attempt.
         probe: String,
         /// Threads restricted by then.
         restricted: usize,
@@ -186,13 +186,13 @@ pub enum EnforceError {
     ThreadNotReached {
         /// The thread.
         tid: i32,
-        /// Its name, the kernel's `comm`.
+        /// The name, the kernel's `comm`.
         name: String,
-        /// Its state, a letter as `ps(1)` shows it.
+        /// The state, a letter as `ps(1)` shows it.
         state: char,
         /// The reason, such as that the thread blocks the signal, and what to do.
         reason: &'static str,
-        /// How long was waited.
+        /// The time for which this crate waited.
         deadline: Duration,
         /// Threads restricted by then.
         restricted: usize,
@@ -224,9 +224,9 @@ pub enum EnforceError {
         Partly(*restricted)
     )]
     NotSettled {
-        /// How long was waited.
+        /// The time for which this crate waited.
         deadline: Duration,
-        /// How often the threads were listed.
+        /// The number of times the threads were listed.
         rounds: usize,
         /// Threads restricted by then.
         restricted: usize,
@@ -262,14 +262,14 @@ pub enum EnforceError {
     Signal {
         /// The signal.
         signal: i32,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
     /// The threads of this process can't be listed.
     #[error("the threads can't be listed in /proc/self/task: {source}; mount /proc{}", Partly(*restricted))]
     Tasks {
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
         /// Threads restricted by then.
         restricted: usize,
@@ -277,7 +277,7 @@ pub enum EnforceError {
 }
 
 impl EnforceError {
-    /// Whether some threads are restricted while others may not be. The process can't be brought
+    /// True if some threads are restricted while others may not be. The process can't be brought
     /// back from that, and should end.
     #[must_use]
     pub const fn process_must_end(&self) -> bool {

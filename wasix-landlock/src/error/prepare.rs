@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf};
 use super::{ModeError, names};
 use crate::{Access, MODE_VARIABLE, Object, Protection, Right};
 
-/// Why a policy could not be prepared. Nothing was restricted, and nothing was left behind.
+/// An error of preparing a policy. Nothing was restricted, and nothing was left behind.
 ///
 /// `preopen` names the builder call and the guest path, such as ``preopen_dir `/data` ``, or the
 /// reason of a runtime path. `path` is the host path as it was given.
@@ -19,14 +19,14 @@ pub enum PrepareError {
     /// A host path is empty.
     #[error("{preopen}: the host path is empty; name a file or a directory")]
     EmptyPath {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
     },
 
     /// A host path holds a NUL byte, which ends a path in the kernel.
     #[error("{preopen}: host path {path:?} holds a NUL byte; name the path up to it")]
     NulByte {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum PrepareError {
          (on a file, create alone grants nothing)"
     )]
     NoRight {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum PrepareError {
          (a file preopen with create is made for you)"
     )]
     Missing {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum PrepareError {
         "{preopen}: {path:?} can't be created in a directory that does not exist; make {parent:?} first"
     )]
     MissingParent {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum PrepareError {
         "{preopen}: {path:?} is a symbolic link to something that does not exist; make its target or name that"
     )]
     DanglingSymlink {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The link.
         path: PathBuf,
@@ -84,13 +84,13 @@ pub enum PrepareError {
     /// A directory was named as a file, or a file as a directory.
     #[error("{preopen}: {path:?} is a {found}, not a {asked}; preopen it as a {found}")]
     WrongKind {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What the caller said it is.
+        /// The kind that the caller named.
         asked: Object,
-        /// What it is.
+        /// The kind that was found.
         found: Object,
     },
 
@@ -99,11 +99,11 @@ pub enum PrepareError {
         "{preopen}: {path:?} is a {found}; only regular files and directories can be preopened"
     )]
     NotAFileOrDirectory {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What it is, in words.
+        /// The kind that was found, in words.
         found: &'static str,
     },
 
@@ -112,44 +112,44 @@ pub enum PrepareError {
         "{preopen}: this user may not {right} {path:?}; change its permissions or run as another user"
     )]
     NoPermission {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What was asked for: `read` or `reach`.
+        /// The missing permission: `read` or `reach`.
         right: &'static str,
     },
 
     /// The path could not be opened, for a reason that has no variant of its own.
     #[error("{preopen}: {path:?} can't be opened: {source}")]
     Open {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
     /// A missing file could not be created.
     #[error("{preopen}: {path:?} can't be created: {source}")]
     Create {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
     /// The kernel refused the rule.
     #[error("{preopen}: the kernel took no rule for {path:?}: landlock_add_rule: {source}")]
     Rule {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
@@ -159,7 +159,7 @@ pub enum PrepareError {
          name every preopen in the first build, reserve the path there, or use a process per policy"
     )]
     NotWithinEnforced {
-        /// Whose path.
+        /// The preopen or runtime path.
         preopen: String,
         /// The path.
         path: PathBuf,
@@ -168,7 +168,7 @@ pub enum PrepareError {
         /// The rights that no enforced grant covers; empty when the kernel said no although our
         /// record says yes.
         missing: Vec<Right>,
-        /// Which of the two it was, in words.
+        /// The reason, in words.
         reason: String,
     },
 
@@ -215,7 +215,7 @@ pub enum PrepareError {
         reason.remedy()
     )]
     LandlockUnavailable {
-        /// Why.
+        /// The reason.
         reason: Unavailable,
     },
 
@@ -238,7 +238,7 @@ pub enum PrepareError {
         ports.join(", ")
     )]
     PortsNotWithinEnforced {
-        /// What isn't granted, in words.
+        /// The ports that aren't granted, in words.
         ports: Vec<String>,
     },
 
@@ -247,14 +247,14 @@ pub enum PrepareError {
     FilterUnavailable {
         /// The protection.
         protection: Protection,
-        /// Why, in words.
+        /// The reason, in words.
         reason: String,
     },
 
     /// The kernel refused the rule for a port.
     #[error("the kernel took no rule for a port: landlock_add_rule: {source}")]
     PortRule {
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 
@@ -273,7 +273,7 @@ pub enum PrepareError {
     Ruleset {
         /// The handled access rights that were asked for.
         rights: Vec<Right>,
-        /// What the kernel said.
+        /// The kernel's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
@@ -287,7 +287,7 @@ pub enum PrepareError {
     },
 }
 
-/// Why a Linux kernel has no Landlock to offer.
+/// The reason for which a Linux kernel offers no Landlock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
@@ -300,7 +300,7 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    /// What to do about it.
+    /// Returns the remedy.
     const fn remedy(self) -> &'static str {
         match self {
             Self::NotImplemented => {

@@ -1,4 +1,4 @@
-//! What is open when a policy is enforced.
+//! The open descriptors when a policy is enforced.
 
 mod kind;
 mod rings;
@@ -15,7 +15,7 @@ use crate::{
     WayOut,
 };
 
-/// How many descriptors a report lists: a server may have ten thousand connections.
+/// The number of descriptors that a report lists: a server may have ten thousand connections.
 const LISTED: usize = 256;
 /// The number of descriptors a warning names.
 const WARNED: usize = 16;

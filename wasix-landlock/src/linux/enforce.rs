@@ -31,15 +31,15 @@ pub(crate) struct Plan {
     pub(crate) grants: Vec<Grant>,
     pub(crate) created: CreatedFiles,
     pub(crate) deadline: Duration,
-    /// Whether every thread has to be reached.
+    /// True if every thread has to be reached.
     pub(crate) all_threads: bool,
     /// The ports that are asked for; `None` if the network isn't restricted.
     pub(crate) network: Option<Network>,
-    /// What becomes of the descriptors that are open.
+    /// The treatment of open descriptors.
     pub(crate) inherited: Inherited,
 }
 
-/// What enforcing it means.
+/// The next step.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Nothing: the mode is off, or nothing can be enforced and that is let pass.
@@ -50,7 +50,7 @@ pub(crate) enum Next {
     Restrict(Restriction),
 }
 
-/// What a process is restricted with.
+/// The ruleset and the filter of a restriction.
 #[derive(Debug)]
 pub(crate) struct Restriction {
     pub(crate) ruleset: Ruleset,

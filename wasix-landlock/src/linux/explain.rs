@@ -110,7 +110,7 @@ impl Asked {
         })
     }
 
-    /// Whether it stands where what was granted stood.
+    /// True if the file stands where a granted one stood.
     fn replaces(&self, grant: &Grant) -> bool {
         let rights = self.access.rights(grant.object);
         self.resolved == grant.resolved
@@ -133,7 +133,7 @@ impl Asked {
     }
 }
 
-/// Where the path leads, as far as it exists.
+/// Resolves a path as far as it exists.
 fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for ancestor in path.ancestors() {

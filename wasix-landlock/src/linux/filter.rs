@@ -14,7 +14,7 @@ use seccompiler::{
 use super::sys::{self, Refusal};
 use crate::{Network, Protection};
 
-/// What a system call is refused with. Landlock's own answer to most is `EACCES`, so this one also
+/// The error number of a refused system call. Landlock's own answer to most is `EACCES`, so this one also
 /// tells which layer it was.
 const REFUSED: u32 = libc::EPERM as u32;
 
@@ -32,11 +32,11 @@ const NEWEST: u32 = 469;
 #[derive(Debug)]
 pub(crate) struct Filter {
     program: BpfProgram,
-    /// What shows, for each protection, that it is there.
+    /// The calls that prove, for each protection, that the filter is there.
     refusals: Vec<Refusal>,
 }
 
-/// Why a filter isn't there. Nothing was filtered in any thread.
+/// The reason for which there is no filter. Nothing was filtered in any thread.
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// This thread is under a filter of its own.
@@ -57,7 +57,7 @@ impl From<seccompiler::Error> for Failed {
     }
 }
 
-/// Whether this machine can have one.
+/// Checks that this machine can have a filter.
 pub(crate) fn available() -> Result<(), String> {
     TargetArch::try_from(ARCH).map_err(|_| format!("filters are not made for {ARCH}"))?;
     sys::can_refuse().map_err(|error| format!("this kernel has no seccomp filters: {error}"))
@@ -113,7 +113,7 @@ impl Filter {
     }
 }
 
-/// What goes before the compiled program: it knows one architecture's calls and ends the process on
+/// Returns the steps before the compiled program: it knows one architecture's calls and ends the process on
 /// any other's, and it has one answer for all.
 ///
 /// A 64-bit process can make 32-bit calls (`int 0x80`), and on `x86_64` such of the x32 ABI, whose
@@ -127,9 +127,9 @@ fn preamble(compiled: &[sock_filter], without_clone3: bool, newest: u32) -> BpfP
     const AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
     const ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    /// Where `struct seccomp_data` has the number.
+    /// The offset of the number in `struct seccomp_data`.
     const NUMBER: u32 = 0;
-    /// Where it has the architecture.
+    /// The offset of the architecture.
     const ARCHITECTURE: u32 = 4;
     const X32: u32 = 1 << 30;
 
@@ -189,13 +189,13 @@ impl Rules {
 /// A condition on a system call's argument, of which the kernel reads the lower 32 bits.
 #[derive(Clone, Copy, Debug)]
 enum Condition {
-    /// It is this.
+    /// The argument is this value.
     Is(u8, u32),
-    /// It isn't this.
+    /// The argument isn't this value.
     IsNot(u8, u32),
     /// Under this mask, it is this.
     Masked(u8, u32, u32),
-    /// It is a pointer to something.
+    /// The argument is a pointer to something.
     NotNull(u8),
 }
 

@@ -1,4 +1,4 @@
-//! What a policy's rules are checked against or added to, and what its protections are enforced by.
+//! The base of a policy: rules are checked against it or added to it, and layers enforce its protections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     Report, Scope, rights::Rights,
 };
 
-/// What a rule is checked against or added to.
+/// The base that a rule is checked against or added to.
 #[derive(Debug)]
 pub(super) enum Ground {
     /// Nothing is going to be restricted.
@@ -98,7 +98,7 @@ fn give_up(policy: &Policy, report: &mut Report, why: &str) {
         .collect();
 }
 
-/// What enforces a protection on this machine, or why nothing does. `None` if it is off.
+/// Returns the layers that enforce a protection on this machine, or the error. `None` if it is off.
 fn layers(
     policy: &Policy,
     kernel: &Kernel,

@@ -1,4 +1,4 @@
-//! What a visit says about a thread.
+//! The verdict of a visit about a thread.
 
 use std::{fmt, io, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::EnforceError;
 pub(crate) enum Judged {
     /// The attempt was allowed before and is denied now.
     Proved,
-    /// It was denied before already.
+    /// The attempt was denied before already.
     Inherited,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Failure {
     pub(crate) problem: Problem,
 }
 
-/// Why it isn't.
+/// The problem of a thread that isn't known to be restricted.
 #[derive(Debug)]
 pub(crate) enum Problem {
     TooManyLayers,

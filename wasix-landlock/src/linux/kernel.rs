@@ -1,4 +1,4 @@
-//! What this kernel can enforce, asked of the kernel itself.
+//! The features of this kernel, asked of the kernel itself.
 
 use std::{
     collections::BTreeSet,
@@ -69,7 +69,7 @@ impl Kernel {
         })
     }
 
-    /// What of the need this kernel has.
+    /// True if this kernel has a feature.
     pub(crate) fn meets(&self, need: Need) -> bool {
         match need {
             Need::Right(right) => self.rights.contains(right),
@@ -107,7 +107,7 @@ fn rights(abi: u32) -> Result<Rights, PrepareError> {
     Ok(rights)
 }
 
-/// Those of the bits that the kernel takes into a ruleset.
+/// Returns the bits that the kernel takes into a ruleset.
 fn each<const N: usize>(
     bits: [u64; N],
     handled: impl Fn(u64) -> Handled,
@@ -135,7 +135,7 @@ fn has(handled: Handled) -> Result<bool, PrepareError> {
     }
 }
 
-/// What of Landlock a protection needs.
+/// The Landlock feature that a protection needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// An access right.

@@ -27,7 +27,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// Instances that have a thread, or somebody who holds on to them. Counted up under the lock of
 /// [`process`], so that none appears while the process is being restricted.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
-/// What instances were proved with, each once. Where one of it is denied, an instance is around the
+/// The attempts that proved instances, each once. Where one of them is denied, an instance is around the
 /// thread.
 static PROVED_WITH: Mutex<Vec<Arc<Attempt>>> = Mutex::new(Vec::new());
 
@@ -53,7 +53,7 @@ struct Inner {
 #[derive(Debug)]
 struct Entered(Membership);
 
-/// Where a thread stands.
+/// The place of a thread.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// In no instance.
@@ -64,7 +64,7 @@ pub(crate) enum Place {
     Unknown,
 }
 
-/// Where the calling thread stands.
+/// Returns the place of the calling thread.
 pub(crate) fn place() -> Place {
     if let Some(membership) = Membership::current() {
         return Place::In(membership);
@@ -79,7 +79,7 @@ pub(crate) fn place() -> Place {
     Place::Outside
 }
 
-/// How many instances there are.
+/// Returns the number of instances.
 pub(crate) fn alive() -> usize {
     ALIVE.load(Ordering::SeqCst)
 }

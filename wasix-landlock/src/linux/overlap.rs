@@ -49,7 +49,7 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
     warnings
 }
 
-/// What `wider` adds to `grant`, in words.
+/// Describes the rights that `wider` adds to `grant`.
 fn widening(grant: &Grant, wider: &Grant) -> Option<String> {
     let gives = match grant.object {
         Object::Directory => wider.rights,

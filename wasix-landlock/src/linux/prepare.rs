@@ -55,7 +55,7 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
 
 /// A policy being prepared.
 struct Work {
-    /// Whether what can't be granted goes to the report instead of being an error.
+    /// True if what can't be granted goes to the report instead of being an error.
     lenient: bool,
     ground: Ground,
     report: Report,
@@ -473,7 +473,7 @@ mod tests {
     use super::{super::kernel::Kernel, *};
     use crate::ProtectionStatus;
 
-    /// What an older kernel has. Its rulesets can be made on any newer one.
+    /// An older kernel's features. Its rulesets can be made on any newer one.
     fn kernel(abi: u32) -> Kernel {
         Kernel {
             abi,

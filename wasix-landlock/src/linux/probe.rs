@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{EnforceError, Mode, Report, Right, rights::Rights};
 
-/// Where to look for something to open, directories first: opening one touches no data.
+/// Places to try to open, directories first: opening one touches no data.
 const CANDIDATES: &[(&str, Right)] = &[
     ("/", Right::ReadDir),
     ("/proc", Right::ReadDir),
@@ -111,7 +111,7 @@ fn quietable(attempt: &Attempt) -> Option<OwnedFd> {
     }
 }
 
-/// Whether a grant covers it. Asked by inode, as the kernel does, since a bind mount gives a
+/// True if a grant covers it. Asked by inode, as the kernel does, since a bind mount gives a
 /// directory a second name.
 fn is_granted(path: &Path, right: Right, granted: &HashMap<(u64, u64), Rights>) -> bool {
     let Ok(resolved) = fs::canonicalize(path) else {

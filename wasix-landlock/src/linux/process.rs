@@ -1,4 +1,4 @@
-//! What this process is under. There is one answer for the whole process, so it is a static.
+//! The state of this process. There is one for the whole process, so it is a static.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,7 +13,7 @@ use crate::{
     rights::{Object::Directory, Rights},
 };
 
-/// How this process stands.
+/// The state of this process.
 #[derive(Clone, Debug)]
 pub(crate) enum Process {
     /// No policy has restricted it.
@@ -66,11 +66,11 @@ pub(crate) struct Grant {
     pub(crate) object: Object,
     pub(crate) access: Access,
     pub(crate) rights: Rights,
-    /// Whether it is for the runtime rather than for a preopen.
+    /// True if the grant is for the runtime rather than for a preopen.
     pub(crate) runtime: bool,
 }
 
-/// Why a grant isn't within what is enforced.
+/// The reason for which a grant isn't within the enforced policy.
 #[derive(Debug)]
 pub(crate) struct Gap {
     pub(crate) missing: Vec<Right>,
@@ -78,7 +78,7 @@ pub(crate) struct Gap {
 }
 
 impl Enforced {
-    /// What of these ports isn't granted, in words.
+    /// Describes the ports that aren't granted.
     pub(crate) fn ports_beyond(&self, asked: Option<&Network>) -> Vec<String> {
         let Some(asked) = asked else {
             return Vec::new();
@@ -97,7 +97,7 @@ impl Enforced {
         asked.beyond(&granted)
     }
 
-    /// Whether what is asked for is granted already: by our record, and then by the kernel.
+    /// Checks that a grant is enforced already: by our record, and then by the kernel.
     pub(crate) fn check(&self, asked: &Grant) -> Result<(), Gap> {
         let mut needed = asked.rights;
         if asked.inode.is_none() {
@@ -141,14 +141,14 @@ impl Enforced {
 }
 
 impl Grant {
-    /// Whether the path still leads to the inode that the rule is on.
+    /// True if the path still leads to the inode that the rule is on.
     pub(crate) fn is_still_there(&self) -> bool {
         fs::symlink_metadata(&self.resolved)
             .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
     }
 }
 
-/// Whether the kernel denies what is asked for. Only what can be tried without changing anything is
+/// True if the kernel denies what is asked for. Only what can be tried without changing anything is
 /// tried: opening, neither truncating nor creating.
 fn is_denied(asked: &Grant) -> bool {
     let denied = |path: &Path, write: bool, flags: i32| {

@@ -25,14 +25,14 @@ pub(crate) struct Opened {
     pub(crate) resolved: PathBuf,
     pub(crate) inode: (u64, u64),
     pub(crate) object: Object,
-    /// What it is, in words, if neither a regular file nor a directory.
+    /// The kind in words, if neither a regular file nor a directory.
     pub(crate) special: Option<&'static str>,
 }
 
 /// A file that is to be created.
 #[derive(Clone, Debug)]
 pub(crate) struct Missing {
-    /// Its directory, without symbolic links.
+    /// The directory, without symbolic links.
     pub(crate) parent: PathBuf,
     pub(crate) name: OsString,
 }
@@ -43,7 +43,7 @@ impl Missing {
     }
 }
 
-/// What a preopen's host path leads to.
+/// The object at a preopen's host path.
 #[derive(Debug)]
 pub(crate) enum Found {
     There(Opened),
@@ -111,7 +111,7 @@ pub(crate) fn find(
     Ok(Found::There(opened))
 }
 
-/// Whether this user may read it, as far as permission bits go.
+/// True if this user may read it, as far as permission bits go.
 pub(crate) fn may_read(opened: &Opened) -> bool {
     let directory = opened.object == Object::Directory;
     // A filter that hides the call says nothing about the file, hence only EACCES counts.
@@ -159,10 +159,10 @@ pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
     })
 }
 
-/// What [`Opened::special`] says of a character device.
+/// The value of [`Opened::special`] for a character device.
 pub(crate) const CHARACTER_DEVICE: &str = "character device";
 
-/// Where to create a file that is missing, if it is one that may be created.
+/// Returns the place of a missing file, if it may be created.
 fn find_missing(owner: &str, target: &HostTarget, access: Access) -> Result<Missing, PrepareError> {
     let path = target.path.as_path();
     if fs::symlink_metadata(path).is_ok() {

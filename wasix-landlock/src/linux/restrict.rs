@@ -30,7 +30,7 @@ pub(crate) struct Enforcement {
     pub(crate) filter: Option<Filter>,
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) deadline: Duration,
-    /// Whether threads that aren't reached go to the report.
+    /// True if threads that aren't reached go to the report.
     pub(crate) lenient: bool,
     pub(crate) started: Instant,
     /// Threads restricted so far.
@@ -41,9 +41,9 @@ pub(crate) struct Enforcement {
 enum Others {
     /// There is none, so that nobody can start one either.
     None,
-    /// They can't be reached, which the policy lets pass.
+    /// The other threads can't be reached, and the policy lets that pass.
     Unreachable,
-    /// They can be listed and signalled.
+    /// The other threads can be listed and signalled.
     Reachable(Box<Reach>),
 }
 

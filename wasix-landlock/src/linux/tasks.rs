@@ -113,7 +113,7 @@ impl Tasks {
         Ok(links.saturating_sub(LINKS_WITHOUT_THREADS))
     }
 
-    /// Whether these are all the threads there are.
+    /// True if these are all the threads there are.
     ///
     /// The threads are counted first and looked for afterwards: whoever is still there was there
     /// when they were counted, so that equal numbers leave room for nobody else at that moment.

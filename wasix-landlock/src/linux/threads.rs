@@ -19,7 +19,7 @@ use super::{
     visit::Visitor,
 };
 
-/// What to do in each thread.
+/// The sweep over all threads.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
     pub(crate) visitor: Visitor<'a>,
@@ -27,13 +27,13 @@ pub(crate) struct Sweep<'a> {
     /// The domain that each thread restricts itself with; `None` if the kernel did so already.
     pub(crate) domain: Option<Domain>,
     pub(crate) deadline: Duration,
-    /// Whether to go on after a thread that can't be restricted.
+    /// True if the sweep goes on after a thread that can't be restricted.
     pub(crate) lenient: bool,
     /// The threads' answers before.
     pub(crate) answers: &'a Answers,
 }
 
-/// What came of it.
+/// The outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Swept {
     pub(crate) proved: usize,
@@ -44,12 +44,12 @@ pub(crate) struct Swept {
     /// Threads under a restriction of their own before this one, in which the attempt therefore
     /// shows nothing.
     pub(crate) foreign: usize,
-    /// Whether a signal may still be under way, so that the handler has to stay.
+    /// True if a signal may still be under way, so that the handler has to stay.
     pub(crate) unanswered: bool,
 }
 
 impl Swept {
-    /// What comes of a process with one thread.
+    /// Returns the result for a process with one thread.
     pub(crate) fn one_round() -> Self {
         Self {
             rounds: 1,

@@ -1,4 +1,4 @@
-//! What was open, as the report has it.
+//! The open descriptors in a report.
 
 use std::{fmt, io};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform;
 
-/// What was open when a policy was enforced.
+/// The descriptors that were open when a policy was enforced.
 ///
 /// A restriction doesn't touch what is open: a file stays readable or writable, a socket connected.
 /// A directory is of no use for opening what isn't granted.
@@ -24,11 +24,11 @@ pub struct DescriptorsReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DescriptorReport {
-    /// Its number.
+    /// The number.
     pub number: i32,
-    /// Its kind, as the kernel tells it.
+    /// The kind, as the kernel tells it.
     pub kind: DescriptorKind,
-    /// What `/proc/self/fd` says it leads to, such as a path or `socket:[1234]`.
+    /// The target in `/proc/self/fd`, such as a path or `socket:[1234]`.
     pub target: String,
     /// True if it can be read from.
     pub read: bool,
@@ -111,7 +111,7 @@ pub enum WayOut {
     HandsOverFiles,
     /// A device or terminal takes any command that it took before.
     TakesCommands,
-    /// It is an interface of the kernel's, beyond what the policy restricts.
+    /// The descriptor is an interface of the kernel's, beyond what the policy restricts.
     KernelInterface,
     /// A namespace can be entered.
     Namespace,
@@ -141,7 +141,7 @@ impl DescriptorsReport {
 }
 
 impl fmt::Display for DescriptorsReport {
-    /// Those that matter to people: neither the standard streams nor what the process made for
+    /// Lists the descriptors that matter to people: neither the standard streams nor what the process made for
     /// itself, unless they give a way out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for descriptor in &self.listed {

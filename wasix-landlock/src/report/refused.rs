@@ -1,4 +1,4 @@
-//! What was refused after the restriction, as the report has it.
+//! Denials in a report.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Access, Right};
 
-/// What was refused to a module until the report was asked for.
+/// The denials to a module until the report was asked for.
 ///
 /// The kernel tells no process what it refuses, so this is filled by the runtime that asked it and knows what the
 /// module meant. This crate by itself leaves it empty.
@@ -15,9 +15,9 @@ use crate::{Access, Right};
 pub struct RefusedReport {
     /// The different accesses, each once, in the order in which they were refused.
     pub denials: Vec<DenialReport>,
-    /// How many accesses were refused, repetitions included.
+    /// The number of denied accesses, repetitions included.
     pub accesses: u64,
-    /// Whether there were more different ones than are kept, which are only counted.
+    /// True if there were more different ones than are kept, which are only counted.
     pub more: bool,
 }
 
@@ -25,7 +25,7 @@ pub struct RefusedReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DenialReport {
-    /// What the module did, such as `opening`.
+    /// The module's operation, such as `opening`.
     pub operation: String,
     /// The path inside.
     pub guest: String,
@@ -33,7 +33,7 @@ pub struct DenialReport {
     pub host: Option<String>,
     /// The access that it takes.
     pub access: Access,
-    /// Why it was refused, in words.
+    /// The reason, in words.
     pub why: String,
     /// The access rights that the kernel's rules lack for it.
     pub missing: Vec<Right>,
@@ -46,7 +46,7 @@ pub struct DenialReport {
 }
 
 impl RefusedReport {
-    /// What a report says of it: nothing, if nothing was refused.
+    /// Returns the lines of a report: none without a denial.
     pub(super) fn lines(&self) -> Vec<String> {
         match self.accesses {
             0 => Vec::new(),

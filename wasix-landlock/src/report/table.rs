@@ -4,7 +4,7 @@ use super::{ProtectionStatus, Report, RuntimePathStatus};
 use crate::{Access, Layer, Level, Right};
 
 impl Report {
-    /// What is granted, and what is protected how, as aligned columns: for whoever wants to see what would be enforced
+    /// Shows grants and protections as aligned columns: for whoever wants to see what would be enforced
     /// ([`Policy::show`](crate::Policy::show)), or is. Characters that aren't printed are escaped.
     #[must_use]
     pub fn table(&self) -> String {

@@ -19,7 +19,7 @@ use crate::sys::{
 /// A kind of descriptor, and how to make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     make: fn() -> Result<i64, i32>,
 }
@@ -201,7 +201,7 @@ impl Ring {
         sys::Ring::new(polled).map(Self)
     }
 
-    /// Its descriptor's number; -1 once it is closed.
+    /// The descriptor's number; -1 once it is closed.
     #[must_use]
     pub fn number(&self) -> i32 {
         self.0.number()

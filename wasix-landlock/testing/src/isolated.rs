@@ -17,16 +17,16 @@ use std::{
 
 use crate::{skip, sys};
 
-/// How long a child may take.
+/// The time that a child may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Names the test whose body a child is to run.
 const NAME: &str = "WASIX_LANDLOCK_TESTING_NAME";
-/// What a child prints when the body has come to its end. It differs from child to child, so that
+/// The line that a child prints when the body has come to its end. It differs from child to child, so that
 /// no test can print it by accident.
 const MARKER: &str = "WASIX_LANDLOCK_TESTING_MARKER";
 
-/// Whether this child has run its body.
+/// True if this child has run its body.
 static RAN: AtomicBool = AtomicBool::new(false);
 
 /// Runs a body in a child process, under the name of the test that this is called from.
@@ -192,7 +192,7 @@ fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// Whether this is a child that runs a test's body.
+/// True if this is a child that runs a test's body.
 pub(crate) fn is_child() -> bool {
     env::var_os(NAME).is_some()
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::isolated;
 
-/// How a child tells its parent.
+/// The name of the file by which a child tells its parent.
 const SKIPPED: &str = "wasix-landlock-testing skips: ";
 /// The same for what it noted.
 const NOTED: &str = "wasix-landlock-testing notes: ";

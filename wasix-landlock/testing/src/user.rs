@@ -5,7 +5,7 @@ use crate::{isolated, sys};
 /// The user and group that [`as_ordinary_user`] becomes: `nobody`'s, on most systems.
 pub const ORDINARY_USER: u32 = 65534;
 
-/// Whether this process may do anything.
+/// True if this process may do anything.
 #[must_use]
 pub fn is_root() -> bool {
     sys::effective_user() == 0

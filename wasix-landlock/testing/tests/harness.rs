@@ -1,4 +1,4 @@
-//! What the harness reports must be what happened, failure above all.
+//! The harness reports what happened, failure above all.
 #![cfg(target_os = "linux")]
 
 use std::{env, process, thread, time::Duration};

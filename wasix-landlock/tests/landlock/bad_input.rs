@@ -1,4 +1,4 @@
-//! What a policy can't be made of.
+//! Inputs that make no policy.
 
 use std::{
     env,

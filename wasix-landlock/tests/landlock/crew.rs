@@ -15,7 +15,7 @@ use wasix_landlock_testing::{ask, threads};
 
 use crate::common::{DENIED, Tree};
 
-/// How a thread waits.
+/// The way in which a thread waits.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
     /// On a futex, as an idle worker of a pool does.

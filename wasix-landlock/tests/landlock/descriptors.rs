@@ -1,4 +1,4 @@
-//! What is open when a policy is enforced.
+//! The open descriptors when a policy is enforced.
 
 use std::{
     collections::BTreeSet,

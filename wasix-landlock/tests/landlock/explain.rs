@@ -1,4 +1,4 @@
-//! What a person is told of a denial, beside what the kernel does.
+//! The messages to a person about a denial, compared with the kernel's behaviour.
 
 use std::fs::{self, File, OpenOptions};
 

@@ -1,4 +1,4 @@
-//! What each kernel enforces, and that what it lacks is refused rather than ignored.
+//! The features that each kernel enforces; the others are refused rather than ignored.
 
 use wasix_landlock::{
     Access, Error, Level, Network, Policy, PrepareError, Protection, ProtectionReport,
@@ -57,7 +57,7 @@ for_both_users! {
     }
 }
 
-/// What an error says is lacking.
+/// Returns the feature that an error names as missing.
 fn named(error: &Error) -> String {
     match error {
         Error::Prepare(PrepareError::LandlockUnavailable {

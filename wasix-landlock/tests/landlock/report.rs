@@ -1,4 +1,4 @@
-//! What the report says, to programs and to people.
+//! The content of a report, for programs and for people.
 
 use std::fs;
 

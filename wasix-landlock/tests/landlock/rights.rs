@@ -14,7 +14,7 @@ struct Operation {
     attempt: fn(&Path) -> ask::Answer,
     /// The access that allows it; `None` if none does.
     needs: Option<Access>,
-    /// Whether the kernel lets only root do it, restriction or not.
+    /// True if the kernel lets only root do it, restriction or not.
     for_root: bool,
     /// The Landlock ABI that denies it.
     since: u32,

@@ -19,7 +19,7 @@ use crate::{
     crew::{Crew, Wait, check},
 };
 
-/// How many processes; 100 unless given.
+/// The number of processes; 100 unless given.
 const COUNT_VARIABLE: &str = "WASIX_LANDLOCK_STRESS";
 
 #[test]

@@ -314,12 +314,12 @@ for_both_users! {
     }
 }
 
-/// Whether this kernel restricts all threads at once.
+/// True if this kernel restricts all threads at once.
 fn has_thread_sync() -> bool {
     ask::landlock_abi() >= 8
 }
 
-/// What a deaf thread that was let pass may do: where the kernel restricts it, only the proof is
+/// The abilities of a deaf thread that was let pass: where the kernel restricts it, only the proof is
 /// lacking.
 fn let_pass() -> ask::Answer {
     if has_thread_sync() { DENIED } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! What bounds a worker besides its policy: resource limits, its parent's life, and a filter of its own.
+//! The bounds of a worker besides its policy: resource limits, its parent's life, and a filter of its own.
 //!
 //! The filter refuses what a worker never does by itself, and what would undo the rest of this:
 //!
@@ -132,7 +132,7 @@ fn install(mut rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> anyhow::Re
     apply_filter_all_threads(&program).context("the worker's own filter can't be installed")
 }
 
-/// What starts a process without saying how; `clone` says so.
+/// The calls that start a process without saying how; `clone` says so.
 #[cfg(target_arch = "x86_64")]
 const PROCESSES: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
@@ -144,7 +144,7 @@ const LIMITS: &[i64] = &[
     libc::SYS_ioprio_set,
 ];
 
-/// What changes the user or the group, which makes the kernel forget the signal at the parent's end.
+/// The calls that change the user or the group, which makes the kernel forget the signal at the parent's end.
 const USERS: &[i64] = &[
     libc::SYS_setuid,
     libc::SYS_setgid,

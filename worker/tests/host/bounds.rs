@@ -1,4 +1,4 @@
-//! What the host keeps of a worker is bounded.
+//! The host bounds what it keeps of a worker.
 
 use std::fs;
 

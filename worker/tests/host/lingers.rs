@@ -1,4 +1,4 @@
-//! It is the worker's process that is waited for, whoever else holds its socket, and nothing is done meanwhile.
+//! The host waits for the worker's process, whoever else holds its socket, and does nothing meanwhile.
 
 use std::{
     fs,

@@ -1,16 +1,16 @@
-//! What a worker says is checked before it is used.
+//! A worker's messages are checked before they are used.
 
 use wasix_landlock_testing::isolated;
 use wasix_landlock_worker::{End, Outcome, Streams};
 
 use crate::common::{request, rogue, start};
 
-/// What comes of a worker that does this, and then goes on running unless it has been ended.
+/// Returns the outcome of a worker that does this, and then goes on running unless it has been ended.
 fn outcome(acts: &[&str]) -> Outcome {
     start(acts).wait(None).unwrap()
 }
 
-/// Why a worker was ended that does this.
+/// Returns the reason for which a worker that does this was ended.
 fn violation(acts: &[&str]) -> String {
     match outcome(acts).end {
         End::Violated(why) => why,

@@ -93,7 +93,7 @@ pub fn is_there(worker: &mut Worker) {
     assert_eq!(&byte, b".");
 }
 
-/// What the kernel answered to an asking worker.
+/// Returns the kernel's answers to an asking worker.
 pub fn answers(worker: &mut Worker) -> Vec<Answer> {
     let mut answers = Vec::new();
     for line in BufReader::new(worker.errors().unwrap()).lines() {

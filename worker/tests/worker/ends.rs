@@ -145,7 +145,7 @@ for_both_users! {
     }
 }
 
-/// Whether a process has ended, waited for or not.
+/// True if a process has ended, waited for or not.
 fn has_ended(id: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     status.is_empty() || status.contains(") Z ")

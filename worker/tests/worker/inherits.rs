@@ -1,4 +1,4 @@
-//! What a worker has of the host: nothing but what it is given.
+//! A worker's share of the host: nothing but what it is given.
 
 use std::fs::{self, File};
 
@@ -10,7 +10,7 @@ use crate::{
     guests,
 };
 
-/// What a worker has open is root's to see, unless nothing is enforced: what it inherits is the same.
+/// A worker's open descriptors are root's to see, unless nothing is enforced: its inheritance is the same.
 fn mode() -> Mode {
     if is_root() { Mode::Enforce } else { Mode::Off }
 }

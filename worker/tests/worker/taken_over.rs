@@ -1,4 +1,4 @@
-//! What native code can do that runs in a worker in the place of its module.
+//! The abilities of native code that runs in a worker in the place of its module.
 
 use std::{
     env, fs,
@@ -63,10 +63,10 @@ const CALLS: &[&str] = &[
     "perf",
 ];
 
-/// What would undo the limits; see `asking_worker.rs`.
+/// The calls that would undo the limits; see `asking_worker.rs`.
 const UNDONE: &[&str] = &["dump", "outlive", "limit"];
 
-/// What the kernel answers to native code in a worker that runs `request`, once its module runs.
+/// Returns the kernel's answers to native code in a worker that runs `request`, once its module runs.
 fn ask(programs: &Programs, name: &str, questions: &[String], request: Request) -> Vec<Answer> {
     let directory = env::temp_dir().join(name);
     fs::create_dir(&directory).unwrap();

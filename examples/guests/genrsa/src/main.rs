@@ -87,7 +87,7 @@ enum Command {
 /// The key that `genrsa` is asked for.
 #[derive(Debug, PartialEq)]
 struct KeyRequest {
-    /// Where to write it; standard output if `None`.
+    /// The output file; standard output if `None`.
     out: Option<String>,
     bits: usize,
 }

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! The tests' shared parts.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ pub fn forks() -> [PathBuf; 2] {
     ["wasmer-wasix", "virtual-fs"].map(|name| repository().join("patches").join(name))
 }
 
-/// Whether git can't be run. That is a failure, unless it was said before that there is none.
+/// True if git can't be run. That is a failure, unless it was said before that there is none.
 pub fn git_is_missing() -> bool {
     let missing = Command::new("git").arg("--version").output().is_err();
     if missing {

@@ -280,12 +280,12 @@ impl Beneath {
     }
 }
 
-/// What the host tells of an open file.
+/// Returns the host's metadata of an open file.
 fn look_at(file: &OwnedFd) -> io::Result<Metadata> {
     look(file, "", AtFlags::EMPTY_PATH)
 }
 
-/// What the host tells of `name` in a directory.
+/// Returns the host's metadata of `name` in a directory.
 fn look(directory: &OwnedFd, name: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Metadata> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     let told = rustix::fs::statx(directory, name, flags, wanted)?;

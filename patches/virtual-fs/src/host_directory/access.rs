@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-/// True if it is allowed. With the feature `landlock-kernel-alone` everything is: the kernel has to know.
+/// Checks that an access is allowed. With the feature `landlock-kernel-alone` everything is: the kernel decides.
 pub(super) fn may(allowed: bool) -> io::Result<()> {
     if allowed || cfg!(feature = "landlock-kernel-alone") {
         Ok(())

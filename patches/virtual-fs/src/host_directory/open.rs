@@ -20,11 +20,11 @@ pub struct HostOpen {
     pub append: bool,
     /// Drops what is in the file.
     pub truncate: bool,
-    /// It is made if there is none.
+    /// A missing file is made.
     pub create: bool,
-    /// It must not be there yet.
+    /// The file must not be there yet.
     pub exclusive: bool,
-    /// It has to be a directory.
+    /// The file has to be a directory.
     pub directory: bool,
     /// A link at the end of the path is followed.
     pub follow: bool,

@@ -39,7 +39,7 @@ impl HostStat {
 /// A time to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostTime {
-    /// It stays as it is.
+    /// The time stays as before.
     Keep,
     /// The host's own time.
     Now,

@@ -15,14 +15,14 @@ use crate::landlock::Operation;
 /// The time for which whoever opens a fifo for writing sleeps before looking again for somebody who reads.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What a module asks for when it opens.
+/// A module's request to open a path.
 pub(crate) struct Opening<'p> {
     pub(crate) path: &'p str,
     pub(crate) follow: bool,
     pub(crate) how: Oflags,
     pub(crate) rights: Rights,
     pub(crate) inheriting: Rights,
-    /// What the rights of the descriptor imply further.
+    /// The rights that the descriptor's rights imply.
     pub(crate) implied: Rights,
     pub(crate) flags: Fdflags,
     pub(crate) fd_flags: Fdflagsext,
@@ -123,7 +123,7 @@ fn allowed(fs: &WasiFs, base: &Fd, asked: &Opening<'_>) -> Result<HostOpen, Errn
     Ok(how)
 }
 
-/// What the preopen doesn't give, as the mount refuses it.
+/// Returns the mount's error for an access that the preopen doesn't give.
 fn refused(fs: &WasiFs, base: &Fd, asked: &Opening<'_>) -> Errno {
     let error = io::Error::from_raw_os_error(libc::EACCES);
     fs.host_error(Operation::Open, (base, asked.path), error)

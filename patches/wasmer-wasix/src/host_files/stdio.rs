@@ -8,8 +8,8 @@ use wasmer_wasix_types::wasi::Filetype;
 use crate::fs::{Fd, Kind, WasiFs};
 
 impl WasiFs {
-    /// What a descriptor for standard input or output is: a character device only if it is a terminal, which is how libc
-    /// tells a terminal. What isn't the program's own is what it was taken for before.
+    /// The type of a descriptor for standard input or output: a character device only if it is a terminal, by which
+    /// libc tells a terminal. What isn't the program's own is what it was taken for before.
     pub(crate) fn stdio_filetype(&self, fd: &Fd) -> Filetype {
         match own_stream(fd) {
             Some(0) => filetype(std::io::stdin().is_terminal(), std::io::stdin().as_fd()),

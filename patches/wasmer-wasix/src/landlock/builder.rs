@@ -1,4 +1,4 @@
-//! Where upstream's builder calls: what is recorded is prepared before the file system is made, and
+//! The calls of upstream's builder: the recorded preopens are prepared before the file system is made, and
 //! enforced as the last step, when nothing can fail any more.
 
 use std::collections::HashMap;
@@ -144,7 +144,7 @@ impl WasiEnvBuilder {
 }
 
 impl WasiEnv {
-    /// What was asked, granted and enforced when this environment was built, and what was refused to the module since.
+    /// Returns the report of this environment's `build()`, with the denials to the module since.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -235,7 +235,7 @@ impl WasiRunner {
     }
 }
 
-/// What `build_init` knows when it calls [`Settings::prepare`].
+/// The builder's state when `build_init` calls [`Settings::prepare`].
 pub(crate) struct Recorded<'a> {
     pub(crate) preopens: &'a [PreopenedDir],
     pub(crate) vfs_preopens: &'a [String],
@@ -297,7 +297,7 @@ impl Settings {
     }
 }
 
-/// What `build` ends with when it is only asked what would be enforced.
+/// The end of a `build` that was only asked to show the restriction.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing is built: it is only shown what would be enforced")]
 struct OnlyShown;
@@ -360,7 +360,7 @@ impl Recorded<'_> {
     }
 }
 
-/// What a builder prepared, and the environment that it makes has to enforce.
+/// A prepared policy, which the builder's environment has to enforce.
 pub(crate) struct Pending {
     prepared: Prepared,
     tell: Option<OnEnforced>,

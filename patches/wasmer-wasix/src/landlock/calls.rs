@@ -1,4 +1,4 @@
-//! Where refusals pass: the calls by path, from begin to end, and the root of the file systems below them.
+//! The places that denials pass: the calls by path, from begin to end, and the root of the file systems below them.
 //!
 //! A call may ask the root more than once, and one refusal of the root need not be one of the call: a file is opened
 //! for reading and writing first, and then for what was asked. So what the root refuses during a call is kept until
@@ -20,7 +20,7 @@ use crate::fs::{Fd, WasiFsRoot};
 use crate::state::WasiState;
 
 thread_local! {
-    /// What the root has refused to the call of this thread; nothing outside of a call.
+    /// The root's denials to the call of this thread; nothing outside of a call.
     static REFUSED: RefCell<Option<Vec<Refusal>>> = const { RefCell::new(None) };
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Call<'p> {
     path: &'p str,
     /// The other path, of a call on two.
     from: Option<(WasiFd, &'p str)>,
-    /// Who learns from calls has to know what was there before.
+    /// True if the file was there before, which learning has to know.
     was_there: bool,
     exclusive: bool,
 }
@@ -167,7 +167,7 @@ impl<'p> Call<'p> {
         }
     }
 
-    /// Why the WASI layer has refused, if it has.
+    /// Returns the WASI layer's denial, and its cause.
     fn by_wasi(&self, errno: Errno) -> Option<(Refusal, Option<Cause>)> {
         let fs = &self.state.fs;
         let absolute = self.path.starts_with('/');
@@ -210,7 +210,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Where a descriptor's file or directory is inside.
+/// Returns the path inside of a descriptor's file or directory.
 fn path_of(fd: &Fd) -> Option<PathBuf> {
     match &*fd.inode.read() {
         crate::fs::Kind::Dir { path, .. } | crate::fs::Kind::File { path, .. } => {

@@ -2,7 +2,7 @@
 
 use crate::WasiEnvBuilder;
 
-/// Where older programs start: [`WasiState::new`].
+/// The entry point of older programs: [`WasiState::new`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WasiState;

@@ -1,4 +1,4 @@
-//! What was refused, in the module's terms: the call, the path inside and on the host, what was missing, the nearest
+//! Denials in the module's terms: the call, the path inside and on the host, the missing access, the nearest
 //! preopen, and what would allow it.
 //!
 //! The kernel's refusals are told, and those of the WASI layer's own, which answers before the kernel is asked.
@@ -12,10 +12,10 @@ use wasix_landlock::{Access, DenialReport, Explanation, RefusedReport, Verdict};
 use super::suggestion::Suggestion;
 use crate::WasiEnv;
 
-/// How many different denials an environment keeps and tells. A module that tries more is only counted.
+/// The number of different denials that an environment keeps. Further ones are only counted.
 pub const DENIALS_KEPT: usize = 64;
 
-/// What a module does with a path.
+/// An operation of a module on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -83,7 +83,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Why something is refused.
+/// The cause of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -100,7 +100,7 @@ pub enum Cause {
     Kernel,
     /// A file was granted, and another one was put in its place, which has no rule.
     Replaced,
-    /// It is granted. The host refuses it by the file's own permissions.
+    /// The access is granted. The host refuses it by the file's own permissions.
     Host,
 }
 
@@ -130,11 +130,11 @@ impl fmt::Display for Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NearestPreopen {
-    /// Where it shows inside.
+    /// The path inside.
     pub guest: PathBuf,
     /// The host path behind it.
     pub host: PathBuf,
-    /// What it allows.
+    /// The access that the preopen allows.
     pub access: Access,
 }
 
@@ -175,17 +175,17 @@ impl fmt::Display for NearestPreopen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial {
-    /// What the module did.
+    /// The module's operation.
     pub operation: Operation,
     /// The path inside, absolute.
     pub guest: PathBuf,
-    /// What it takes, of the path, or of the directory that it is in where entries are made or removed.
+    /// The access that the operation needs, to the path, or to its directory where entries are made or removed.
     pub access: Access,
-    /// Why it was refused.
+    /// The cause of the denial.
     pub cause: Cause,
     /// The preopen that the path is in, or that comes nearest.
     pub nearest: Option<NearestPreopen>,
-    /// What the kernel's rules say; its path is the one on the host. Where nothing is preopened it is what is called
+    /// The kernel's rules for the path on the host. Where nothing is preopened, that path is the one called
     /// the same on the host.
     pub explanation: Explanation,
     pub(super) suggestion: Option<Suggestion>,
@@ -240,15 +240,15 @@ impl fmt::Display for Denial {
     }
 }
 
-/// What was refused to an environment so far: a slice of the different denials, and how many accesses there were. As
+/// An environment's denials so far: a slice of the different ones, and the number of denied accesses. As
 /// text it is a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denials {
     denials: Vec<Denial>,
-    /// How many accesses were refused, repetitions included.
+    /// The number of denied accesses, repetitions included.
     pub refused: u64,
-    /// Whether there were more different ones than [`DENIALS_KEPT`], which are only counted.
+    /// True if there were more different ones than [`DENIALS_KEPT`], which are only counted.
     pub more: bool,
 }
 
@@ -287,7 +287,7 @@ impl fmt::Display for Denials {
 }
 
 impl WasiEnv {
-    /// What was refused of what the module asked for so far: by the kernel, by the WASI layer, and because nothing is
+    /// Returns the denials so far: by the kernel, by the WASI layer, and because nothing is
     /// preopened there. Each is there once, and at most [`DENIALS_KEPT`] are.
     ///
     /// [`landlock_report`](Self::landlock_report) has the same as text, for a log or a file.
@@ -312,7 +312,7 @@ impl WasiEnv {
         self.state.fs.root_fs.denials.so_far()
     }
 
-    /// How many accesses were refused so far, repetitions included.
+    /// Returns the number of denied accesses so far, repetitions included.
     ///
     /// [Example](Denial#example).
     #[must_use]
@@ -320,7 +320,7 @@ impl WasiEnv {
         self.landlock_denials().refused
     }
 
-    /// What would refuse the module an access to a path inside, absolute; nothing if it is allowed.
+    /// Explains the denial of an access to an absolute path inside; returns nothing if the access is allowed.
     ///
     /// Nothing is opened and nothing changes. What the user may not do by the file's own permissions is another
     /// matter, which it doesn't look at. In the scope *instance*, ask on a thread of the instance: elsewhere the kernel

@@ -1,4 +1,4 @@
-//! What an instance runs on, made when it is restricted.
+//! The runtime of an instance, made when it is restricted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Inside {
         })
     }
 
-    /// What is enforced.
+    /// Returns the report of the restriction.
     ///
     /// [Example](Inside#example).
     pub fn report(&self) -> &Arc<Report> {

@@ -13,10 +13,10 @@ use super::record::Recorder;
 use super::settings::{Landlock, Settings};
 use crate::WasiStateCreationError;
 
-/// How long the threads of an instance may take to end when its own work is done.
+/// The time in which the threads of an instance may end when its own work is done.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What one instance may use, named before anything of it is there.
+/// The grants of one instance, named before anything of it is there.
 ///
 /// [`build()`](crate::WasiEnvBuilder::build) restricts the whole process. This is for several instances in one:
 /// [`spawn`](Self::spawn) starts a thread, restricts it, and only then makes there whatever an instance runs on:
@@ -195,14 +195,14 @@ impl<T> fmt::Debug for Running<T> {
 }
 
 impl<T> Running<T> {
-    /// What is enforced on it.
+    /// Returns the report of its restriction.
     ///
     /// [Example](Instance#example).
     pub fn report(&self) -> &Arc<Report> {
         &self.report
     }
 
-    /// Whether its own work is done.
+    /// True if its own work is done.
     ///
     /// [Example](Instance#example).
     pub fn is_finished(&self) -> bool {
@@ -223,22 +223,22 @@ impl<T> Running<T> {
     }
 }
 
-/// What an instance has left.
+/// The result of an instance.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended<T> {
-    /// What its closure returned.
+    /// The closure's return value.
     pub value: T,
     /// Threads that went on when it was over, such as a guest's that loops or waits for a terminal. They stay
     /// restricted and can't be ended from outside; no other instance uses them.
     pub threads_left: usize,
 }
 
-/// Why an instance could not be made, or brought to its end.
+/// An error of making an instance, or of bringing it to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstanceError {
-    /// It can't be restricted.
+    /// The restriction failed.
     #[error(transparent)]
     Policy(#[from] wasix_landlock::Error),
     /// There is no thread for it.

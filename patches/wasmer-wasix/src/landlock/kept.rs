@@ -1,4 +1,4 @@
-//! What is kept of refusals, and told: so much and no more.
+//! A bounded log of denials.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use super::learning::Learning;
 use super::refusals::{Refusal, absolute_path, examine, innermost};
 use crate::fs::WasiFsRoot;
 
-/// How many refusals are looked into. Most are told then; the rest turns out to be none.
+/// The number of denials that are looked into. Most are logged then; the rest turns out to be none.
 const EXAMINED: u64 = 4096;
 /// A longer path isn't kept, in bytes: no host has one (PATH_MAX).
 const LONGEST_PATH: usize = 4096;
 
-/// What was refused to one environment.
+/// One environment's denials.
 #[derive(Debug, Default)]
 pub(crate) struct KeptDenials {
     kept: Mutex<Kept>,
     /// Accesses that were refused.
     refused: AtomicU64,
     examined: AtomicU64,
-    /// What the tree showed of the host when it was first asked for.
+    /// The host paths behind the tree when they were first asked for.
     backings: OnceLock<Vec<HostBacking>>,
-    /// Who wants to know of what succeeds.
+    /// The observer of successful calls.
     pub(super) learning: OnceLock<Learning>,
 }
 
@@ -40,7 +40,7 @@ struct Kept {
 }
 
 impl KeptDenials {
-    /// Whether it is worth finding out more. What a module repeats must cost the host no more than this.
+    /// True if finding out more is worth the cost. What a module repeats must cost the host no more than this.
     pub(super) fn may_examine(&self) -> bool {
         if self.examined.load(Ordering::Relaxed) < EXAMINED {
             return true;
@@ -49,7 +49,7 @@ impl KeptDenials {
         false
     }
 
-    /// Whether something of the host stands behind a path.
+    /// True if something of the host stands behind a path.
     pub(super) fn covers(&self, root: &WasiFsRoot, guest: &Path) -> bool {
         let backings = self.backings.get_or_init(|| root.host_backing());
         if innermost(backings, guest).is_some() {
@@ -60,7 +60,7 @@ impl KeptDenials {
         innermost(&root.host_backing(), guest).is_some()
     }
 
-    /// Where a path that leads out of the directory `base` would lead on the host.
+    /// Returns the host path to which a path that leads out of the directory `base` would lead.
     pub(super) fn outside(&self, base: &Path, path: &str) -> Option<PathBuf> {
         let backings = self.backings.get()?;
         let base = innermost(backings, base)?.below(base)?.host;

@@ -44,9 +44,9 @@ use super::suggestion::Suggestion;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Learned {
-    /// What can be granted.
+    /// The preopens that can be granted.
     pub preopens: Vec<Suggestion>,
-    /// What the program used as well and better isn't granted without a thought, each with the reason. It is in no
+    /// Paths that the program used as well and that need a decision, each with the reason. They are in no
     /// form but as a comment.
     pub sensitive: Vec<(Suggestion, Sensitive)>,
     /// Directories on the host that the program only looked at, and that no preopen shows.
@@ -191,7 +191,7 @@ fn directories(seen: &Seen) -> BTreeMap<PathBuf, Access> {
     directories
 }
 
-/// What is granted on the directory, or the innermost one around it.
+/// Returns the grant on the directory, or on the innermost one around it.
 fn around(directories: &BTreeMap<PathBuf, Access>, path: &Path) -> Option<Access> {
     path.ancestors()
         .find_map(|path| directories.get(path).copied())

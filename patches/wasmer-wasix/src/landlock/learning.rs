@@ -1,4 +1,4 @@
-//! What a program is seen to use, while it runs without enforcement.
+//! The paths that a program uses while it runs without enforcement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,15 +39,15 @@ pub struct Learning(Arc<Mutex<Seen>>);
 /// A preopen of the run that is learned from.
 #[derive(Debug, Clone)]
 pub(super) struct Wide {
-    /// Where it shows.
+    /// The mount point.
     pub(super) point: PathBuf,
-    /// What it is called inside.
+    /// The name inside.
     pub(super) guest: String,
     /// The host path, as it was given.
     pub(super) host: PathBuf,
 }
 
-/// Who begins to learn when the environment is built: what is done before that isn't the module's.
+/// A request to learn from when the environment is built: earlier calls aren't the module's.
 pub(super) struct Learner {
     learning: Learning,
     root: SharedDenials,
@@ -60,7 +60,7 @@ impl Learner {
     }
 }
 
-/// What was used, by absolute paths inside.
+/// The paths that were used, absolute, as the module sees them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub(super) preopens: Vec<Wide>,
@@ -74,14 +74,14 @@ pub(super) struct Seen {
     pub(super) looked_at: BTreeSet<PathBuf>,
 }
 
-/// What was done with a file.
+/// The uses of a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FileUse {
     /// Nothing if it was only looked at.
     pub(super) access: Access,
-    /// It wasn't there before.
+    /// The file wasn't there before.
     pub(super) made: bool,
-    /// Its name came, or went, in a way that takes rights on the directory: a preopen of the file alone doesn't allow
+    /// The name came, or went, in a way that takes rights on the directory: a preopen of the file alone doesn't allow
     /// that.
     pub(super) entry_changed: bool,
 }
@@ -95,7 +95,7 @@ pub(super) struct Used<'a> {
     pub(super) access: Access,
     /// There was something at the path before.
     pub(super) was_there: bool,
-    /// It had to be missing.
+    /// The file had to be missing.
     pub(super) exclusive: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a recorded preopen allows holds whichever path leads to its files: its descriptor, the virtual root,
+//! The rights of a recorded preopen hold for every path to its files: its descriptor, the virtual root,
 //! an absolute path, or a link.
 
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub(super) fn recorded_preopens(recorded: &Recorded<'_>) -> Result<(), WasiState
     Ok(())
 }
 
-/// What the preopens at `path` and around it allow together, as it is for the kernel.
+/// Returns the access that the preopens at `path` and around it allow together, as the kernel adds them up.
 fn access_at(path: &Path, preopens: &[PreopenedDir]) -> HostAccess {
     let around = preopens
         .iter()

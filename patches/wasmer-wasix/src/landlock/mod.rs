@@ -1,4 +1,4 @@
-//! What the application preopened, enforced by the kernel.
+//! Kernel enforcement of the application's preopens.
 //!
 //! Each preopen that a builder or a runner records becomes a rule of one Landlock ruleset, and at `build()`
 //! (and `finalize`, `instantiate`, and whatever a runner runs) every thread of the process is put under it.

@@ -54,7 +54,7 @@ impl HostPreopenBuilder {
         self
     }
 
-    /// What it is called inside; without it, the host path. A relative path counts from the module's current
+    /// Sets the name inside; without it, the host path. A relative path counts from the module's current
     /// directory.
     ///
     /// [Example](HostPreopenBuilder#example).
@@ -206,7 +206,7 @@ impl HostPreopen {
         }
     }
 
-    /// Where it shows in the virtual tree.
+    /// Returns the mount point in the virtual tree.
     pub(super) fn mount_point(&self, current_dir: Option<&Path>) -> PathBuf {
         let mut point = PathBuf::from("/");
         let base = current_dir.unwrap_or(Path::new("/"));
@@ -220,7 +220,7 @@ impl HostPreopen {
 }
 
 impl PreopenedDir {
-    /// What it is called inside.
+    /// The name inside.
     pub(super) fn name(&self) -> Cow<'_, str> {
         match &self.alias {
             Some(alias) => alias.into(),

@@ -9,7 +9,7 @@ use wasix_landlock::{Access, HostTarget, Kind, Preopen};
 use super::preopen::HostPreopen;
 use crate::state::PreopenedDir;
 
-/// Where the preopens are collected.
+/// A collector of preopens.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     preopens: Vec<Preopen>,
@@ -57,7 +57,7 @@ impl Recorder {
         );
     }
 
-    /// What stands at `path` itself belongs to the preopen; each mount below it is recorded under its own
+    /// Records a path of the tree. The backing of `path` itself belongs to the preopen; each mount below it gets its own
     /// place, once, whichever preopens show it.
     fn virtual_path(
         &mut self,

@@ -1,4 +1,4 @@
-//! What a refusal means: what was missing, whose it is, and what would allow it.
+//! The meaning of a denial: the missing access, its object, and the grant that would allow it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,15 +9,15 @@ use super::denials::{Cause, Denial, NearestPreopen, Operation};
 use super::suggestion::Suggestion;
 use crate::fs::WasiFsRoot;
 
-/// What is refused.
+/// A denied access.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) operation: Operation,
     pub(super) guest: PathBuf,
     pub(super) access: Access,
-    /// It is the directory that it takes the access to.
+    /// True if the access is to the directory of the path.
     pub(super) in_directory: bool,
-    /// Where a path that leads out would lead on the host.
+    /// The host path to which a path that leads out would lead.
     pub(super) host: Option<PathBuf>,
     /// If nothing else refuses it, the descriptor does.
     pub(super) by_descriptor: bool,
@@ -88,7 +88,7 @@ pub(super) fn access_of(place: &HostBacking) -> Access {
     }
 }
 
-/// What stands behind a path, of these: the innermost.
+/// Finds the innermost of these backings behind a path.
 pub(super) fn innermost<'b>(backings: &'b [HostBacking], guest: &Path) -> Option<&'b HostBacking> {
     let around = backings.iter().filter(|b| guest.starts_with(&b.guest));
     around.max_by_key(|backing| backing.guest.components().count())
@@ -108,8 +108,8 @@ fn nearest(backings: &[HostBacking], guest: &Path) -> Option<NearestPreopen> {
     })
 }
 
-/// What is called the same on the host, where nothing is preopened: from the root, or from the current directory of the
-/// program. It has to be there, or what it would be made in.
+/// Finds the host path of the same name, where nothing is preopened: from the root, or from the program's current
+/// directory. It has to be there, or what it would be made in.
 fn namesake(refusal: &Refusal) -> Option<PathBuf> {
     let below = refusal.guest.strip_prefix("/").ok()?;
     let there = |path: &PathBuf| {
@@ -189,7 +189,7 @@ pub(super) fn examine(
     })
 }
 
-/// Whether a link leads out of the host directory.
+/// True if a link leads out of the host directory.
 fn leads_out(place: &HostBacking, host: &Path) -> bool {
     let target = host.ancestors().find_map(|path| path.canonicalize().ok());
     match (target, place.host.canonicalize()) {

@@ -1,4 +1,4 @@
-//! What the runtime itself reads on the host after `build()`.
+//! Host paths that the runtime itself reads after `build()`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use wasix_landlock::{Access, RuntimePath};
 
 use crate::{Runtime, capabilities::Capabilities};
 
-/// What the C library reads to resolve names: resolv.conf(5), hosts(5), nsswitch.conf(5), host.conf(5),
+/// Files that the C library reads to resolve names: resolv.conf(5), hosts(5), nsswitch.conf(5), host.conf(5),
 /// gai.conf(5), services(5), protocols(5), and where systemd keeps the file behind the first one.
 const DNS_FILES: [&str; 8] = [
     "/etc/resolv.conf",
@@ -19,7 +19,7 @@ const DNS_FILES: [&str; 8] = [
     "/run/systemd/resolve",
 ];
 
-/// Where distributions keep the certificates of the authorities, as the crate `openssl-probe` knows them.
+/// Directories of the authorities' certificates in distributions, as the crate `openssl-probe` knows them.
 const TLS_ROOTS: [&str; 5] = [
     "/etc/ssl/certs",
     "/etc/ssl/cert.pem",
@@ -61,7 +61,7 @@ pub(super) fn needed(
     paths
 }
 
-/// Whether the runtime resolves names on the host.
+/// True if the runtime resolves names on the host.
 fn networking(runtime: Option<&(dyn Runtime + Send + Sync)>) -> bool {
     match runtime {
         None => cfg!(feature = "host-vnet"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wasix_landlock::Kind;
 
-/// Why a path is sensitive.
+/// The reason for which a path is sensitive.
 ///
 /// What is looked for: the root of the file system; `/etc`, `/root`, `/home` and any home directory as a whole, and what
 /// holds them; `/proc`, `/sys`, `/dev`, `/boot` and `/run`; the files of passwords and of privileges in `/etc`; in any
@@ -23,7 +23,7 @@ pub enum Sensitive {
     Accounts,
     /// Keys, tokens, passwords, cookies or what was typed, of a user.
     Credentials,
-    /// It is called like a private key.
+    /// The name is that of a private key.
     Key,
 }
 
@@ -97,7 +97,7 @@ const CREDENTIALS: [&str; 27] = [
 const KEY_NAMES: [&str; 5] = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "identity"];
 const KEY_ENDINGS: [&str; 7] = ["pem", "key", "p12", "pfx", "kdbx", "jks", "asc"];
 
-/// Why a host path is sensitive, if it is; `reads` says that it is for reading what the program hasn't put there itself.
+/// Returns the reason for which a host path is sensitive; `reads` is true if the program reads what it hasn't made.
 pub(super) fn find(host: &Path, kind: Kind, reads: bool) -> Option<Sensitive> {
     let host = host.canonicalize().unwrap_or_else(|_| host.to_owned());
     let homes = homes(&host);

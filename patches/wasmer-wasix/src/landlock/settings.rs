@@ -1,4 +1,4 @@
-//! What a program may say about enforcement, beyond its preopens.
+//! The program's settings for enforcement, beyond its preopens.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::preopen::{HostPreopen, HostPreopenBuilder};
 use crate::WasiStateCreationError;
 use crate::profile::Applied;
 
-/// How a builder's preopens are enforced. The default is strict: what can't be enforced is an error.
+/// The enforcement of a builder's preopens. The default is strict: a preopen that can't be enforced is an error.
 ///
 /// # Example
 ///
@@ -55,7 +55,7 @@ pub struct Landlock {
     learning: Option<Learning>,
 }
 
-/// Who wants the report.
+/// A receiver of the report.
 pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
 
 impl fmt::Debug for Landlock {
@@ -169,7 +169,7 @@ impl Landlock {
         self
     }
 
-    /// How long `build()` may take to reach every thread.
+    /// Sets the time that `build()` may take to reach every thread.
     ///
     /// [Example](Landlock#example).
     pub fn deadline(&mut self, deadline: Duration) -> &mut Self {
@@ -247,7 +247,7 @@ pub(crate) struct Settings {
     pub(super) landlock: Landlock,
     /// The profile that was put into it last.
     pub(crate) applied: Option<Applied>,
-    /// Where the report goes if it is only asked what would be enforced.
+    /// The receiver of the report if the restriction is only shown.
     pub(super) shown: Option<Arc<OnceLock<Report>>>,
 }
 

@@ -12,11 +12,11 @@ use wasix_landlock::{Access, Kind};
 pub struct Suggestion {
     /// The host path.
     pub host: PathBuf,
-    /// What it is called inside.
+    /// The name inside.
     pub guest: String,
     /// [`Kind::File`] or [`Kind::Directory`].
     pub kind: Kind,
-    /// What it has to allow.
+    /// The access that the preopen has to allow.
     pub access: Access,
 }
 
@@ -39,7 +39,7 @@ impl Suggestion {
         self.kind == Kind::File
     }
 
-    /// Whether the host path isn't its own name inside.
+    /// True if the host path isn't its own name inside.
     fn has_alias(&self) -> bool {
         self.host != Path::new(&self.guest)
     }
@@ -131,7 +131,7 @@ impl Suggestion {
     }
 }
 
-/// Whether a terminal shows it as it is, and obeys nothing.
+/// True if a terminal shows it as it is, and obeys nothing.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_ascii() && c.escape_debug().count() == 1)
 }

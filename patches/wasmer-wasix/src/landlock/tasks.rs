@@ -38,7 +38,7 @@ impl Tasks {
         }
     }
 
-    /// What a thread of the pool does first.
+    /// The first act of a thread of the pool.
     fn first(&self) -> impl FnOnce() + Send + 'static {
         let instance = self.instance.clone();
         move || {

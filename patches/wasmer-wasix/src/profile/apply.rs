@@ -1,4 +1,4 @@
-//! Where a profile is put into a builder or a runner.
+//! The places at which a profile is put into a builder or a runner.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::landlock::{Landlock, Settings};
 use crate::runners::wasi::WasiRunner;
 use crate::{WasiEnv, WasiEnvBuilder};
 
-/// What a builder or a runner keeps of a profile until an environment is built.
+/// The part of a profile that a builder or a runner keeps until an environment is built.
 #[derive(Debug, Clone)]
 pub(crate) struct Applied {
     profile: Profile,
 }
 
 impl Applied {
-    /// What counts for one environment.
+    /// Returns the counter of one environment.
     pub(crate) fn meter(applied: Option<&Self>) -> Arc<Meter> {
         Arc::new(match applied {
             Some(Self { profile }) => Meter::new(
@@ -31,7 +31,7 @@ impl Applied {
         })
     }
 
-    /// What of the profile isn't enforced in every case: for the report.
+    /// Returns a warning for the report about the parts of the profile that aren't enforced in every case.
     pub(crate) fn warning(&self) -> Option<&'static str> {
         let limits = &self.profile.limits;
         let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();

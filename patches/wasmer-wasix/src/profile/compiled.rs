@@ -21,10 +21,10 @@ use super::meter::Meter;
 use super::{Limit, Limits};
 use crate::os::task::thread::WasiThreadId;
 
-/// What is left of the instructions, and whether they are at their end: as `wasmer-middlewares` names them.
+/// The names of the globals for the instructions that are left, and for their end, as in `wasmer-middlewares`.
 const REMAINING: &str = "wasmer_metering_remaining_points";
 const EXHAUSTED: &str = "wasmer_metering_points_exhausted";
-/// Whether growing was refused: the code of the limit.
+/// Returns the code of the limit that refused growing.
 const REFUSED: &str = "wasix_landlock_growth_refused";
 
 #[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
@@ -58,7 +58,7 @@ impl super::Profile {
 /// A thread gets one part in so many, where the number of threads isn't limited.
 const PARTS: u64 = 16;
 
-/// What threads are given of the instructions when they start, and give back when they end.
+/// The instructions that threads get when they start, and give back when they end.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     given: Mutex<HashMap<u32, u64>>,
@@ -77,7 +77,7 @@ impl Shares {
     }
 }
 
-/// Whether what is limited is built into the module.
+/// Checks that the limits are built into the module.
 pub(super) fn check(module: &Module, limits: &Limits) -> Result<(), String> {
     let info = module.info();
     let exports = |name: &str| matches!(info.exports.get(name), Some(ExportIndex::Global(_)));

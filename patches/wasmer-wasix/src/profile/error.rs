@@ -1,19 +1,19 @@
-//! Why a profile can't be used.
+//! Errors of profiles.
 
 use std::path::PathBuf;
 
 use crate::WasiStateCreationError;
 
-/// Why a profile can't be read, written or applied.
+/// An error of reading, writing or applying a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
     /// The file can't be read.
     #[error("can't read the profile {}: {source}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The text is no profile: no TOML, a key that isn't known, a value of the wrong type.
@@ -25,25 +25,25 @@ pub enum ProfileError {
     /// An argument that can't be given to a module.
     #[error("argument {index} {problem}")]
     Argument {
-        /// Its place, from 0.
+        /// The place, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// A variable that can't be given to a module.
     #[error("the environment variable `{}` {problem}", name.escape_debug())]
     Variable {
-        /// Its name.
+        /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// A protection that doesn't exist, or is named twice.
     #[error("the protection `{name}` {problem}")]
     Protection {
-        /// Its name.
+        /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// A preopen that can't be made.

@@ -1,4 +1,4 @@
-//! Which function of WASI is in which group: the only place that says so. A test compares it with what upstream
+//! The group of each function of WASI: the only place that has it. A test compares it with the functions that upstream
 //! offers to a module.
 
 use super::Group::{self, Clocks, Processes, Randomness, Sockets, Symlinks, Terminal, Threads};
@@ -148,7 +148,7 @@ pub(super) const FUNCTIONS: &[(&str, Option<Group>)] = &[
     ("tty_set", Some(Terminal)),
 ];
 
-/// Those in which upstream doesn't ask whether the module has to end, or not if a signal is there that is ignored. A test
+/// Functions in which upstream doesn't ask whether the module has to end, or not if an ignored signal is there. A test
 /// finds those that are missing here.
 pub(super) const UNASKED: &[&str] = &[
     "args_get",

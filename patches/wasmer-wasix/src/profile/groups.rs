@@ -30,7 +30,7 @@ macro_rules! groups {
             /// Every group.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
-            /// Its key in a profile's table `groups`.
+            /// The key in a profile's table `groups`.
             ///
             /// [Example](Group#example).
             #[must_use]
@@ -39,7 +39,7 @@ macro_rules! groups {
             }
         }
 
-        /// Which groups a module may call. What is in none of them, it may always.
+        /// The groups that a module may call. Functions in none of them are always allowed.
         ///
         /// # Example
         ///
@@ -78,7 +78,7 @@ macro_rules! groups {
                 Self { $( $field: true, )* refuse: false }
             }
 
-            /// Whether the group may be called.
+            /// True if the group may be called.
             ///
             /// [Example](Groups#example).
             #[must_use]
@@ -158,12 +158,12 @@ impl fmt::Display for Group {
 }
 
 impl Groups {
-    /// Whether all are on.
+    /// True if all groups are on.
     pub(super) fn are_all_on(&self) -> bool {
         Group::ALL.iter().all(|group| self.allows(*group))
     }
 
-    /// Whether a function may be called. One that the table doesn't know may be if all groups are on.
+    /// True if a function may be called. One that the table doesn't know may be if all groups are on.
     pub(super) fn allow_function(&self, function: &str) -> bool {
         match FUNCTIONS.binary_search_by(|(name, _)| (*name).cmp(function)) {
             Ok(place) => FUNCTIONS[place].1.is_none_or(|group| self.allows(group)),

@@ -1,4 +1,4 @@
-//! What a module asks for.
+//! The functions that a module asks for.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ const WASI: [&str; 5] = [
     "wasix_64v1",
 ];
 
-/// Whether functions of WASI are imported under this name.
+/// True if functions of WASI are imported under this name.
 pub(super) fn is_wasi(module: &str) -> bool {
     WASI.contains(&module)
 }
@@ -25,17 +25,17 @@ pub(super) fn is_wasi(module: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {
-    /// Whom it is imported from, such as `wasi_snapshot_preview1`.
+    /// The module that exports it, such as `wasi_snapshot_preview1`.
     pub module: String,
-    /// What it is called there.
+    /// The name in the module.
     pub name: String,
-    /// Whether it is a function of WASI.
+    /// True if it is a function of WASI.
     pub is_wasi: bool,
     /// The group that it is in.
     pub group: Option<Group>,
 }
 
-/// What a module imports, in the order in which it does. It can call nothing else; it need not call all of it.
+/// Returns the imports of a module, in its order. A module can call nothing else; it need not call all of them.
 ///
 /// ```
 /// use wasmer::{Engine, Module};

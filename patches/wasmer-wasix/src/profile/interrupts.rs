@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use wasmer::AsStoreMut;
 
-/// Whether they can be ended.
+/// True if they can be ended.
 pub(super) const AVAILABLE: bool = cfg!(feature = "host-interrupt");
 
 /// For each store, of which every thread has its own, what interrupts the code in it.
@@ -48,7 +48,7 @@ impl Interrupts {
         self.stores().insert(objects.id(), interrupt);
     }
 
-    /// It has ended.
+    /// Removes a thread that has ended.
     pub(super) fn remove(&self, store: &mut impl AsStoreMut) {
         self.stores().remove(&store.objects_mut().id());
     }

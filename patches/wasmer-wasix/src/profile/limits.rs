@@ -1,4 +1,4 @@
-//! How much a module may use, and what happens when it wants more.
+//! The limits of a module, and the reaction when one is reached.
 
 use std::fmt;
 use std::time::Duration;
@@ -32,7 +32,7 @@ macro_rules! limits {
                 match self { $( Self::$name => $code, )* }
             }
 
-            /// Its key in a profile's table `limits`, with dashes.
+            /// The key in a profile's table `limits`, with dashes.
             ///
             /// [Example](Limits#example).
             #[must_use]
@@ -42,7 +42,7 @@ macro_rules! limits {
         }
 
         impl Limits {
-            /// How much this limit allows; `None` if it isn't limited.
+            /// Returns the value of a limit; `None` if there is none.
             ///
             /// [Example](Limits#example).
             #[must_use]
@@ -113,7 +113,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// How much a module may use. `None` is no limit; only the number of descriptors has one unless it is set, and the
+/// The limits of a module. `None` is no limit; only the number of descriptors has one unless it is set, and the
 /// groups of threads and processes are off unless they are allowed.
 ///
 /// What is reached ends the module: the call that asked for more does nothing or fails, and the module ends there, or

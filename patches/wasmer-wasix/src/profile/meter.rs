@@ -1,4 +1,4 @@
-//! What one environment has used of its limits: counted for all its threads and child processes together.
+//! The use of one environment's limits: counted for all its threads and child processes together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,14 +29,14 @@ pub(crate) struct Meter {
     stream_bytes: AtomicU64,
     spawning: Mutex<()>,
     started: OnceLock<Started>,
-    /// Whether an instance was given the instructions.
+    /// True if an instance was given the instructions.
     pub(super) instructions_given: AtomicBool,
     pub(super) shares: Shares,
-    /// How the threads are ended that compute.
+    /// The means to end threads that compute.
     pub(super) interrupts: Arc<Interrupts>,
 }
 
-/// What is known when the environment is there.
+/// The parts that are known when the environment is there.
 struct Started {
     plane: WasiControlPlaneHandle,
     /// By [`now`].
@@ -52,8 +52,8 @@ impl std::fmt::Debug for Meter {
     }
 }
 
-/// How late it is, by upstream's own clock: the standard library has none in a browser. One that can't be read is past
-/// every deadline.
+/// Returns the time, by upstream's own clock: the standard library has none in a browser. A clock that can't be read is
+/// past every deadline.
 fn now() -> Duration {
     let time = platform_clock_time_get(Snapshot0Clockid::Monotonic, 1_000_000);
     let time = time.ok().and_then(|time| u64::try_from(time).ok());
@@ -85,7 +85,7 @@ impl Meter {
         }
     }
 
-    /// Whether a profile has limits or has switched groups off.
+    /// True if a profile has limits or has switched groups off.
     pub(super) fn does_anything(&self) -> bool {
         self.limits != Limits::none() || !self.groups.are_all_on()
     }
@@ -206,7 +206,7 @@ impl Meter {
         }
     }
 
-    /// Whether it matters how much is written.
+    /// True if it matters how much is written.
     pub(super) fn counts_writes(&self, is_stream: bool) -> bool {
         match is_stream {
             true => self.limits.stream_bytes.is_some(),
@@ -214,7 +214,7 @@ impl Meter {
         }
     }
 
-    /// Whether what has to be built into a module is.
+    /// Checks that the module was compiled with its limits.
     pub(super) fn check_compiled(&self, module: &wasmer::Module) -> Result<(), String> {
         compiled::check(module, &self.limits)
     }

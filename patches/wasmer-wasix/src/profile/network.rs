@@ -35,7 +35,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Whether no port is named.
+    /// True if no port is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -63,15 +63,15 @@ pub struct Profile {
     /// Variables with their values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
-    /// Where the three streams lead.
+    /// The destinations of the three streams.
     pub streams: Streams,
-    /// How much may be used.
+    /// The limits.
     pub limits: Limits,
-    /// Which ports may be used.
+    /// The ports that may be used.
     pub network: Ports,
-    /// Which functions of WASI may be called.
+    /// The groups of WASI's functions that may be called.
     pub groups: Groups,
-    /// How it is enforced, for the whole process.
+    /// The enforcement, for the whole process.
     pub enforcement: Enforcement,
     /// Host files and directories.
     #[serde(rename = "preopen", skip_serializing_if = "Vec::is_empty")]
@@ -80,7 +80,7 @@ pub struct Profile {
     pub(super) on_limit: OnLimit,
 }
 
-/// How a profile is enforced, for the whole process: what [`Landlock`](crate::landlock::Landlock) has, by the names
+/// The enforcement of a profile, for the whole process: settings of [`Landlock`](crate::landlock::Landlock), by the names
 /// of the protections. Beside those that are on in any process a profile requires `signal-scope` and
 /// `abstract-socket-scope` (Linux 6.12).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl Enforcement {
     }
 }
 
-/// Who wants to know that a limit was reached.
+/// A receiver of the limit that was reached.
 #[derive(Clone, Default)]
 pub(super) struct OnLimit(pub(super) Option<Arc<dyn Fn(Limit) + Send + Sync>>);
 

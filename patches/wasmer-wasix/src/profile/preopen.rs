@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::landlock::HostPreopenBuilder;
 
-/// What stands at the host path of a [`Preopen`].
+/// The kind of a [`Preopen`]'s host path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -23,10 +23,10 @@ pub enum Kind {
 pub struct Preopen {
     /// The host path; a relative one counts from the current directory of the program.
     pub host: PathBuf,
-    /// What it is called inside; the host path unless given.
+    /// The name inside; the host path unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<String>,
-    /// What stands there.
+    /// The kind of the host path.
     pub kind: Kind,
     /// May files be read, and directories listed?
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Where upstream calls while a module runs.
+//! The calls of upstream while a module runs.
 
 use wasmer::{
     AsStoreMut, AsStoreRef, ExportError, Function, FunctionEnvMut, Instance, MemorySize,
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 type Outcome = Result<Box<[Value]>, RuntimeError>;
 
-/// When an instance is there and none of its functions was called, but for the one that it names as its start.
+/// Called when an instance is there and none of its functions was called, but for the one that it names as its start.
 pub(crate) fn begin(
     store: &mut impl AsStoreMut,
     instance: &Instance,
@@ -36,7 +36,7 @@ pub(crate) fn begin(
     Ok(())
 }
 
-/// When a module, or a thread of it, has ended: whatever it says, it has reached its limit if there is one.
+/// Called when a module, or a thread of it, has ended: whatever it says, it has reached its limit if there is one.
 fn ended(env: &WasiFunctionEnv, store: &mut Store, outcome: Outcome) -> Outcome {
     if let Err(error) = &outcome
         && let Some(WasiError::DeepSleep(_)) = error.downcast_ref()
@@ -114,7 +114,7 @@ impl WasiFunctionEnv {
     }
 }
 
-/// When a thread is about to be started: it gets a part of what its starter has left.
+/// Called when a thread is about to be started: it gets a part of its starter's rest.
 pub(crate) fn share(env: &mut FunctionEnvMut<'_, WasiEnv>, thread: WasiThreadId) {
     let data = env.data();
     let meter = data.state.fs.meter.clone();

@@ -1,4 +1,4 @@
-//! Where standard input comes from, and where output goes.
+//! The source of standard input, and the destinations of output.
 
 use std::fmt;
 use std::io::{self, SeekFrom};
@@ -25,7 +25,7 @@ pub enum Stream {
     Null,
     /// The program's own. To a terminal, what would control it arrives inert.
     Inherit,
-    /// These bytes are the input; as output, as [`Stream::Null`].
+    /// The bytes of the input; as output, as [`Stream::Null`].
     #[serde(skip)]
     Bytes(Vec<u8>),
     /// Output is kept in memory; as input, as [`Stream::Null`].
@@ -116,7 +116,7 @@ impl Captured {
         }
     }
 
-    /// What was written so far.
+    /// Returns the bytes that were written so far.
     ///
     /// [Example](Streams#example).
     #[must_use]

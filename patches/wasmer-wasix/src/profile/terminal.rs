@@ -21,7 +21,7 @@ pub use inert::Inert;
 /// A stream of the virtual file system, as builders and runners take it.
 pub type Stream = Box<dyn VirtualFile + Send + Sync + 'static>;
 
-/// How much of one write is taken at once, in bytes. What is filtered of it can be three times as long, and is kept
+/// The part of one write that is taken at once, in bytes. Its filtered form can be three times as long, and is kept
 /// until the stream takes it.
 const TAKEN_AT_ONCE: usize = 64 * 1024;
 
@@ -91,7 +91,7 @@ pub fn stderr(colours: bool) -> Stream {
 #[derive(Debug)]
 struct Filtered {
     inert: Inert,
-    /// What the stream has not taken yet.
+    /// The bytes that the stream has not taken yet.
     shown: Vec<u8>,
     stream: Stream,
 }

@@ -1,4 +1,4 @@
-//! What can be given to a module: checked before anything is built.
+//! The checks of a module's profile, before anything is built.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a person is told when something is refused.
+//! The messages to a person about a denial.
 
 use std::{
     ffi::OsStr,
@@ -19,7 +19,7 @@ use crate::common::{
     tree::Tree,
 };
 
-/// What a module needs that may read `granted` as `/data`.
+/// Returns the needs of a module that may read `granted` as `/data`.
 pub fn reading(tree: &Tree) -> WasiEnvBuilder {
     let builder = builder().preopen(|p| p.directory(tree.granted()).alias("data").read(true));
     builder.unwrap()
@@ -349,7 +349,7 @@ fn it_is_explained_before_it_is_tried() {
     });
 }
 
-/// Where the events go.
+/// The receiver of the events.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<u8>>>);
 

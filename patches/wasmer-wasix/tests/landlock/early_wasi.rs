@@ -40,7 +40,7 @@ fn module(namespace: &str, path: &str) -> String {
     )
 }
 
-/// How the module ends.
+/// Runs the module, and returns its end.
 fn run(builder: WasiEnvBuilder, module: &str) -> i32 {
     let engine = singlepass();
     let mut store = Store::new(engine.clone());
@@ -54,7 +54,7 @@ fn run(builder: WasiEnvBuilder, module: &str) -> i32 {
     WasiRuntimeError::from(ended).as_exit_code().unwrap().raw()
 }
 
-/// How it ends in a runner, with these preopens.
+/// Returns the module's end in a runner, with these preopens.
 fn in_a_runner(names: &[&str], module: &str) -> i32 {
     let tree = Tree::new();
     let _tokio = tokio().enter();

@@ -66,7 +66,7 @@ impl Bystander {
     }
 }
 
-/// What the module's thread and the others can do when `enter` has made the guest.
+/// Returns the abilities of the module's thread and of the others when `enter` has made the guest.
 fn in_the_callers_thread(
     engine: &Engine,
     enter: impl FnOnce(WasiEnvBuilder, Store, Module) -> Guest,
@@ -180,7 +180,7 @@ pub fn threaded() -> String {
     )
 }
 
-/// What tokio's threads can do: the workers, and those for blocking work, which host files are read on.
+/// Returns the abilities of tokio's threads: the workers, and those for blocking work, which host files are read on.
 fn ask_tokio(path: &Path) -> Vec<Answer> {
     let (one, two) = (path.to_owned(), path.to_owned());
     let worker = tokio().spawn(async move { ask::open_read(one) });

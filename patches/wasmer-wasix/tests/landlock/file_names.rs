@@ -12,7 +12,7 @@ use crate::common::{
     tree::{Tree, assert_file, assert_refused},
 };
 
-/// What `preopen` says of this.
+/// Returns the error of `preopen`.
 #[track_caller]
 fn refused(describe: impl FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder) -> String {
     let error = builder().preopen(describe).unwrap_err();
@@ -23,7 +23,7 @@ fn refused(describe: impl FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBui
     error.to_string()
 }
 
-/// What `build` says of this.
+/// Returns the error of `build`.
 #[track_caller]
 fn build_refuses(
     describe: impl FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,

@@ -18,7 +18,7 @@ use crate::common::{
     tree::{Tree, assert_file, assert_granted, assert_refused},
 };
 
-/// What a module that only writes a file asks for, as the poster has it.
+/// The request of a module that only writes a file, as the poster has it.
 fn write_only<'a>(p: &'a mut HostPreopenBuilder, path: &Path) -> &'a mut HostPreopenBuilder {
     p.path(path).read(false).write(true).create(true)
 }

@@ -86,13 +86,13 @@ fn reading() -> String {
         )
 }
 
-/// Whether a thread has the flag that whoever restricts itself sets, and that is inherited by what it starts.
+/// True if a thread has the flag that whoever restricts itself sets, and that is inherited by what it starts.
 fn is_born_restricted(thread: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).unwrap();
     status.lines().any(|line| line == "NoNewPrivs:\t1")
 }
 
-/// What tokio's threads can do.
+/// Returns the abilities of tokio's threads.
 fn ask_tokio(handle: &tokio::runtime::Handle, path: &Path) -> [Answer; 2] {
     let (one, two) = (path.to_owned(), path.to_owned());
     let worker = handle.spawn(async move { ask::open_read(one) });
@@ -154,7 +154,7 @@ for_both_compilers! {
     }
 }
 
-/// Whether a thread ends soon.
+/// True if a thread ends soon.
 fn ends(thread: i32) -> bool {
     (0..1000).any(|_| {
         thread::sleep(std::time::Duration::from_millis(5));
@@ -162,7 +162,7 @@ fn ends(thread: i32) -> bool {
     })
 }
 
-/// What a tenant's module sees of a file on the threads that it runs on.
+/// Returns the kernel's answers to a tenant's module about a file, by thread.
 fn answers(tree: &Tree, tenant: Instance, engine: &Engine, file: PathBuf) -> Vec<Answer> {
     let probe = Probe::new(&file);
     let (engine, inner) = (engine.clone(), probe.clone());

@@ -1,5 +1,5 @@
-//! What the WASI layer would allow and the kernel refuses: nothing granted it when the process was restricted. Both
-//! come from preopening or mounting something after that.
+//! Accesses that the WASI layer would allow and the kernel refuses: nothing granted them when the process was
+//! restricted. Both come from preopening or mounting something after that.
 
 use std::{ffi::OsStr, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::common::{
 };
 use crate::denials::{only, reading};
 
-/// What the one denial of reading `also/file` has to say where the WASI layer allows it.
+/// Checks the one denial of reading `also/file`, where the WASI layer allows it.
 #[track_caller]
 fn only_the_kernel(denial: &Denial, tree: &Tree) {
     assert_eq!(denial.cause, Cause::Kernel, "{denial}");

@@ -1,4 +1,4 @@
-//! What `Learned` prints as a policy file is a profile, with which the same module runs, enforced; and with a line less
+//! The policy file of `Learned` is a profile, with which the same module runs, enforced; and with a line less
 //! it doesn't.
 
 use std::{fs, path::Path};
@@ -15,7 +15,7 @@ use crate::common::{
     tree::Tree,
 };
 
-/// What the module does with `granted`, which it sees as `data`, by the name of what it needs.
+/// Uses `granted`, which the module sees as `data`, by the name of the need.
 fn act(guest: &mut Guest) -> [(&'static str, Outcome); 4] {
     let data = guest.preopen("data");
     let temporary = guest.write(data, "sub/temporary", CREATE_NEW, b"x");
@@ -37,7 +37,7 @@ fn refused(guest: &mut Guest) -> Vec<&'static str> {
         .collect()
 }
 
-/// What it is seen to need. All is as before then.
+/// Learns the module's needs. All is as before then.
 fn learned(tree: &Tree) -> Learned {
     for name in ["out", "unused"] {
         fs::write(tree.granted().join(name), "").unwrap();

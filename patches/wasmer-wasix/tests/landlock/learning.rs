@@ -1,4 +1,4 @@
-//! What a program was seen to use is what it needs.
+//! The uses of a program are its needs.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::common::{
     tree::Tree,
 };
 
-/// What `act` needs of `granted`, which shows as `data`.
+/// Learns the needs of `act` in `granted`, which shows as `data`.
 fn learn(tree: &Tree, act: impl Fn(&mut Guest)) -> Learned {
     let learning = Learning::new();
     let wide = builder()
@@ -45,7 +45,7 @@ fn with(preopens: &[Suggestion]) -> Guest {
     Guest::new(given)
 }
 
-/// What was learned, in short: the path below `granted`, and what is allowed.
+/// Returns the learned grants in short: the path below `granted`, and the access.
 fn short(tree: &Tree, learned: &Learned) -> Vec<(String, Kind, Access)> {
     let short = |preopen: &Suggestion| {
         let path = preopen.host.strip_prefix(tree.granted()).unwrap();

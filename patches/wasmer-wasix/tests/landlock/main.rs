@@ -1,4 +1,4 @@
-//! What a WASI builder records is enforced by the kernel: in a process of its own, each test builds an
+//! The kernel enforces the preopens that a WASI builder records: in a process of its own, each test builds an
 //! environment, and then asks the kernel as a runtime with a bug would, and the module's calls as well.
 #![cfg(all(target_os = "linux", feature = "sys", feature = "host-fs"))]
 

@@ -1,4 +1,4 @@
-//! What a command line does with packages: they are loaded from a directory or a file, with a module cache on the
+//! Packages as a command line uses them: loaded from a directory or a file, with a module cache on the
 //! host, and their command is run by a runner. `upstream-tests/command-line` does the same with the whole program.
 
 use std::{

@@ -137,7 +137,7 @@ fn preopen_vfs_dirs_grants_each_directory() {
     });
 }
 
-/// What `preopen_build` asks for is what the kernel grants.
+/// The rights of `preopen_build` are those that the kernel grants.
 fn preopen_build(access: Access) {
     let tree = Tree::new();
     let path = tree.granted();
@@ -324,7 +324,7 @@ for_both_users! {
     }
 }
 
-/// Where something in memory is preopened.
+/// A preopen of something in memory is virtual.
 fn is_virtual(report: &Report) {
     assert!(report.enforced);
     assert!(!report.preopens.is_empty());

@@ -1,4 +1,4 @@
-//! What a runner maps and mounts is granted.
+//! The mappings and mounts of a runner are granted.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What the runtime itself reads later is listed, and granted for reading.
+//! The paths that the runtime itself reads later are listed, and granted for reading.
 
 use std::{path::Path, sync::Arc};
 

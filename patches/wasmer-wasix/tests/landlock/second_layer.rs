@@ -1,4 +1,4 @@
-//! What a builder can ask for beside its preopens: the second layer, the network, open descriptors.
+//! A builder's requests beyond its preopens: the second layer, the network, open descriptors.
 
 use std::{collections::BTreeSet, os::fd::AsRawFd};
 
@@ -30,7 +30,7 @@ fn granted(tree: &Tree) -> WasiEnvBuilder {
         .unwrap()
 }
 
-/// What the module was granted is there.
+/// Checks that the module's grants work.
 #[track_caller]
 fn still_works(guest: &mut Guest, tree: &Tree) {
     let directory = guest.preopen("data");

@@ -33,7 +33,7 @@ const HIJACKED: &str = r#"(module
             (local.set $number (i32.add (local.get $number) (i32.const 1)))
             (br_if $next (i32.lt_u (local.get $number) (local.get $count))))))"#;
 
-/// What came of each call, by its name.
+/// The outcome of each call, by its name.
 type Outcomes = BTreeMap<&'static str, Outcome>;
 
 /// Makes every call from a module, in an environment that this builder makes.

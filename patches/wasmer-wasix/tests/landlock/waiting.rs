@@ -80,7 +80,7 @@ const PIPE: &str = r#"(module
     (call $expect (call $read) (i32.const 6) (i32.const 7))
     (call $proc_exit (i32.const 42))))"#;
 
-/// How the module ends, if `tell` is told once it runs. Far more time than that takes, and it counts as lost.
+/// Returns the module's end, if `tell` is told once it runs. Far more time than that takes, and it counts as lost.
 fn end(text: &str, builder: WasiEnvBuilder, tell: fn(&WasiProcess)) -> i32 {
     let engine = cranelift();
     let module = Module::new(&engine, text).unwrap();

@@ -37,7 +37,7 @@ impl Compiler {
     }
 }
 
-/// How a module has ended.
+/// The end of a module.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
     pub code: i32,

@@ -12,7 +12,7 @@ use wasmer_wasix::runners::wasi::WasiRunner;
 
 use crate::common::{Compiler, WELL, run, tokio};
 
-/// How a scope refuses.
+/// The answer of a scope that refuses.
 const REFUSED: ask::Answer = Err(libc::EPERM);
 
 /// Writes what `sizes` and `get` give to standard output: how many entries, and their bytes.
@@ -178,7 +178,7 @@ for_both_users! {
     }
 }
 
-/// Whether a process that was there before can be signalled, and an abstract socket be connected to, under a profile.
+/// True if a process that was there before can be signalled, and an abstract socket be connected to, under a profile.
 fn reaches_others(profile: &Profile) -> (ask::Answer, ask::Answer) {
     let name = format!("before-{}", process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();

@@ -58,7 +58,7 @@ fn call(store: &mut Store, function: &Function) -> Result<Box<[Value]>, RuntimeE
     function.call(&mut store.as_store_mut(), &zeros)
 }
 
-/// Whether the call answers that it isn't supported, without having looked at anything.
+/// True if the call answers that it isn't supported, without having looked at anything.
 fn is_withheld(store: &mut Store, imports: &Imports, module: &str, name: &str) -> bool {
     let Some(Extern::Function(function)) = imports.get_export(module, name) else {
         panic!("{module} {name} is no function");

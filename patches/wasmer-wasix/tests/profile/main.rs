@@ -1,4 +1,4 @@
-//! What a profile gives to a module, and what ends the module.
+//! The grants of a profile, and the limits that end a module.
 #![cfg(all(
     target_os = "linux",
     feature = "sys",

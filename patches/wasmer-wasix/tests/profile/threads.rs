@@ -53,7 +53,7 @@ for_both_compilers! {
     }
 }
 
-/// Whether a thread of this process, other than this one, has a processor or waits for one.
+/// True if a thread of this process, other than this one, has a processor or waits for one.
 fn computes() -> bool {
     let own = std::fs::read_link("/proc/thread-self").unwrap();
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();

@@ -2,7 +2,7 @@
 
 use wasmer_wasix::profile::terminal::Inert;
 
-/// What the filter makes of writes, one after the other.
+/// Returns the filter's output for writes, one after the other.
 pub(crate) fn shown<'a>(colours: bool, writes: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let (mut inert, mut shown) = (Inert::new().colours(colours), Vec::new());
     for written in writes {
@@ -16,7 +16,7 @@ fn text(colours: bool, written: &[u8]) -> String {
     String::from_utf8(shown(colours, [written])).unwrap()
 }
 
-/// What the documentation says, character by character; without colours.
+/// A model of the documentation, character by character; without colours.
 fn model(written: &[u8]) -> String {
     let text = String::from_utf8_lossy(written);
     let mut characters = text.chars().peekable();
@@ -34,7 +34,7 @@ fn model(written: &[u8]) -> String {
     shown
 }
 
-/// Whether a terminal finds nothing to obey, but for colours where these are allowed. Written without the filter's
+/// True if a terminal finds nothing to obey, but for colours where these are allowed. Written without the filter's
 /// code, so that a mistake isn't made twice.
 fn obeyed(colours: bool, shown: &[u8]) -> Option<String> {
     let mut text = std::str::from_utf8(shown).unwrap();

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// The time for which it may take to start the module, on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// What the process is asked to run.
+/// The request to the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
     /// The way in which the directories come to the module.
@@ -186,7 +186,7 @@ fn accept(listener: &UnixListener, child: &mut Child) -> anyhow::Result<UnixStre
     bail!("the module's process did not ask for calls")
 }
 
-/// What the process said last: a panic's message, or the first lines.
+/// Returns the process's last words: a panic's message, or the first lines.
 fn said(errors: &Path) -> String {
     let text = fs::read(errors).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -104,7 +104,7 @@ fn set_flags(fd: BorrowedFd<'_>, append: bool) -> Answer<Outcome> {
     done(fcntl_setfl(fd, flags))
 }
 
-/// What `poll` would return, whose rule for files and pipes is simple: all is ready but an empty pipe.
+/// Returns the result of `poll`, whose rule for files and pipes is simple: all is ready but an empty pipe.
 ///
 /// # Errors
 /// If an event is unknown.

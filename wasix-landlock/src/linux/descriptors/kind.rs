@@ -12,7 +12,7 @@ mod file_system {
     pub(super) const NAMESPACES: u32 = 0x6e73_6673;
     pub(super) const PROCESSES: u32 = 0x5049_4446;
 
-    /// Those whose files are interfaces of the kernel: proc, sys, cgroup, cgroup2, debugfs, tracefs,
+    /// File systems whose files are interfaces of the kernel: proc, sys, cgroup, cgroup2, debugfs, tracefs,
     /// securityfs, selinuxfs, bpf, binfmt_misc, efivarfs, configfs (without a name there).
     pub(super) const OF_THE_KERNEL: [u32; 12] = [
         0x9fa0,
@@ -29,7 +29,7 @@ mod file_system {
         0x6265_6570,
     ];
 
-    /// Those whose files only look like regular ones: shared buffers of devices, message queues.
+    /// File systems whose files only look like regular ones: shared buffers of devices, message queues.
     pub(super) const NOT_OF_FILES: [u32; 2] = [0x444d_4142, 0x1980_0202];
 }
 

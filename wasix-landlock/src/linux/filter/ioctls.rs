@@ -1,4 +1,4 @@
-//! Which commands `ioctl(2)` takes.
+//! Commands that `ioctl(2)` takes.
 
 use super::{Condition, Refusal, Rules, calls::refusal};
 use crate::Protection;

@@ -1,9 +1,9 @@
-//! Which sockets can be made.
+//! Sockets that can be made.
 
 use super::{Condition, Refusal, Rules, calls::refusal};
 use crate::{Network, Protection};
 
-/// What the kernel's socket calls take as the type, apart from flags: `SOCK_TYPE_MASK` in
+/// The kernel's mask of a socket's type, without the flags: `SOCK_TYPE_MASK` in
 /// `linux/net.h`.
 const TYPE: u32 = 0xf;
 

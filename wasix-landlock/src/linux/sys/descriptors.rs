@@ -100,7 +100,7 @@ pub(crate) fn flags(number: RawFd) -> io::Result<(i32, bool)> {
 pub(crate) struct Inode {
     /// The type bits of its mode (`S_IFMT`).
     pub(crate) file_type: u32,
-    /// Its number.
+    /// The number.
     pub(crate) number: u64,
     /// The device that it is, if it is one.
     pub(crate) device: u64,

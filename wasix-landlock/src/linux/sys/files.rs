@@ -9,7 +9,7 @@ use std::{
 
 use super::check;
 
-/// Whether the effective user may read what an `O_PATH` descriptor stands for; for a directory,
+/// Checks that the effective user may read what an `O_PATH` descriptor stands for; for a directory,
 /// list and pass it. Landlock doesn't mediate this call, so it asks the permission bits.
 pub(crate) fn may_read(object: BorrowedFd<'_>, directory: bool) -> io::Result<()> {
     let mode = if directory {

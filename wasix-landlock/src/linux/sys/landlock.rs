@@ -20,7 +20,7 @@ const RESTRICT_SELF_TSYNC: u32 = 1 << 3;
 pub(crate) mod log_flags {
     /// Nothing that is denied to the program that asks.
     pub(crate) const SAME_EXEC_OFF: u32 = 1 << 0;
-    /// What is denied to programs that it executes.
+    /// Records denials to programs that the program executes.
     pub(crate) const NEW_EXEC_ON: u32 = 1 << 1;
     /// Nothing that is denied by restrictions that are added later.
     pub(crate) const SUBDOMAINS_OFF: u32 = 1 << 2;
@@ -203,7 +203,7 @@ pub(crate) fn has_gained_privileges() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Whether the calling thread has `PR_SET_NO_NEW_PRIVS`.
+/// True if the calling thread has `PR_SET_NO_NEW_PRIVS`.
 pub(crate) fn has_no_new_privileges() -> bool {
     // SAFETY: takes integers; the unused ones have to be zero.
     let returned = unsafe {

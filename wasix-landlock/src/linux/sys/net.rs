@@ -1,4 +1,4 @@
-//! What a socket is, and its other end.
+//! A socket's kind, and its other end.
 
 use std::{mem, os::fd::RawFd};
 
@@ -28,7 +28,7 @@ pub(crate) fn family_and_type(socket: RawFd) -> Option<(i32, i32)> {
     Some((ask(libc::SO_DOMAIN)?, ask(libc::SO_TYPE)?))
 }
 
-/// Who made a socket's other end; `None` if it has no such end or the kernel doesn't tell.
+/// Returns the process that made a socket's other end; `None` if there is no such end or the kernel doesn't tell.
 pub(crate) fn peer_process(socket: RawFd) -> Option<i32> {
     // SAFETY: all-zero is a valid `ucred`.
     let mut peer: libc::ucred = unsafe { mem::zeroed() };
@@ -46,7 +46,7 @@ pub(crate) fn peer_process(socket: RawFd) -> Option<i32> {
     (check(returned.into()).is_ok() && peer.pid > 0).then_some(peer.pid)
 }
 
-/// Whether a socket and its other end are unix sockets without a name, as those of a pair are.
+/// True if a socket and its other end are unix sockets without a name, as those of a pair are.
 pub(crate) fn is_unnamed_pair(socket: RawFd) -> bool {
     let unnamed = |ask: unsafe extern "C" fn(
         libc::c_int,

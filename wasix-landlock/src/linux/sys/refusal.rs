@@ -9,17 +9,17 @@ use crate::Protection;
 /// fails with another error, or succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// Whose refusal it shows.
+    /// The protection that the call proves.
     pub(crate) protection: Protection,
     /// The system call, for messages.
     pub(crate) name: &'static str,
     pub(crate) number: libc::c_long,
     pub(crate) arguments: [libc::c_long; 5],
-    /// Whether success would be a descriptor.
+    /// True if success would be a descriptor.
     pub(crate) opens: bool,
 }
 
-/// What must be refused, once the filter is there. There is one filter for the process, and the
+/// The calls that must be refused, once the filter is there. There is one filter for the process, and the
 /// signal handler has to find it.
 static EXPECTED: OnceLock<Box<[Refusal]>> = OnceLock::new();
 
@@ -36,7 +36,7 @@ pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
 }
 
 impl Refusal {
-    /// What the call answers.
+    /// Returns the call's result.
     pub(crate) fn answer(&self) -> Result<libc::c_long, i32> {
         let [a, b, c, d, e] = self.arguments;
         // SAFETY: each of these calls is one of `filter`, whose arguments name nothing: no
@@ -63,7 +63,7 @@ impl Refusal {
 /// `SECCOMP_GET_ACTION_AVAIL` in `linux/seccomp.h`.
 const GET_ACTION_AVAIL: u32 = 2;
 
-/// Whether this kernel has filters that refuse with an error number.
+/// Checks that this kernel has filters that refuse with an error number.
 pub(crate) fn can_refuse() -> io::Result<()> {
     let action = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the action outlives the call, which only reads it.

@@ -279,7 +279,7 @@ pub(crate) fn send(tid: i32, handler: &Handler) -> Result<(), i32> {
     .map(drop)
 }
 
-/// Whether this process has such a thread.
+/// True if this process has such a thread.
 pub(crate) fn thread_exists(tid: i32) -> bool {
     // SAFETY: takes integers, and sends nothing.
     let asked = unsafe { libc::syscall(libc::SYS_tgkill, own_process(), tid, 0) };

@@ -21,11 +21,11 @@ static PUBLISHED: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 /// Handlers that may be holding what [`PUBLISHED`] pointed to.
 static IN_HANDLER: AtomicUsize = AtomicUsize::new(0);
 
-/// How long to wait for handlers that are under way when a round is withdrawn. They have a handful
+/// The time for which to wait for handlers that are under way when a round is withdrawn. They have a handful
 /// of system calls to make.
 const WITHDRAWAL: Duration = Duration::from_secs(1);
 
-/// What a thread is to do, and the slot of each thread that is to do it.
+/// The task of each thread, and the slot of each thread that is to do it.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// Sorted by thread.
@@ -45,17 +45,17 @@ struct Slot {
     before: AtomicI32,
     /// True if the attempt is known to be allowed before the restriction.
     allowed: bool,
-    /// Its name, see [`thread_name`]. This and the next are filled where there is only to try.
+    /// The name, see [`thread_name`]. This and the next are filled where there is only to try.
     name: [AtomicU64; 2],
-    /// Whether it had `PR_SET_NO_NEW_PRIVS` before.
+    /// True if it had `PR_SET_NO_NEW_PRIVS` before.
     no_new_privileges: AtomicBool,
-    /// Which call failed, as [`Call`].
+    /// The call that failed, as [`Call`].
     call: AtomicU32,
-    /// Its error number; 0 if none failed.
+    /// The error number; 0 if none failed.
     failure: AtomicI32,
     /// Error number of the attempt afterwards; 0 if it was allowed.
     after: AtomicI32,
-    /// What the second layer should refuse and doesn't; null if it refuses everything.
+    /// The call that the second layer should refuse and doesn't; null if it refuses everything.
     not_refused: AtomicPtr<Refusal>,
 }
 
@@ -65,7 +65,7 @@ const DONE: u32 = 2;
 const GONE: u32 = 3;
 const ABANDONED: u32 = 4;
 
-/// How far a thread is.
+/// The progress of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// The signal wasn't handled yet.
@@ -80,10 +80,10 @@ pub(crate) enum State {
     Abandoned,
 }
 
-/// What the handler did in a thread.
+/// The results of the handler in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
-    /// Whether the thread had `PR_SET_NO_NEW_PRIVS`; only told by one that wasn't to restrict itself.
+    /// True if the thread had `PR_SET_NO_NEW_PRIVS`; only told by one that wasn't to restrict itself.
     pub(crate) no_new_privileges: bool,
     /// The attempt before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
@@ -91,7 +91,7 @@ pub(crate) struct Visit {
     pub(crate) restricted: Result<(), (Call, i32)>,
     /// The attempt after it.
     pub(crate) after: Result<(), i32>,
-    /// What the second layer should refuse and doesn't.
+    /// The call that the second layer should refuse and doesn't.
     pub(crate) not_refused: Option<&'static Refusal>,
 }
 
@@ -170,7 +170,7 @@ impl Table {
         self.slots.iter().map(|slot| slot.tid)
     }
 
-    /// How far each thread is, in the order of [`Table::threads`].
+    /// Returns the progress of each thread, in the order of [`Table::threads`].
     pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
     }
@@ -183,7 +183,7 @@ impl Table {
             .map(|slot| (slot.tid, slot.name()))
     }
 
-    /// Whether every thread is done or given up.
+    /// True if every thread is done or given up.
     pub(crate) fn is_settled(&self) -> bool {
         self.remaining.load(Ordering::SeqCst) == 0
     }
@@ -360,7 +360,7 @@ impl Drop for Round {
     }
 }
 
-/// What the signal handler does, errno aside. Async-signal-safe.
+/// The signal handler's work, errno aside. Async-signal-safe.
 pub(super) fn visit_published() {
     IN_HANDLER.fetch_add(1, Ordering::SeqCst);
     let table = PUBLISHED.load(Ordering::SeqCst);

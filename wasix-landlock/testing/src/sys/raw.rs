@@ -35,7 +35,7 @@ pub(crate) fn call<const N: usize>(number: i64, arguments: [Argument; N]) -> Res
     }
 }
 
-/// How a child of [`fork_for_status`] ended.
+/// The end of a child of [`fork_for_status`].
 pub(crate) enum Ended {
     Status(i32),
     Signal(i32),

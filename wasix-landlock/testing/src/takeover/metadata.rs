@@ -1,4 +1,4 @@
-//! What is known of files, and their modes, owners, times and attributes.
+//! Calls that reveal files' metadata, or change modes, owners, times and attributes.
 
 use super::{
     Attempt, Call, Landlock, Targets,

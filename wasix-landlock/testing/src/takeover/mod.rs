@@ -29,18 +29,18 @@ pub use targets::{Targets, Victim};
 
 use crate::sys;
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it is for.
+    /// The call did its work.
     Done,
-    /// It was refused, with this error number.
+    /// The call was refused, with this error number.
     Refused(i32),
-    /// It can't be tried on this machine, or by this user.
+    /// The call can't be tried on this machine, or by this user.
     Unavailable(String),
 }
 
-/// What of Landlock holds a call off.
+/// The part of Landlock that holds a call off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Landlock {
     /// An access right for files, which a ruleset that handles every right has since this ABI.
@@ -79,22 +79,22 @@ impl Landlock {
 /// A call of a runtime that was taken over.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it does, in words.
+    /// The call's effect, in words.
     pub does: &'static str,
-    /// What of Landlock holds it off.
+    /// The part of Landlock that holds the call off.
     pub landlock: Landlock,
     /// The protection of the second layer that holds it off, by name.
     pub second: Option<&'static str>,
     /// Another protection that holds it off as well.
     pub also: Option<&'static str>,
-    /// Whether only root may do it, restriction or not.
+    /// True if only root may do it, restriction or not.
     pub only_root: bool,
     run: fn(&Targets) -> Attempt,
 }
 
-/// How a call is made: an error number, or why it can't be made here.
+/// The way in which a call is made: an error number, or the reason why it can't be made here.
 type Attempt = Result<(), Trouble>;
 
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl Call {
     }
 }
 
-/// Whether an error number says that the kernel has no such thing.
+/// True if an error number says that the kernel has no such thing.
 #[must_use]
 pub fn is_missing(errno: i32) -> bool {
     MISSING.contains(&errno)

@@ -7,7 +7,7 @@ use super::{Call, Landlock, calls};
 /// The newest ABI that the entries were held against.
 const MEASURED: u32 = 7;
 
-/// Who holds off what, as Markdown.
+/// Returns the layers that hold off each call, as Markdown.
 #[must_use]
 pub fn table() -> String {
     let mut text =

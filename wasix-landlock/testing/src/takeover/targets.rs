@@ -1,4 +1,4 @@
-//! What the calls go for.
+//! The targets of the calls.
 
 use std::{
     ffi::CString,
@@ -47,7 +47,7 @@ pub struct Victim {
     helper: Helper,
 }
 
-/// What the calls go for, as seen by a child of the victim.
+/// The targets of the calls, as seen by a child of the victim.
 #[derive(Debug)]
 pub struct Targets<'a> {
     victim: &'a Victim,
@@ -109,7 +109,7 @@ impl Victim {
         Self { ring: None, ..self }
     }
 
-    /// What the calls of a child go for, when its parent has this number.
+    /// Returns the targets of a child's calls, when its parent has this number.
     #[must_use]
     pub fn targets(&self, parent: u32) -> Targets<'_> {
         // Kept for the time that this is, not used by number.

@@ -1,4 +1,4 @@
-//! What is tried, and the kernel's rules about it, written down once more: `security/landlock/fs.c`
+//! Attempts, and the kernel's rules about them, written down once more: `security/landlock/fs.c`
 //! and the table in the README, without anything of the crate.
 
 use std::{
@@ -27,10 +27,10 @@ const MAKE_FIFO: Rights = 1 << 10;
 const MAKE_SYM: Rights = 1 << 12;
 const REFER: Rights = 1 << 13;
 const TRUNCATE: Rights = 1 << 14;
-/// What a rule on a file may carry, and what counts when one is moved.
+/// The rights that a rule on a file may carry, and that count when one is moved.
 const OF_FILES: Rights = WRITE_FILE | READ_FILE | TRUNCATE;
 
-/// What an access stands for.
+/// Returns the rights of an access.
 pub fn stands_for(access: Access, directory: bool) -> Rights {
     let mut rights = 0;
     if access.read {
@@ -126,7 +126,7 @@ impl Ask {
         }
     }
 
-    /// What to ask [`wasix_landlock::explain`] for, if it can say something of this.
+    /// Returns the question for [`wasix_landlock::explain`], if it can answer for this.
     pub fn to_explain(&self) -> Option<(String, Access)> {
         let both = Access::WRITE.union(Access::CREATE);
         let (path, access) = match self {
@@ -149,7 +149,7 @@ impl Ask {
         ))
     }
 
-    /// Whether it leads to where the model ends, or would change the name of its root.
+    /// True if the path leads to where the model ends, or would change the name of its root.
     pub fn leads_outside(&self, world: &World) -> bool {
         let outside = |place: Result<Place, i32>| match place {
             Ok(place) => place.node == Some(ROOT),
@@ -179,7 +179,7 @@ fn number<T>(result: std::io::Result<T>) -> ask::Answer {
         .map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
-/// What is granted, and to which of it this kernel holds anyone.
+/// The grants, and the access rights to which this kernel holds anyone.
 pub struct Domain {
     pub grants: Vec<(Id, Rights)>,
     handled: Rights,
@@ -220,7 +220,7 @@ impl Domain {
         needed & self.handled & !self.above(world, directory) == 0
     }
 
-    /// Whether the kernel would let pass what succeeds without the restriction; `None` for what
+    /// True if the kernel would let pass what succeeds without the restriction; `None` for what
     /// would not succeed.
     pub fn allows(&self, world: &World, ask: &Ask) -> Option<bool> {
         let found = |place: Result<Place, i32>| {

@@ -85,7 +85,7 @@ fn for_a_time() {
     note_from_anywhere(&format!("{cases} cases from seed {first}: {counts:?}"));
 }
 
-/// How often what was seen. A kind that never was would show nothing.
+/// The counts of what was seen. A kind that never was would show nothing.
 #[derive(Debug, Default)]
 struct Counts {
     /// Policies that could not be prepared.
@@ -117,7 +117,7 @@ struct Case {
     asks: Vec<Ask>,
 }
 
-/// What the kernel answered, and whether it was explained as denied just before.
+/// The kernel's answer, and whether the access was explained as denied just before.
 type Answer = (ask::Answer, Option<bool>);
 
 impl Case {
@@ -285,7 +285,7 @@ fn answers(scratch: &Path, grants: &[Grant], asks: &[Ask]) -> Result<Vec<Answer>
     serde_json::from_str(&text).map_err(|_| text)
 }
 
-/// Whether the host has what the model says.
+/// True if the host has what the model says.
 fn same(world: &World, root: &Path) -> Result<(), String> {
     let (model, host) = (world.snapshot(), world::snapshot(root));
     if model == host {

@@ -17,7 +17,7 @@ pub struct Grant {
     /// `None` for the runtime's.
     kind: Option<Kind>,
     access: Access,
-    /// What the preopen itself asks for, which bounds it.
+    /// The preopen's own access, which bounds it.
     bound: Access,
 }
 
@@ -88,14 +88,14 @@ pub fn policy(mut policy: Policy, root: &Path, grants: &[Grant]) -> Policy {
     policy
 }
 
-/// What a policy comes to.
+/// The expected result of a policy.
 #[derive(Debug)]
 pub enum Expected {
     /// The files that are missing are made in the world, and these inodes get these rights.
     Granted(Vec<(Id, Rights)>),
     /// The grant that is wrong, and the error's name.
     Refused(usize, &'static str),
-    /// It leads to where the model ends.
+    /// The path leads to where the model ends.
     Unknown(usize),
 }
 

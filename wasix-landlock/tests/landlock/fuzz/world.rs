@@ -41,7 +41,7 @@ pub enum Node {
     Fifo,
 }
 
-/// What stands at a path, in the order in which it is made. An entry without a directory to be in
+/// An entry at a path, in the order in which they are made. An entry without a directory to be in
 /// isn't made.
 #[derive(Clone, Debug)]
 pub enum Entry {
@@ -58,7 +58,7 @@ pub struct World {
     nodes: Vec<Node>,
 }
 
-/// Where a path leads.
+/// The place that a path leads to.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The directory that the last component is in; of [`ROOT`], itself.
@@ -293,7 +293,7 @@ pub fn at(root: &Path, path: &str) -> PathBuf {
     }
 }
 
-/// What [`World::snapshot`] says, of the host.
+/// Returns the host's counterpart of [`World::snapshot`].
 pub fn snapshot(root: &Path) -> Snapshot {
     let mut paths = vec![root.to_owned()];
     let mut next = 0;

@@ -100,7 +100,7 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What upstream reads: where it is, what it does, why. The other fields are of use here only.
+/// Returns the message that upstream reads: the place, the change, the reason. The other fields are of use here only.
 fn message(manifest: &Manifest, patch: &Patch) -> String {
     let place = Path::new(&manifest.upstream_path);
     let place = place.file_name().unwrap_or(place.as_os_str());
@@ -112,7 +112,7 @@ fn message(manifest: &Manifest, patch: &Patch) -> String {
     )
 }
 
-/// Those of `fork_only` that change one of `files`.
+/// Returns the patches of `fork_only` that change one of `files`.
 fn needed<'a>(fork_only: &[&Patch], files: impl Iterator<Item = &'a Path>) -> Vec<String> {
     let files: BTreeSet<&Path> = files.collect();
     let needed = fork_only
@@ -121,13 +121,13 @@ fn needed<'a>(fork_only: &[&Patch], files: impl Iterator<Item = &'a Path>) -> Ve
     needed.map(|patch| patch.name.clone()).collect()
 }
 
-/// What of the fork's own goes along: each module with the first patch that needs it.
+/// The fork's own modules that go along, each with the first patch that needs it.
 struct Along {
     own: OwnModules,
     /// Dependencies that the fork has and upstream doesn't, but for those on this project.
     dependencies: BTreeSet<String>,
     sent: BTreeSet<String>,
-    /// What upstream's `lib.rs` has been given so far.
+    /// The lines that were added to upstream's `lib.rs` so far.
     brought_in: String,
     /// For whoever sends the mails.
     told: Vec<String>,
@@ -221,7 +221,7 @@ fn dependencies(folder: &Path) -> Result<BTreeSet<String>> {
     Ok(names.cloned().collect())
 }
 
-/// Who the mails are from.
+/// The sender of the mails.
 struct Sender {
     name: String,
     email: String,

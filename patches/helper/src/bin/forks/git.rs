@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 
-/// What of a user's configuration would get in the way. The attributes could convert line ends.
+/// Settings of a user that would get in the way. The attributes could convert line ends.
 const SETTINGS: [&str; 8] = [
     "core.autocrlf=false",
     "core.attributesFile=/dev/null",

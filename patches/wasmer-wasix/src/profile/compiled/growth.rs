@@ -12,7 +12,7 @@ use wasmer::{
 use super::super::{Limit, Limits};
 use super::metering::second_module;
 
-/// Whether there is anything to do.
+/// True if there is anything to do.
 pub(super) fn is_limited(limits: &Limits) -> bool {
     limits.memory_pages.is_some() || limits.table_elements.is_some()
 }
@@ -25,7 +25,7 @@ pub(super) struct Growth {
     module: Mutex<Option<Found>>,
 }
 
-/// What was found in the module, and added to it.
+/// The parts of the module that were found, and those that were added.
 #[derive(Debug, Clone, Default)]
 struct Found {
     /// Memories and tables that could grow beyond the limit, by their numbers.

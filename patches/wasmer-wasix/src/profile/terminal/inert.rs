@@ -42,7 +42,7 @@ pub struct Inert {
     held: Vec<u8>,
 }
 
-/// What stands at the begin of some bytes.
+/// The kind of the first character of some bytes.
 enum Begin {
     /// So many bytes belong together.
     Whole(usize),
@@ -141,7 +141,7 @@ impl Inert {
         self.held.extend_from_slice(cut);
     }
 
-    /// What a control character begins.
+    /// Returns the sequence that a control character begins.
     fn sequence(&mut self, rest: &[u8]) -> Begin {
         match rest {
             [b'\r'] => Begin::Cut,
@@ -160,7 +160,7 @@ impl Inert {
     }
 }
 
-/// What is left as it is, byte by byte.
+/// True if the character is left unchanged, byte by byte.
 fn is_text(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\n' | b'\t')
 }
@@ -183,7 +183,7 @@ fn colour(rest: &[u8]) -> Begin {
     }
 }
 
-/// How many bytes at the end are the begin of a character. `wide` has no ASCII in it.
+/// Counts the bytes at the end that are the begin of a character. `wide` has no ASCII in it.
 fn cut_off(wide: &[u8]) -> usize {
     // A character has at most four bytes, so it begins among the last three.
     let tail = (1..=wide.len().min(3)).map(|length| &wide[wide.len() - length..]);
@@ -210,7 +210,7 @@ fn characters(wide: &[u8], shown: &mut Vec<u8>) {
     }
 }
 
-/// Whether a character beyond ASCII controls the terminal or the direction of text.
+/// True if a character beyond ASCII controls the terminal or the direction of text.
 fn deceives(character: char) -> bool {
     matches!(character, '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

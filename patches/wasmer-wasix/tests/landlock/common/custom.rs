@@ -18,7 +18,7 @@ use wasix_landlock_testing::{
 
 use super::host::AnyFileSystem;
 
-/// Who wants to know what a file system is asked for.
+/// A receiver of the requests to a file system.
 type Asked = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// A file system that the fork doesn't know, around one that it may know.
@@ -122,12 +122,12 @@ impl FileOpener for Custom {
     }
 }
 
-/// What a thread that a module ran on could do.
+/// The abilities of a thread that a module ran on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The thread's number.
     pub thread: i32,
-    /// What the kernel said when it opened the file that nobody granted.
+    /// The kernel's answer to opening the file that nobody granted.
     pub answer: Answer,
 }
 
@@ -164,7 +164,7 @@ impl Probe {
         ))
     }
 
-    /// What was seen when a module asked for `path`, by thread.
+    /// Returns the abilities seen when a module asked for `path`, by thread.
     #[track_caller]
     pub fn seen_at(&self, path: &str) -> Vec<Seen> {
         let mut seen: Vec<Seen> = Vec::new();

@@ -62,7 +62,7 @@ const FUNCTIONS: [(&str, &str); 45] = [
     ("sock_shutdown", "ii"),
 ];
 
-/// Where things are put in the module's memory.
+/// The address of results in the module's memory.
 pub(super) const RESULT: u64 = 64;
 pub(super) const VECTOR: u64 = 128;
 pub(super) const FIRST_PATH: u64 = 1024;
@@ -96,7 +96,7 @@ pub fn text() -> String {
     )
 }
 
-/// How a file is opened.
+/// The parameters of opening a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
     pub read: bool,
@@ -151,7 +151,7 @@ impl Open {
             | i32::from(self.truncate) << 3
     }
 
-    /// What the C library asks for.
+    /// Returns the rights that the C library asks for.
     fn rights(self) -> i64 {
         let mut rights = Rights::FD_SEEK
             | Rights::FD_TELL
@@ -173,7 +173,7 @@ impl Open {
     }
 }
 
-/// What a call came to.
+/// The result of a call.
 pub type Outcome<T = ()> = Result<T, Errno>;
 
 /// The running module.
@@ -356,7 +356,7 @@ impl Guest {
         self.call("fd_close", &[fd.into()]).unwrap();
     }
 
-    /// Whether a path can be opened in this way; it is closed again.
+    /// True if a path can be opened in this way; it is closed again.
     #[track_caller]
     pub fn can_open(&mut self, directory: i32, path: &str, how: Open) -> Outcome {
         let fd = self.open(directory, path, how)?;

@@ -5,7 +5,7 @@ use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 
 use super::guest::{BUFFER, FIRST_PATH, Guest, Outcome, RESULT, VECTOR, address, length, result};
 
-/// Where the guest's listings go, behind what else it reads.
+/// The address of the guest's listings, behind its other buffers.
 const LISTING: u64 = 32768;
 
 /// The metadata of a file, as WASI has it.
@@ -106,14 +106,14 @@ impl Guest {
         Ok(u64::from_le_bytes(self.get(RESULT)))
     }
 
-    /// What `fd_filestat_get` says.
+    /// Returns the result of `fd_filestat_get`.
     #[track_caller]
     pub fn stat_fd(&mut self, fd: i32) -> Outcome<Stat> {
         self.call("fd_filestat_get", &[fd.into(), result()])?;
         Ok(self.told())
     }
 
-    /// What `path_filestat_get` says, of a link itself unless it is followed.
+    /// Returns the result of `path_filestat_get`, of a link itself unless it is followed.
     #[track_caller]
     pub fn stat_path(&mut self, directory: i32, path: &str, follow: bool) -> Outcome<Stat> {
         let [path, path_length] = self.path(FIRST_PATH, path);

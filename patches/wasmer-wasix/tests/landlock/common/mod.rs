@@ -1,4 +1,4 @@
-//! What the tests share.
+//! The tests' shared parts.
 
 pub mod custom;
 pub mod guest;

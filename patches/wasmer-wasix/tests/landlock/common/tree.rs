@@ -111,7 +111,7 @@ fn check(allowed: bool, answer: ask::Answer, what: &str, path: &Path) {
     assert_eq!(answer, expected, "{what} {}", path.display());
 }
 
-/// Whether the kernel lets this file be read and written.
+/// True if the kernel lets this file be read and written.
 #[track_caller]
 pub fn assert_file(path: &Path, access: Access) {
     check(access.read, ask::open_read(path), "read", path);
