@@ -40,15 +40,5 @@ pub struct ProtectionError {
 
 /// The names of all protections.
 fn known() -> String {
-    let names: Vec<&str> = crate::Protection::ALL
-        .iter()
-        .map(|protection| protection.name())
-        .collect();
-    names.join(", ")
-}
-
-/// The rights in a message, by name.
-fn names(rights: &[crate::Right]) -> String {
-    let names: Vec<&str> = rights.iter().map(|right| right.name()).collect();
-    names.join(", ")
+    crate::names::list(crate::Protection::ALL, ", ")
 }

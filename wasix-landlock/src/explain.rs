@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Access, Right, platform};
+use crate::{Access, Right, names, platform};
 
 /// Says whether this process, or the calling thread's instance, may access a path of the host, and
 /// if not, what is missing.
@@ -122,14 +122,14 @@ impl fmt::Display for Explanation {
                 "denied, {} is missing: the file was replaced after the process had been \
                  restricted, and {was} granted the one before; grant its directory if files in it \
                  are replaced",
-                Names(missing)
+                names::list(missing, ", ")
             ),
             Verdict::NotGranted {
                 missing,
                 needs,
                 nearest,
             } => {
-                write!(f, "denied, {} is missing", Names(missing))?;
+                write!(f, "denied, {} is missing", names::list(missing, ", "))?;
                 match nearest {
                     Some(nearest) => write!(f, "; the nearest grant is {nearest}")?,
                     None => write!(f, "; nothing is granted")?,
@@ -137,17 +137,5 @@ impl fmt::Display for Explanation {
                 write!(f, "; preopen it with {needs} to allow it")
             }
         }
-    }
-}
-
-struct Names<'a>(&'a [Right]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, right) in self.0.iter().enumerate() {
-            let comma = if number == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", right.name())?;
-        }
-        Ok(())
     }
 }

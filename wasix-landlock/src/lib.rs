@@ -73,6 +73,7 @@ mod explain;
 mod inherited;
 mod instance;
 mod mode;
+mod names;
 mod network;
 mod policy;
 mod prepared;
@@ -102,8 +103,8 @@ pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePat
 pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
 pub use report::{
-    DenialReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport, NotGranted,
-    PreopenReport, ProtectionReport, ProtectionStatus, RefusedReport, Report, RuntimePathReport,
+    DenialReport, DenialsReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport,
+    NotGranted, PreopenReport, ProtectionReport, ProtectionStatus, Report, RuntimePathReport,
     RuntimePathStatus, Status, SweepMethod, ThreadsReport, WayOut,
 };
 pub use rights::{Object, Right};

@@ -1,10 +1,10 @@
 //! The mode of enforcement: the reaction to what isn't possible.
 
-use std::{env, fmt, str::FromStr};
+use std::{env, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ModeError;
+use crate::{error::ModeError, names};
 
 /// The environment variable that [`Mode::from_env`] reads.
 pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
@@ -51,25 +51,12 @@ impl Mode {
     }
 }
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Enforce => "enforce",
-            Self::BestEffort => "best-effort",
-            Self::Off => "off",
-        })
-    }
-}
-
 impl FromStr for Mode {
     type Err = ModeError;
 
     fn from_str(name: &str) -> Result<Self, ModeError> {
-        [Self::Enforce, Self::BestEffort, Self::Off]
-            .into_iter()
-            .find(|mode| mode.to_string() == name)
-            .ok_or_else(|| ModeError {
-                value: name.to_owned(),
-            })
+        names::parse(name).ok_or_else(|| ModeError {
+            value: name.to_owned(),
+        })
     }
 }

@@ -314,7 +314,7 @@ impl Policy {
     }
 
     /// Says what would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
-    /// restricts nothing. [`Report::table`] is a form for people.
+    /// restricts nothing.
     ///
     /// A file that would be created is in the report as created; whether this user may create it is
     /// found out when it is. Threads and open descriptors are looked at when a policy is enforced.

@@ -1,10 +1,10 @@
 //! Protections that not every kernel has or not every program can live with, by name.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ProtectionError;
+use crate::{error::ProtectionError, names};
 
 /// The level at which a policy wants a protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,42 +194,13 @@ impl Protection {
     }
 }
 
-impl fmt::Display for Protection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Strict => "strict",
-            Self::Degradable => "degradable",
-            Self::Off => "off",
-        })
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Landlock => "landlock",
-            Self::Seccomp => "seccomp",
-        })
-    }
-}
-
 impl FromStr for Protection {
     type Err = ProtectionError;
 
     fn from_str(name: &str) -> Result<Self, ProtectionError> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|protection| protection.name() == name)
-            .ok_or_else(|| ProtectionError {
-                value: name.to_owned(),
-            })
+        names::parse(name).ok_or_else(|| ProtectionError {
+            value: name.to_owned(),
+        })
     }
 }
 

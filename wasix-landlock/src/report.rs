@@ -1,12 +1,11 @@
 //! Reports of enforcement and of denials, for people and for programs.
 
+mod denials;
 mod descriptors;
-mod refused;
-mod table;
 mod text;
 
+pub use denials::{DenialReport, DenialsReport};
 pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut};
-pub use refused::{DenialReport, RefusedReport};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +62,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The denials until the report was asked for, where the runtime knows them.
     #[serde(default)]
-    pub refused: RefusedReport,
+    pub denials: DenialsReport,
 }
 
 /// A preopen in a [`Report`].
@@ -260,7 +259,7 @@ impl Report {
             threads: None,
             not_enforced: Vec::new(),
             warnings: Vec::new(),
-            refused: RefusedReport::default(),
+            denials: DenialsReport::default(),
         }
     }
 

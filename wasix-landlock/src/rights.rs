@@ -1,7 +1,5 @@
 //! Landlock's file system access rights, by name.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// The kind of a host path.
@@ -12,15 +10,6 @@ pub enum Object {
     File,
     /// A directory, and with it everything beneath.
     Directory,
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "file",
-            Self::Directory => "directory",
-        })
-    }
 }
 
 /// Defines [`Right`] once, with its name and its ABI.
@@ -118,12 +107,6 @@ impl Right {
 
     const fn bit(self) -> u32 {
         1 << self as u32
-    }
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -1,7 +1,5 @@
 //! The scope of a restriction.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// The scope of a policy.
@@ -39,14 +37,4 @@ pub enum Scope {
     Instance,
     /// As [`Scope::Process`], in a process that was started for one instance: the report says so.
     Worker,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Process => "process",
-            Self::Instance => "instance",
-            Self::Worker => "worker",
-        })
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use super::{ModeError, names};
-use crate::{Access, MODE_VARIABLE, Object, Protection, Right};
+use super::ModeError;
+use crate::{Access, MODE_VARIABLE, Object, Protection, Right, names::list};
 
 /// An error of preparing a policy. Nothing was restricted, and nothing was left behind.
 ///
@@ -269,7 +269,10 @@ pub enum PrepareError {
     },
 
     /// The kernel made no ruleset.
-    #[error("the kernel made no Landlock ruleset for {}: {source}", names(rights))]
+    #[error(
+        "the kernel made no Landlock ruleset for {}: {source}",
+        list(rights, ", ")
+    )]
     Ruleset {
         /// The handled access rights that were asked for.
         rights: Vec<Right>,

@@ -90,6 +90,7 @@ pub enum DescriptorKind {
     /// A namespace.
     Namespace,
     /// An io_uring.
+    #[serde(rename = "io_uring")]
     Ring,
     /// Anything else, such as a bpf map, a performance event, `userfaultfd`, `fanotify`, or a
     /// virtual machine.
@@ -222,35 +223,6 @@ impl fmt::Display for DescriptorReport {
             Some(way_out) => write!(f, ", a way out: {way_out}"),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for DescriptorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "file",
-            Self::KernelFile => "file of the kernel's",
-            Self::Directory => "directory",
-            Self::NameOnly => "name",
-            Self::Socket => "socket",
-            Self::UnixSocket => "unix socket",
-            Self::SocketPair => "socket pair",
-            Self::OtherSocket => "other socket",
-            Self::Pipe => "pipe",
-            Self::Fifo => "fifo",
-            Self::Null => "null device",
-            Self::Terminal => "terminal",
-            Self::Device => "device",
-            Self::EventCounter => "event counter",
-            Self::Epoll => "epoll",
-            Self::Timer => "timer",
-            Self::SignalQueue => "signal queue",
-            Self::Watch => "inotify",
-            Self::Process => "process",
-            Self::Namespace => "namespace",
-            Self::Ring => "io_uring",
-            Self::Other => "unknown kind",
-        })
     }
 }
 

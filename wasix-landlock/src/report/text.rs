@@ -1,12 +1,12 @@
-//! The report as text for people.
+//! The report as text for people. Characters that a terminal doesn't print are escaped: paths may be anybody's.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use super::{
     HostReport, PreopenReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
-    Status, SweepMethod, ThreadsReport,
+    ThreadsReport,
 };
-use crate::{Layer, Network, Right, Scope};
+use crate::{Layer, Network, Scope, names::list};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,25 +26,12 @@ impl fmt::Display for Report {
         }
         writeln!(f, ")")?;
         for preopen in &self.preopens {
-            write!(f, "{preopen}")?;
+            self.preopen(f, preopen)?;
         }
         for path in &self.runtime_paths {
             writeln!(f, "  {path}")?;
         }
-        for protection in &self.protections {
-            if let ProtectionStatus::NotEnforced { why } = &protection.status {
-                writeln!(f, "  protection {} is off: {why}", protection.name)?;
-            }
-        }
-        let second: Vec<&str> = self
-            .protections
-            .iter()
-            .filter(|protection| protection.by.contains(&Layer::Seccomp))
-            .map(|protection| protection.name.name())
-            .collect();
-        if !second.is_empty() {
-            writeln!(f, "  second layer: {}", second.join(" "))?;
-        }
+        self.protections(f)?;
         if let Some(network) = &self.network {
             writeln!(f, "  {network}")?;
         }
@@ -54,51 +41,81 @@ impl fmt::Display for Report {
         if let Some(threads) = &self.threads {
             writeln!(f, "  {threads}")?;
         }
-        for what in &self.not_enforced {
-            writeln!(f, "  not enforced: {what}")?;
+        for gap in &self.not_enforced {
+            writeln!(f, "  not enforced: {}", Printable(gap))?;
         }
         for warning in &self.warnings {
-            writeln!(f, "  warning: {warning}")?;
+            writeln!(f, "  warning: {}", Printable(warning))?;
         }
-        for line in self.refused.lines() {
-            writeln!(f, "  refused: {line}")?;
+        if self.denials.total > 0 {
+            for line in self.denials.to_string().lines() {
+                writeln!(f, "  denied: {line}")?;
+            }
         }
         Ok(())
     }
 }
 
-impl fmt::Display for PreopenReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    fn preopen(&self, f: &mut fmt::Formatter<'_>, preopen: &PreopenReport) -> fmt::Result {
+        let (origin, guest) = (&preopen.origin, Printable(&preopen.guest));
         writeln!(
             f,
-            "  {} `{}` ({}): {}",
-            self.origin, self.guest, self.asked, self.status
+            "  {origin} `{guest}` ({}): {}",
+            preopen.asked, preopen.status
         )?;
-        for host in &self.hosts {
-            writeln!(f, "    {host}")?;
+        for host in &preopen.hosts {
+            self.host(f, host)?;
         }
         Ok(())
     }
-}
 
-impl fmt::Display for HostReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        if let Some(resolved) = self.resolved.as_ref().filter(|path| **path != self.path) {
-            write!(f, " -> {resolved}")?;
+    fn host(&self, f: &mut fmt::Formatter<'_>, host: &HostReport) -> fmt::Result {
+        write!(f, "    {}", Printable(&host.path))?;
+        if let Some(resolved) = host.resolved.as_ref().filter(|path| **path != host.path) {
+            write!(f, " -> {}", Printable(resolved))?;
         }
-        if let Some(found) = self.found {
-            write!(
-                f,
-                " ({found}{})",
-                if self.created { ", created" } else { "" }
-            )?;
+        if let Some(found) = host.found {
+            let created = match (host.created, self.only_shown) {
+                (true, true) => ", to be made",
+                (true, false) => ", created",
+                _ => "",
+            };
+            write!(f, " ({found}{created})")?;
         }
-        if !self.granted.is_empty() {
-            write!(f, ": {}", Names(&self.granted))?;
+        if !host.granted.is_empty() {
+            write!(f, ": {}", list(&host.granted, " "))?;
         }
-        for not in &self.not_granted {
-            write!(f, "; no {} ({})", not.right, not.why)?;
+        for not in &host.not_granted {
+            write!(f, "; no {} ({})", not.right, Printable(&not.why))?;
+        }
+        writeln!(f)
+    }
+
+    /// Shows the protections by layer, then the gaps.
+    fn protections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = |layer| {
+            let all = self.protections.iter();
+            let enforced = all.filter(move |protection| protection.by.contains(&layer));
+            list(enforced.map(|protection| protection.name), " ")
+        };
+        for (title, names) in [
+            ("protections", by(Layer::Landlock)),
+            ("second layer", by(Layer::Seccomp)),
+        ] {
+            if !names.is_empty() {
+                writeln!(f, "  {title}: {names}")?;
+            }
+        }
+        for protection in &self.protections {
+            if let ProtectionStatus::NotEnforced { why } = &protection.status {
+                writeln!(
+                    f,
+                    "  protection {} is off: {}",
+                    protection.name,
+                    Printable(why)
+                )?;
+            }
         }
         Ok(())
     }
@@ -106,15 +123,12 @@ impl fmt::Display for HostReport {
 
 impl fmt::Display for RuntimePathReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "runtime path {} ({}, {}): ",
-            self.path, self.reason, self.access
-        )?;
+        let (path, reason) = (Printable(&self.path), Printable(&self.reason));
+        write!(f, "runtime path {path} ({reason}, {}): ", self.access)?;
         match &self.status {
             RuntimePathStatus::Granted => f.write_str("granted"),
             RuntimePathStatus::Absent => f.write_str("absent"),
-            RuntimePathStatus::NotGranted { why } => write!(f, "not granted ({why})"),
+            RuntimePathStatus::NotGranted { why } => write!(f, "not granted ({})", Printable(why)),
             RuntimePathStatus::Unrestricted => f.write_str("unrestricted"),
         }
     }
@@ -139,71 +153,30 @@ impl fmt::Display for ThreadsReport {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("network:")?;
-        let mut any = false;
-        for (what, ports) in [
+        let granted = [
             ("bind tcp", &self.bind_tcp),
             ("connect tcp", &self.connect_tcp),
             ("bind udp", &self.bind_udp),
             ("send udp", &self.send_udp),
-        ] {
-            if ports.is_empty() {
-                continue;
-            }
-            write!(f, "{} {what} {}", if any { "," } else { "" }, Ports(ports))?;
-            any = true;
+        ]
+        .into_iter()
+        .filter(|(_, ports)| !ports.is_empty())
+        .map(|(operation, ports)| format!("{operation} {}", list(ports, " ")));
+        match list(granted, ", ").as_str() {
+            "" => f.write_str("network: none"),
+            granted => write!(f, "network: {granted}"),
         }
-        if !any {
-            f.write_str(" none")?;
-        }
-        Ok(())
     }
 }
 
-/// Ports in a line.
-struct Ports<'a>(&'a BTreeSet<u16>);
+/// Text with unprintable characters escaped.
+struct Printable<'a>(&'a str);
 
-impl fmt::Display for Ports<'_> {
+impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, port) in self.0.iter().enumerate() {
-            write!(f, "{}{port}", if index == 0 { "" } else { " " })?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Granted => "granted",
-            Self::Virtual => "virtual",
-            Self::PartlyGranted => "partly granted",
-            Self::NotGranted => "not granted",
-            Self::Unrestricted => "unrestricted",
+        self.0.chars().try_for_each(|character| match character {
+            ' '..='~' => write!(f, "{character}"),
+            _ => write!(f, "{}", character.escape_debug()),
         })
-    }
-}
-
-impl fmt::Display for SweepMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::KernelThreadSync => "kernel thread sync",
-            Self::VisitedOneByOne => "visited one by one",
-            Self::CallingThread => "calling thread",
-            Self::Joined => "joined",
-        })
-    }
-}
-
-/// Access rights in a line.
-struct Names<'a>(&'a [Right]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, right) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { " " };
-            write!(f, "{separator}{right}")?;
-        }
-        Ok(())
     }
 }

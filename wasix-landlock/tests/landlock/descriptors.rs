@@ -359,7 +359,7 @@ for_both_users! {
         let helper = Helper::start(&outside).unwrap();
         let refused = refusal(&before).unwrap();
         assert!(refused.contains(&format!(": {} (socket:", helper.number())), "{refused}");
-        assert!(refused.contains("unix socket, another process may have"), "{refused}");
+        assert!(refused.contains("unix-socket, another process may have"), "{refused}");
 
         let report = policy().enforce().unwrap();
         assert_eq!(ask::open_read(&outside), DENIED);
@@ -393,7 +393,7 @@ fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
         for end in ends {
             let named = format!("{end} (socket:");
             assert!(
-                refused.contains(&named) && refused.contains(": socket pair)"),
+                refused.contains(&named) && refused.contains(": socket-pair)"),
                 "{refused}"
             );
         }
@@ -407,7 +407,7 @@ fn a_pair_with_both_ends_here_is_refused_unless_it_is_named() {
         let report = refuse(&allowed).unwrap();
         // Nobody is bothered with it.
         assert!(report.warnings.is_empty(), "{report}");
-        assert!(!report.to_string().contains("socket pair"), "{report}");
+        assert!(!report.to_string().contains("socket-pair"), "{report}");
     });
 }
 

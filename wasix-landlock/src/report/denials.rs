@@ -1,0 +1,142 @@
+//! Denials in a report.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Access, Right, names};
+
+/// The denials to a module until the report was asked for.
+///
+/// The kernel tells no process its denials, so the runtime fills this: it made the calls, and knows the module's
+/// intention. This crate by itself leaves it empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DenialsReport {
+    /// The different accesses, each once, in the order in which they were denied.
+    pub listed: Vec<DenialReport>,
+    /// The number of denied accesses, repetitions included.
+    pub total: u64,
+    /// True if there were more different ones than the list has room for, which are only counted.
+    pub more: bool,
+}
+
+/// A denied access, in a [`DenialsReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DenialReport {
+    /// The module's operation, such as `opening`.
+    pub operation: String,
+    /// The path inside.
+    pub guest: String,
+    /// The path on the host; `None` where nothing is preopened.
+    pub host: Option<String>,
+    /// The access that the operation needs.
+    pub access: Access,
+    /// The reason, in words.
+    pub why: String,
+    /// The access rights that the kernel's rules lack for it.
+    pub missing: Vec<Right>,
+    /// The preopen that the path is in, or that comes nearest, in words.
+    pub nearest: Option<String>,
+    /// The builder's line that would allow the access, if a preopen can.
+    pub line: Option<String>,
+}
+
+impl DenialReport {
+    /// A denial of which no more is known than this.
+    #[must_use]
+    pub fn new(
+        operation: impl Into<String>,
+        guest: impl Into<String>,
+        access: Access,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            operation: operation.into(),
+            guest: guest.into(),
+            host: None,
+            access,
+            why: why.into(),
+            missing: Vec::new(),
+            nearest: None,
+            line: None,
+        }
+    }
+}
+
+/// Control characters and those that change the direction of text are escaped: the path is the module's.
+impl fmt::Display for DenialReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} ({}", self.operation, self.guest, self.access)?;
+        if let Some(host) = &self.host {
+            write!(f, "; on the host {host:?}")?;
+        }
+        write!(f, "): {}", self.why)?;
+        if !self.missing.is_empty() {
+            write!(f, "; missing: {}", names::list(&self.missing, ", "))?;
+        }
+        match &self.nearest {
+            Some(nearest) => write!(f, "; the nearest preopen is {nearest}")?,
+            None => f.write_str("; there is no preopen")?,
+        }
+        match &self.line {
+            Some(line) => write!(f, "; `{line}` would allow it"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for DenialsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            listed,
+            total,
+            more,
+        } = self;
+        if *total == 0 {
+            return writeln!(f, "no access was denied");
+        }
+        for denial in listed {
+            writeln!(f, "{denial}")?;
+        }
+        let rest = if *more { "; more are only counted" } else { "" };
+        writeln!(
+            f,
+            "{total} accesses were denied, {} of them listed{rest}",
+            listed.len()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, Report};
+
+    #[test]
+    fn denials_are_in_the_text_of_the_report_and_inert() {
+        let mut denial = DenialReport::new("opening", "/a\u{1b}[2J", Access::READ, "because");
+        denial.host = Some("/srv/a".into());
+        denial.missing = vec![Right::ReadFile];
+        denial.line = Some(".preopen(…)?".into());
+        let mut report = Report::new(Mode::Enforce);
+        report.denials.listed.push(denial);
+        report.denials.total = 3;
+        let text = report.to_string();
+        let line = "  denied: opening \"/a\\u{1b}[2J\" (read; on the host \"/srv/a\"): because; missing: read_file; \
+                    there is no preopen; `.preopen(…)?` would allow it\n";
+        assert!(text.contains(line), "{text}");
+        assert!(
+            text.contains("  denied: 3 accesses were denied, 1 of them listed\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_report_without_denials_says_nothing_of_them() {
+        let report = Report::new(Mode::Enforce);
+        assert!(!report.to_string().contains("denied"));
+        assert_eq!(report.denials.to_string(), "no access was denied\n");
+    }
+}
