@@ -8,7 +8,7 @@ use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 /// Instead of enforcing.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Instead {
-    /// Shows what would be enforced, as a table, instead of running the module. Makes no file.
+    /// Shows what would be enforced, instead of running the module. Makes no file.
     #[arg(long, conflicts_with = "learn")]
     show: bool,
     /// Runs a module that is trusted WITHOUT ENFORCEMENT, and prints to standard error the least that it needs.
@@ -22,7 +22,7 @@ impl Instead {
     /// Shows what a runner would enforce, if that is asked for. Whether it was.
     pub fn shown(self, runner: &WasiRunner, runtime: RuntimeOrEngine) -> Result<bool> {
         if self.show {
-            print!("{}", runner.landlock_show(runtime)?.table());
+            print!("{}", runner.landlock_show(runtime)?);
         }
         Ok(self.show)
     }

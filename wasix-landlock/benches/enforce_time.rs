@@ -25,7 +25,7 @@ mod linux {
         time::Instant,
     };
 
-    use wasix_landlock::{Access, HostTarget, Kind, Mode, Policy, Preopen};
+    use wasix_landlock::{Access, HostKind, HostTarget, Mode, Policy, RecordedPreopen};
 
     const ROWS: [&str; 12] = [
         "1/1", "1/8", "1/64", "1/200", "10/1", "10/8", "10/64", "10/200", "1000/1", "1000/8",
@@ -103,13 +103,13 @@ mod linux {
             panic!("four values are needed");
         };
         let access = Access::READ;
-        let preopen = |number| Preopen {
+        let preopen = |number| RecordedPreopen {
             guest: format!("/d{number}"),
             origin: "preopen_dir",
             access,
             targets: vec![HostTarget {
                 path: directory(work.as_ref(), number),
-                kind: Kind::Directory,
+                kind: HostKind::Directory,
                 access,
             }],
         };

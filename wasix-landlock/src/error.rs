@@ -2,9 +2,11 @@
 
 mod enforce;
 mod prepare;
+mod within;
 
-pub use enforce::EnforceError;
-pub use prepare::{PrepareError, Unavailable};
+pub use enforce::{EnforceError, ThreadError};
+pub use prepare::{PathError, PrepareError, Unavailable};
+pub use within::NotWithin;
 
 use crate::MODE_VARIABLE;
 

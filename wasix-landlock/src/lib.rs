@@ -8,16 +8,16 @@
 //! the kernel now enforces.
 //!
 //! ```no_run
-//! use wasix_landlock::{Access, HostTarget, Kind, Policy, Preopen};
+//! use wasix_landlock::{Access, HostKind, HostTarget, Policy, RecordedPreopen};
 //!
 //! let report = Policy::default()
-//!     .preopen(Preopen {
+//!     .preopen(RecordedPreopen {
 //!         guest: "/data".into(),
 //!         origin: "preopen_dir",
 //!         access: Access::READ,
 //!         targets: vec![HostTarget {
 //!             path: "/srv/data".into(),
-//!             kind: Kind::Directory,
+//!             kind: HostKind::Directory,
 //!             access: Access::READ,
 //!         }],
 //!     })
@@ -71,7 +71,7 @@ mod audit;
 mod error;
 mod explain;
 mod inherited;
-mod instance;
+mod membership;
 mod mode;
 mod names;
 mod network;
@@ -91,15 +91,18 @@ mod platform;
 
 pub use access::Access;
 pub use audit::AuditLog;
-pub use error::{EnforceError, Error, ModeError, PrepareError, ProtectionError, Unavailable};
+pub use error::{
+    EnforceError, Error, ModeError, NotWithin, PathError, PrepareError, ProtectionError,
+    ThreadError, Unavailable,
+};
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use inherited::Inherited;
-pub use instance::Instance;
+pub use membership::Membership;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;
-pub use policy::{DEFAULT_DEADLINE, HostTarget, Kind, Policy, Preopen, RuntimePath};
+pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen, RuntimePath};
 pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
 pub use report::{

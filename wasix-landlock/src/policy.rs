@@ -19,7 +19,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// The kind of a host path, as the caller names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum HostKind {
     /// A regular file.
     File,
     /// A directory.
@@ -31,11 +31,11 @@ pub enum Kind {
 /// A file or directory of the host behind a preopen.
 ///
 /// ```
-/// use wasix_landlock::{Access, HostTarget, Kind};
+/// use wasix_landlock::{Access, HostTarget, HostKind};
 ///
 /// let key = HostTarget {
 ///     path: "/srv/keys/key.pem".into(),
-///     kind: Kind::File,
+///     kind: HostKind::File,
 ///     access: Access::CREATE.union(Access::WRITE),
 /// };
 /// # drop(key);
@@ -46,11 +46,11 @@ pub struct HostTarget {
     /// policy is prepared; a symbolic link is followed, since the application named it.
     pub path: PathBuf,
     /// The kind that was found.
-    pub kind: Kind,
+    pub kind: HostKind,
     /// The access that is granted, at most that of the preopen: the rule is made from the
-    /// intersection with [`Preopen::access`].
+    /// intersection with [`RecordedPreopen::access`].
     ///
-    /// With [`Access::create`], a [`Kind::File`] that is missing is created, empty, before the
+    /// With [`Access::create`], a [`HostKind::File`] that is missing is created, empty, before the
     /// restriction: the kernel has no rule for a path that doesn't exist yet.
     pub access: Access,
 }
@@ -58,21 +58,21 @@ pub struct HostTarget {
 /// A preopen as it was recorded.
 ///
 /// ```
-/// use wasix_landlock::{Access, HostTarget, Kind, Preopen};
+/// use wasix_landlock::{Access, HostTarget, HostKind, RecordedPreopen};
 ///
 /// /// A host directory that shows as `guest`.
-/// fn directory(guest: &str, host: &str, access: Access) -> Preopen {
-///     Preopen {
+/// fn directory(guest: &str, host: &str, access: Access) -> RecordedPreopen {
+///     RecordedPreopen {
 ///         guest: guest.to_owned(),
 ///         origin: "preopen_dir",
 ///         access,
-///         targets: vec![HostTarget { path: host.into(), kind: Kind::Directory, access }],
+///         targets: vec![HostTarget { path: host.into(), kind: HostKind::Directory, access }],
 ///     }
 /// }
 /// # drop(directory("/data", "/srv/data", Access::READ));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preopen {
+pub struct RecordedPreopen {
     /// The path under which the module sees it.
     pub guest: String,
     /// The builder call that named it, such as `preopen_dir`. It is how reports and errors refer
@@ -130,7 +130,7 @@ pub struct RuntimePath {
 #[derive(Clone, Debug, Default)]
 #[must_use = "a policy restricts nothing until it is enforced"]
 pub struct Policy {
-    pub(crate) preopens: Vec<Preopen>,
+    pub(crate) preopens: Vec<RecordedPreopen>,
     pub(crate) runtime_paths: Vec<RuntimePath>,
     pub(crate) mode: Option<Mode>,
     pub(crate) warnings: Vec<String>,
@@ -145,13 +145,13 @@ pub struct Policy {
 
 impl Policy {
     /// Records a preopen.
-    pub fn preopen(mut self, preopen: Preopen) -> Self {
+    pub fn preopen(mut self, preopen: RecordedPreopen) -> Self {
         self.preopens.push(preopen);
         self
     }
 
     /// Records preopens.
-    pub fn preopens(mut self, preopens: impl IntoIterator<Item = Preopen>) -> Self {
+    pub fn preopens(mut self, preopens: impl IntoIterator<Item = RecordedPreopen>) -> Self {
         self.preopens.extend(preopens);
         self
     }

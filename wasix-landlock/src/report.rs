@@ -9,7 +9,7 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Kind, Layer, Level, Mode, Network, Object, Protection, Right, Scope};
+use crate::{Access, HostKind, Layer, Level, Mode, Network, Object, Protection, Right, Scope};
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
@@ -107,7 +107,7 @@ pub struct HostReport {
     /// The path it led to, absolute and without symbolic links; `None` if it led nowhere.
     pub resolved: Option<String>,
     /// The kind that the caller named.
-    pub kind: Kind,
+    pub kind: HostKind,
     /// The kind that was found; `None` if that could not be told.
     pub found: Option<Object>,
     /// The access from which the rule was made.

@@ -1,8 +1,9 @@
 //! Errors of [`Prepared::enforce`](crate::Prepared::enforce).
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, time::Duration};
 
-use crate::{Access, Protection};
+use super::NotWithin;
+use crate::{Protection, names::list};
 
 /// An error of enforcing a policy.
 ///
@@ -10,51 +11,15 @@ use crate::{Access, Protection};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnforceError {
-    /// Another policy restricted this process since this one was prepared, and doesn't grant what
-    /// this one asks for.
-    #[error(
-        "{preopen}: {path:?} ({asked}) is not within what this process was restricted to \
-         meanwhile: {reason}; name every preopen in the first build, reserve the path there, or use \
-         a process per policy"
-    )]
-    NotWithinEnforced {
-        /// The builder call and the guest path, or the reason of a runtime path.
-        preopen: String,
-        /// The host path.
-        path: PathBuf,
-        /// The access that was asked for.
-        asked: Access,
-        /// The missing grant, in words.
-        reason: String,
-    },
-
-    /// Another policy restricted this process since this one was prepared, without a protection
-    /// that this one requires.
-    #[error(
-        "this process was restricted meanwhile without `{protection}`, which this policy requires; \
-         require it in the first policy, or name it optional"
-    )]
-    NotInEnforced {
-        /// The protection.
-        protection: Protection,
-    },
-
-    /// Another policy restricted this process since this one was prepared, and doesn't grant the
-    /// ports that this one asks for.
-    #[error(
-        "{} is not within what this process was restricted to meanwhile; grant it in the first \
-         policy, or use a process per policy",
-        ports.join(", ")
-    )]
-    PortsNotWithinEnforced {
-        /// The ports that aren't granted, in words.
-        ports: Vec<String>,
-    },
+    /// Another policy restricted this process since this one was prepared, and this one doesn't lie
+    /// within that.
+    #[error(transparent)]
+    NotWithin(#[from] NotWithin),
 
     /// Descriptors are open that the policy refuses, see [`Inherited::Refuse`](crate::Inherited).
     #[error(
         "descriptors are open that no restriction touches: {}; close them before, or allow them",
-        refused.join(", ")
+        list(refused, ", ")
     )]
     DescriptorsOpen {
         /// Each one's number, what it leads to, its kind, and how it leads out.
@@ -66,7 +31,7 @@ pub enum EnforceError {
     #[error(
         "an io_uring may open files with the rights that this process had before: {}; close it before \
          the build, or let it pass by `Inherited::Report`",
-        refused.join(", ")
+        list(refused, ", ")
     )]
     RingsOpen {
         /// Each one's number or inode.
@@ -100,22 +65,6 @@ pub enum EnforceError {
         source: io::Error,
     },
 
-    /// The filter is there, and a system call that it must refuse isn't refused.
-    #[error(
-        "thread {tid} is under the filter and {probe} is not refused: `{protection}` doesn't hold{}",
-        Partly(*restricted)
-    )]
-    NotFiltered {
-        /// The thread.
-        tid: i32,
-        /// The protection.
-        protection: Protection,
-        /// The system call that was tried.
-        probe: &'static str,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
     /// An earlier policy failed when some threads were restricted already.
     #[error("an earlier policy was enforced on a part of the threads only; end this process")]
     PartlyRestricted,
@@ -138,81 +87,14 @@ pub enum EnforceError {
     )]
     ScopeTaken,
 
-    /// Sixteen Landlock layers are on this process already, the kernel's limit (`E2BIG`).
-    #[error(
-        "thread {tid} is under 16 Landlock layers already, the kernel's limit; start this process \
-         under fewer{}",
-        Partly(*restricted)
-    )]
-    TooManyLayers {
+    /// A thread isn't known to be restricted.
+    #[error("thread {tid} {problem}{}", Partly(*restricted))]
+    Thread {
         /// The thread.
         tid: i32,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
-    /// The kernel refused to restrict a thread.
-    #[error("thread {tid} could not be restricted: {call}: {source}{}", Partly(*restricted))]
-    Restrict {
-        /// The thread.
-        tid: i32,
-        /// The call that failed.
-        call: &'static str,
-        /// The kernel's error.
-        source: io::Error,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
-    /// The kernel said that a thread is restricted, and an open that must fail didn't.
-    #[error(
-        "thread {tid} was restricted and {probe} is still allowed: the restriction doesn't hold{}",
-        Partly(*restricted)
-    )]
-    NotRestricted {
-        /// The thread.
-        tid: i32,
-        /// The attempt.
-        probe: String,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
-    /// A thread did not run the handler before the deadline.
-    #[error(
-        "thread {tid} (`{name}`, state {state}) was not reached within {deadline:?}: {reason}{}",
-        Partly(*restricted)
-    )]
-    ThreadNotReached {
-        /// The thread.
-        tid: i32,
-        /// The name, the kernel's `comm`.
-        name: String,
-        /// The state, a letter as `ps(1)` shows it.
-        state: char,
-        /// The reason, such as that the thread blocks the signal, and what to do.
-        reason: &'static str,
-        /// The time for which this crate waited.
-        deadline: Duration,
-        /// Threads restricted by then.
-        restricted: usize,
-    },
-
-    /// A thread takes none of the signals with which it could be restricted. Of a thread that was
-    /// there before the build, this is found out before anything is restricted.
-    #[error(
-        "thread {tid} (`{name}`, state {state}) can't be restricted: {reason}{}",
-        Partly(*restricted)
-    )]
-    ThreadUnreachable {
-        /// The thread.
-        tid: i32,
-        /// The thread's name, the kernel's `comm`.
-        name: String,
-        /// The thread's state, a letter as `ps(1)` shows it.
-        state: char,
-        /// The reason, and what to do.
-        reason: &'static str,
+        /// The problem.
+        #[source]
+        problem: ThreadError,
         /// Threads restricted by then.
         restricted: usize,
     },
@@ -223,7 +105,7 @@ pub enum EnforceError {
          reached; enforce before starting them{}",
         Partly(*restricted)
     )]
-    NotSettled {
+    ThreadsKeptStarting {
         /// The time for which this crate waited.
         deadline: Duration,
         /// The number of times the threads were listed.
@@ -276,6 +158,67 @@ pub enum EnforceError {
     },
 }
 
+/// The problem of a thread, in [`EnforceError::Thread`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ThreadError {
+    /// Sixteen Landlock layers are on this process already, the kernel's limit (`E2BIG`).
+    #[error(
+        "is under 16 Landlock layers already, the kernel's limit; start this process under fewer"
+    )]
+    TooManyLayers,
+
+    /// The kernel refused to restrict the thread.
+    #[error("could not be restricted: {call}: {source}")]
+    Restrict {
+        /// The call that failed.
+        call: &'static str,
+        /// The kernel's error.
+        source: io::Error,
+    },
+
+    /// The kernel said that the thread is restricted, and the probe that must fail didn't.
+    #[error("was restricted and {probe} is still allowed: the restriction doesn't hold")]
+    NotRestricted {
+        /// The probe.
+        probe: String,
+    },
+
+    /// The filter is there, and a system call that it must refuse isn't refused.
+    #[error("is under the filter and {call} is not refused: `{protection}` doesn't hold")]
+    NotFiltered {
+        /// The protection.
+        protection: Protection,
+        /// The system call that was tried.
+        call: &'static str,
+    },
+
+    /// The thread did not run the handler before the deadline.
+    #[error("(`{name}`, state {state}) was not reached within {deadline:?}: {reason}")]
+    NotReached {
+        /// The thread's name, the kernel's `comm`.
+        name: String,
+        /// The thread's state, a letter as `ps(1)` shows it.
+        state: char,
+        /// The reason, such as that the thread blocks the signal, and what to do.
+        reason: &'static str,
+        /// The time for which this crate waited.
+        deadline: Duration,
+    },
+
+    /// The thread takes none of the signals with which it could be restricted. Of a thread that was
+    /// there before the build, this is found out before anything is restricted.
+    #[error("(`{name}`, state {state}) can't be restricted: {reason}")]
+    Unreachable {
+        /// The thread's name, the kernel's `comm`.
+        name: String,
+        /// The thread's state, a letter as `ps(1)` shows it.
+        state: char,
+        /// The reason, and what to do.
+        reason: &'static str,
+    },
+}
+
 impl EnforceError {
     /// True if some threads are restricted while others may not be. The process can't be brought
     /// back from that, and should end.
@@ -283,28 +226,41 @@ impl EnforceError {
     pub const fn process_must_end(&self) -> bool {
         match self {
             Self::PartlyRestricted => true,
-            Self::TooManyLayers { restricted, .. }
-            | Self::Restrict { restricted, .. }
-            | Self::NotRestricted { restricted, .. }
-            | Self::ThreadNotReached { restricted, .. }
-            | Self::ThreadUnreachable { restricted, .. }
-            | Self::NotSettled { restricted, .. }
-            | Self::NotFiltered { restricted, .. }
+            Self::Thread { restricted, .. }
+            | Self::ThreadsKeptStarting { restricted, .. }
             | Self::Tasks { restricted, .. } => *restricted > 0,
-            Self::NotWithinEnforced { .. }
-            | Self::NotInEnforced { .. }
-            | Self::PortsNotWithinEnforced { .. }
-            | Self::DescriptorsOpen { .. }
-            | Self::RingsOpen { .. }
-            | Self::Descriptors { .. }
-            | Self::FilterDiverges { .. }
-            | Self::Filter { .. }
-            | Self::InstancesRunning { .. }
-            | Self::ScopeTaken
-            | Self::NoProbe
-            | Self::Probe { .. }
-            | Self::NoFreeSignal
-            | Self::Signal { .. } => false,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl EnforceError {
+    /// The problem of a thread, while none is restricted.
+    pub(crate) const fn of_thread(tid: i32, problem: ThreadError) -> Self {
+        Self::Thread {
+            tid,
+            problem,
+            restricted: 0,
+        }
+    }
+
+    /// The same error when so many threads are restricted.
+    pub(crate) fn with_restricted(mut self, count: usize) -> Self {
+        if let Self::Thread { restricted, .. }
+        | Self::ThreadsKeptStarting { restricted, .. }
+        | Self::Tasks { restricted, .. } = &mut self
+        {
+            *restricted = count;
+        }
+        self
+    }
+
+    /// The thread that the error is about.
+    pub(crate) const fn thread(&self) -> Option<i32> {
+        match self {
+            Self::Thread { tid, .. } => Some(*tid),
+            _ => None,
         }
     }
 }
@@ -314,15 +270,14 @@ struct Partly(usize);
 
 impl fmt::Display for Partly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => Ok(()),
-            1 => f.write_str(
-                "; 1 thread is restricted already, which can't be undone: end this process",
-            ),
-            n => write!(
-                f,
-                "; {n} threads are restricted already, which can't be undone: end this process"
-            ),
-        }
+        let threads = match self.0 {
+            0 => return Ok(()),
+            1 => "1 thread is".to_owned(),
+            n => format!("{n} threads are"),
+        };
+        write!(
+            f,
+            "; {threads} restricted already, which can't be undone: end this process"
+        )
     }
 }

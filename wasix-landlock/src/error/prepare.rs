@@ -2,13 +2,10 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use super::ModeError;
-use crate::{Access, MODE_VARIABLE, Object, Protection, Right, names::list};
+use super::{ModeError, NotWithin};
+use crate::{MODE_VARIABLE, Object, Protection, Right, names::list};
 
 /// An error of preparing a policy. Nothing was restricted, and nothing was left behind.
-///
-/// `preopen` names the builder call and the guest path, such as ``preopen_dir `/data` ``, or the
-/// reason of a runtime path. `path` is the host path as it was given.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
@@ -16,171 +13,22 @@ pub enum PrepareError {
     #[error(transparent)]
     Mode(#[from] ModeError),
 
-    /// A host path is empty.
-    #[error("{preopen}: the host path is empty; name a file or a directory")]
-    EmptyPath {
-        /// The preopen or runtime path.
+    /// A host path can't be granted.
+    #[error("{preopen}: {path:?} {problem}")]
+    Path {
+        /// The builder call and the guest path, such as ``preopen_dir `/data` ``, or the reason of a
+        /// runtime path.
         preopen: String,
-    },
-
-    /// A host path holds a NUL byte, which ends a path in the kernel.
-    #[error("{preopen}: host path {path:?} holds a NUL byte; name the path up to it")]
-    NulByte {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
+        /// The host path, as it was given.
         path: PathBuf,
+        /// The problem.
+        #[source]
+        problem: PathError,
     },
 
-    /// Nothing is asked for that the kernel could grant.
-    #[error(
-        "{preopen}: no access to {path:?} is asked for; ask for read or write, or remove it \
-         (on a file, create alone grants nothing)"
-    )]
-    NoRight {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-    },
-
-    /// Nothing is there.
-    #[error(
-        "{preopen}: host path {path:?} does not exist; make it first \
-         (a file preopen with create is made for you)"
-    )]
-    Missing {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-    },
-
-    /// A file is to be created in a directory that isn't there.
-    #[error(
-        "{preopen}: {path:?} can't be created in a directory that does not exist; make {parent:?} first"
-    )]
-    MissingParent {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The directory that is missing.
-        parent: PathBuf,
-    },
-
-    /// A symbolic link that leads nowhere. No file is created at its end, since the application
-    /// didn't name that place.
-    #[error(
-        "{preopen}: {path:?} is a symbolic link to something that does not exist; make its target or name that"
-    )]
-    DanglingSymlink {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The link.
-        path: PathBuf,
-    },
-
-    /// A directory was named as a file, or a file as a directory.
-    #[error("{preopen}: {path:?} is a {found}, not a {asked}; preopen it as a {found}")]
-    WrongKind {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The kind that the caller named.
-        asked: Object,
-        /// The kind that was found.
-        found: Object,
-    },
-
-    /// Neither a regular file nor a directory.
-    #[error(
-        "{preopen}: {path:?} is a {found}; only regular files and directories can be preopened"
-    )]
-    NotAFileOrDirectory {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The kind that was found, in words.
-        found: &'static str,
-    },
-
-    /// This user may not do there what is asked for, restriction or not.
-    #[error(
-        "{preopen}: this user may not {right} {path:?}; change its permissions or run as another user"
-    )]
-    NoPermission {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The missing permission: `read` or `reach`.
-        right: &'static str,
-    },
-
-    /// The path could not be opened, for a reason that has no variant of its own.
-    #[error("{preopen}: {path:?} can't be opened: {source}")]
-    Open {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The kernel's error.
-        source: io::Error,
-    },
-
-    /// A missing file could not be created.
-    #[error("{preopen}: {path:?} can't be created: {source}")]
-    Create {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The kernel's error.
-        source: io::Error,
-    },
-
-    /// The kernel refused the rule.
-    #[error("{preopen}: the kernel took no rule for {path:?}: landlock_add_rule: {source}")]
-    Rule {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The kernel's error.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-
-    /// This process is restricted already, and the path isn't granted by that.
-    #[error(
-        "{preopen}: {path:?} ({asked}) is not within what this process was restricted to: {reason}; \
-         name every preopen in the first build, reserve the path there, or use a process per policy"
-    )]
-    NotWithinEnforced {
-        /// The preopen or runtime path.
-        preopen: String,
-        /// The path.
-        path: PathBuf,
-        /// The access that was asked for.
-        asked: Access,
-        /// The rights that no enforced grant covers; empty when the kernel said no although our
-        /// record says yes.
-        missing: Vec<Right>,
-        /// The reason, in words.
-        reason: String,
-    },
-
-    /// This process is restricted already, without a protection that this policy requires.
-    #[error(
-        "this process was restricted without `{protection}`, which this policy requires; \
-         require it in the first policy, or name it optional"
-    )]
-    NotInEnforced {
-        /// The protection.
-        protection: Protection,
-    },
+    /// This process is restricted already, and the policy doesn't lie within that.
+    #[error(transparent)]
+    NotWithin(#[from] NotWithin),
 
     /// An earlier policy failed when some threads were restricted already.
     #[error("an earlier policy was enforced on a part of the threads only; end this process")]
@@ -203,8 +51,8 @@ pub enum PrepareError {
 
     /// The thread is restricted by an instance that it isn't known to belong to.
     #[error(
-        "an instance has started this thread, and nobody said which: enter the instance in it, or \
-         build on one of the threads that know"
+        "this thread is restricted by an unknown instance; call `Membership::enter` first, or build on \
+         one of the threads that did"
     )]
     UnknownInstance,
 
@@ -229,17 +77,6 @@ pub enum PrepareError {
         protection: Protection,
         /// The kernel's Landlock ABI.
         abi: u32,
-    },
-
-    /// This process is restricted already, and the ports aren't granted by that.
-    #[error(
-        "{} is not within what this process was restricted to; grant it in the first policy, or \
-         use a process per policy",
-        ports.join(", ")
-    )]
-    PortsNotWithinEnforced {
-        /// The ports that aren't granted, in words.
-        ports: Vec<String>,
     },
 
     /// The second layer can't be had, and a protection that needs it is required.
@@ -277,7 +114,7 @@ pub enum PrepareError {
         /// The handled access rights that were asked for.
         rights: Vec<Right>,
         /// The kernel's error.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: io::Error,
     },
 
     /// Only Linux has Landlock.
@@ -288,6 +125,77 @@ pub enum PrepareError {
         /// The operating system.
         os: &'static str,
     },
+}
+
+/// The problem of a host path, in [`PrepareError::Path`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// The path is empty.
+    #[error("is empty; name a file or a directory")]
+    EmptyPath,
+
+    /// The path holds a NUL byte, which ends a path in the kernel.
+    #[error("holds a NUL byte; name the path up to it")]
+    NulByte,
+
+    /// The policy asks for nothing that the kernel could grant.
+    #[error(
+        "is to get no access; ask for read or write, or remove it (on a file, create alone grants \
+         nothing)"
+    )]
+    NoRight,
+
+    /// Nothing is there.
+    #[error("does not exist; make it first (a file preopen with create is made for you)")]
+    Missing,
+
+    /// A file is to be created in a directory that isn't there.
+    #[error("can't be created in a directory that does not exist; make {parent:?} first")]
+    MissingParent {
+        /// The directory that is missing.
+        parent: PathBuf,
+    },
+
+    /// A symbolic link leads nowhere. No file is created at its end, since the application didn't
+    /// name that place.
+    #[error("is a symbolic link to something that does not exist; make its target or name that")]
+    DanglingSymlink,
+
+    /// A directory was named as a file, or a file as a directory.
+    #[error("is a {found}, not a {asked}; preopen it as a {found}")]
+    WrongKind {
+        /// The kind that the caller named.
+        asked: Object,
+        /// The kind that was found.
+        found: Object,
+    },
+
+    /// The path is neither a regular file nor a directory.
+    #[error("is a {found}; only regular files and directories can be preopened")]
+    NotAFileOrDirectory {
+        /// The kind that was found, in words.
+        found: &'static str,
+    },
+
+    /// This user lacks a permission there, restriction or not.
+    #[error("is not for this user to {right}; change its permissions or run as another user")]
+    NoPermission {
+        /// The missing permission: `read` or `reach`.
+        right: &'static str,
+    },
+
+    /// The path could not be opened, for a reason that has no variant of its own.
+    #[error("can't be opened: {0}")]
+    Open(#[source] io::Error),
+
+    /// A missing file could not be created.
+    #[error("can't be created: {0}")]
+    Create(#[source] io::Error),
+
+    /// The kernel refused the rule.
+    #[error("got no rule: landlock_add_rule: {0}")]
+    Rule(#[source] io::Error),
 }
 
 /// The reason for which a Linux kernel offers no Landlock.

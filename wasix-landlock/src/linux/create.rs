@@ -4,25 +4,20 @@
 //! in its directory would cover all of that directory.
 
 use std::{
-    ffi::{CString, OsString},
-    fs::{File, OpenOptions},
+    ffi::OsString,
+    fs::File,
     io,
-    os::{
-        fd::AsFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{MetadataExt, OpenOptionsExt},
-        },
-    },
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, openat, unlinkat},
+    io::Errno,
+};
 use tracing::{debug, warn};
 
-use super::{
-    resolve::{self, Missing, Opened},
-    sys,
-};
+use super::resolve::{self, Missing, Opened};
 use crate::Access;
 
 /// The files a policy has created. Dropping this removes them.
@@ -45,24 +40,25 @@ impl CreatedFiles {
         access: Access,
     ) -> io::Result<(Opened, bool)> {
         let parent = open_directory(&missing.parent)?;
-        let name = c_name(&missing.name)?;
         // The descriptor is used for the rule only. What it is opened for matters in a process
         // that is restricted already, where the kernel asks for the right to that.
-        let flags = if access.read {
-            libc::O_RDONLY
+        let mode = if access.read {
+            OFlags::RDONLY
         } else {
-            libc::O_WRONLY
+            OFlags::WRONLY
         };
-        let (file, created) = match sys::create_at(parent.as_fd(), &name, flags) {
+        let flags = mode | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let umasked = Mode::from_raw_mode(0o666);
+        let (file, created) = match openat(&parent, &missing.name, flags, umasked) {
             Ok(file) => (file, true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // A symbolic link is opened as itself here, and refused as such by the caller.
-                let flags = libc::O_PATH | libc::O_NOFOLLOW;
-                (sys::open_at(parent.as_fd(), &name, flags)?, false)
-            }
-            Err(error) => return Err(error),
+            // A symbolic link is opened as itself here, and refused as such by the caller.
+            Err(Errno::EXIST) => (
+                openat(&parent, &missing.name, AS_IT_IS, Mode::empty())?,
+                false,
+            ),
+            Err(error) => return Err(error.into()),
         };
-        let opened = resolve::describe(file, missing.path())?;
+        let opened = resolve::describe(File::from(file), missing.path())?;
         if created {
             self.0.push(CreatedFile {
                 parent: missing.parent.clone(),
@@ -100,29 +96,24 @@ impl CreatedFile {
     /// to somebody by now.
     fn remove(&self) -> io::Result<()> {
         let parent = open_directory(&self.parent)?;
-        let name = c_name(&self.name)?;
-        let flags = libc::O_PATH | libc::O_NOFOLLOW;
-        let found = match sys::open_at(parent.as_fd(), &name, flags) {
-            Ok(file) => file.metadata()?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+        let found = match openat(&parent, &self.name, AS_IT_IS, Mode::empty()) {
+            Ok(file) => File::from(file).metadata()?,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
         };
         if found.is_file() && found.len() == 0 && (found.dev(), found.ino()) == self.inode {
-            sys::unlink_at(parent.as_fd(), &name)?;
+            unlinkat(&parent, &self.name, AtFlags::empty())?;
         }
         Ok(())
     }
 }
 
-fn open_directory(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW)
-        .open(path)
-}
+/// Opens a name as what is there, and no more than named.
+const AS_IT_IS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-fn c_name(name: &OsString) -> io::Result<CString> {
-    Ok(CString::new(name.as_bytes())?)
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = AS_IT_IS | OFlags::DIRECTORY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 #[cfg(test)]

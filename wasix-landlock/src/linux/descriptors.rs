@@ -1,6 +1,7 @@
 //! The open descriptors when a policy is enforced.
 
 mod kind;
+mod peer;
 mod rings;
 
 use std::{
@@ -9,7 +10,9 @@ use std::{
     os::fd::RawFd,
 };
 
-use super::sys::{self, Inode};
+use rustix::fs::{FileType, OFlags, Stat, fstat};
+
+use super::sys;
 use crate::{
     DescriptorKind, DescriptorReport, DescriptorsReport, EnforceError, Inherited, Mode, Report,
     WayOut,
@@ -20,11 +23,11 @@ const LISTED: usize = 256;
 /// The number of descriptors a warning names.
 const WARNED: usize = 16;
 
-/// Looks at what is open, and does with it what the policy says. `own` are this crate's.
+/// Checks what is open against the policy, and reports it. `own` are this crate's.
 ///
 /// Called before anything is restricted: `/proc` can't be opened afterwards, and an error leaves
 /// the process as it was.
-pub(crate) fn settle(
+pub(crate) fn check(
     inherited: &Inherited,
     own: &BTreeSet<RawFd>,
     report: &mut Report,
@@ -80,7 +83,7 @@ pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
 }
 
 /// Every descriptor that is open.
-struct Open(Vec<(DescriptorReport, Inode)>);
+struct Open(Vec<(DescriptorReport, u64)>);
 
 /// An io_uring that is open.
 struct Ring {
@@ -93,19 +96,19 @@ impl Open {
     fn now(own: &BTreeSet<RawFd>) -> io::Result<Self> {
         let numbers = sys::list_open()?;
         // What was closed meanwhile by another thread is not open.
-        let inodes: BTreeMap<RawFd, Inode> = numbers
+        let inodes: BTreeMap<RawFd, Stat> = numbers
             .into_iter()
             .filter(|number| !own.contains(number))
-            .filter_map(|number| Some((number, sys::inode(number).ok()?)))
+            .filter_map(|number| Some((number, sys::ask(number, fstat).ok()?)))
             .collect();
         let sockets: BTreeSet<u64> = inodes
             .values()
-            .filter(|inode| inode.file_type == libc::S_IFSOCK)
-            .map(|inode| inode.number)
+            .filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
+            .map(|found| found.st_ino)
             .collect();
-        let described = inodes
-            .into_iter()
-            .filter_map(|(number, inode)| Some((describe(number, inode, &sockets)?, inode)));
+        let described = inodes.into_iter().filter_map(|(number, inode)| {
+            Some((describe(number, &inode, &sockets)?, inode.st_ino))
+        });
         Ok(Self(described.collect()))
     }
 
@@ -129,7 +132,7 @@ impl Open {
             .filter(|(open, _)| open.kind == DescriptorKind::Ring)
             .map(|(open, inode)| Ring {
                 number: open.number,
-                inode: inode.number,
+                inode: *inode,
                 polled: open.way_out == Some(WayOut::PolledRing),
             })
             .collect()
@@ -184,29 +187,26 @@ fn name(open: &DescriptorReport) -> String {
     }
 }
 
-fn describe(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> Option<DescriptorReport> {
+fn describe(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> Option<DescriptorReport> {
     let (flags, passed_on) = sys::flags(number).ok()?;
     let target = fs::read_link(format!("/proc/thread-self/fd/{number}")).ok()?;
     let target = target.to_string_lossy().into_owned();
-    let name_only = flags & libc::O_PATH != 0;
+    let name_only = flags.contains(OFlags::PATH);
     // A file that is named only can be neither read nor written, whatever its access mode says.
-    let access = if name_only {
-        -1
-    } else {
-        flags & libc::O_ACCMODE
-    };
+    let access = (!name_only).then(|| flags & OFlags::RWMODE);
     let kind = if name_only {
         DescriptorKind::NameOnly
     } else {
         kind::of(number, inode, &target, sockets)
     };
-    let write = matches!(access, libc::O_WRONLY | libc::O_RDWR);
+    let opened_for = |mode| access == Some(mode) || access == Some(OFlags::RDWR);
+    let write = opened_for(OFlags::WRONLY);
     Some(DescriptorReport {
         number,
         kind,
         way_out: way_out(number, kind, &target, write),
         target,
-        read: matches!(access, libc::O_RDONLY | libc::O_RDWR),
+        read: opened_for(OFlags::RDONLY),
         write,
         passed_on,
     })

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    membership::Membership,
-    process::{self, Enforced, Grant, Process},
+    membership,
+    process::{Enforced, Grant},
 };
 use crate::{
     Access, Explanation, GrantedPath, Object, Right, Verdict,
@@ -18,14 +18,7 @@ use crate::{
 /// See [`crate::explain`].
 pub(crate) fn explain(path: &Path, access: Access) -> Explanation {
     let asked = Asked::new(path, access);
-    let enforced = match Membership::current() {
-        Some(instance) => instance.enforced().cloned(),
-        None => match &*process::lock() {
-            Process::Under(enforced) => Some(enforced.clone()),
-            Process::Free | Process::Partly => None,
-        },
-    };
-    let verdict = enforced.map_or(Verdict::NotRestricted, |enforced| {
+    let verdict = membership::in_force().map_or(Verdict::NotRestricted, |enforced| {
         asked.judged_by(&enforced)
     });
     Explanation {

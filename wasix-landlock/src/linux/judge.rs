@@ -1,53 +1,17 @@
 //! The verdict of a visit about a thread.
 
-use std::{fmt, io, time::Duration};
+use std::io;
 
-use super::sys::{Attempt, Call, Refusal, Visit};
-use crate::EnforceError;
+use super::sys::{Call, Probe, Visit};
+use crate::{EnforceError, ThreadError};
 
 /// A thread that is restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
-    /// The attempt was allowed before and is denied now.
+    /// The probe was allowed before and is denied now.
     Proved,
-    /// The attempt was denied before already.
+    /// The probe was denied before already.
     Inherited,
-}
-
-/// A thread that isn't known to be restricted.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) tid: i32,
-    pub(crate) problem: Problem,
-}
-
-/// The problem of a thread that isn't known to be restricted.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    TooManyLayers,
-    Call {
-        call: &'static str,
-        errno: i32,
-    },
-    StillAllowed {
-        probe: String,
-    },
-    NotFiltered(&'static Refusal),
-    NotReached {
-        name: String,
-        state: char,
-        reason: &'static str,
-        deadline: Duration,
-    },
-    /// No signal reaches the thread.
-    Unreachable {
-        name: String,
-        state: char,
-        reason: &'static str,
-    },
-    NotSettled {
-        rounds: usize,
-    },
 }
 
 /// Judges a visit. `restricts` says whether the visit was to restrict the thread, `first` whether
@@ -55,114 +19,54 @@ pub(crate) enum Problem {
 pub(crate) fn judge(
     tid: i32,
     visit: Visit,
-    attempt: &Attempt,
+    probe: &Probe,
     restricts: bool,
     first: bool,
-) -> Result<Judged, Failure> {
-    let fail = |problem| Err(Failure { tid, problem });
-    let tells_before = matches!(attempt, Attempt::Open { .. });
+) -> Result<Judged, EnforceError> {
+    let fail = |problem| Err(EnforceError::of_thread(tid, problem));
+    let tells_before = matches!(probe, Probe::Open { .. });
     let denied_before = tells_before && restricts && visit.before == Err(libc::EACCES);
     match visit.restricted {
         Ok(()) => {}
         // Started by a thread that has got its sixteenth layer from this sweep.
         Err((Call::RestrictSelf, libc::E2BIG)) if denied_before && !first => {}
-        Err((Call::RestrictSelf, libc::E2BIG)) => return fail(Problem::TooManyLayers),
-        Err((call, errno)) => {
-            return fail(Problem::Call {
-                call: call.name(),
-                errno,
-            });
-        }
+        Err((call, errno)) => return fail(call.failed(errno)),
     }
     if let Some(refusal) = visit.not_refused {
-        return fail(Problem::NotFiltered(refusal));
+        return fail(refusal.missing());
     }
-    match (attempt, visit.after) {
+    match (probe, visit.after) {
         // The kernel's word is all there is; only a policy that lets this pass comes here.
-        (Attempt::Nothing, _) => Ok(Judged::Proved),
+        (Probe::Nothing, _) => Ok(Judged::Proved),
         (_, Err(libc::EACCES)) if denied_before => Ok(Judged::Inherited),
         (_, Err(libc::EACCES)) => Ok(Judged::Proved),
-        (_, Ok(())) => fail(Problem::StillAllowed {
-            probe: attempt.to_string(),
-        }),
-        (_, Err(errno)) => fail(Problem::Call {
-            call: "the probe afterwards",
-            errno,
-        }),
+        (_, Ok(())) => fail(still_allowed(probe)),
+        (_, Err(errno)) => fail(failed("the probe afterwards", errno)),
+    }
+}
+
+/// The problem of a thread in which the probe must be denied, and isn't.
+pub(crate) fn still_allowed(probe: &Probe) -> ThreadError {
+    ThreadError::NotRestricted {
+        probe: probe.to_string(),
+    }
+}
+
+/// The problem of a thread in which a call failed.
+pub(crate) fn failed(call: &'static str, errno: i32) -> ThreadError {
+    ThreadError::Restrict {
+        call,
+        source: io::Error::from_raw_os_error(errno),
     }
 }
 
 impl Call {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::NoNewPrivileges => "prctl(PR_SET_NO_NEW_PRIVS)",
-            Self::RestrictSelf => "landlock_restrict_self",
-        }
-    }
-}
-
-impl Failure {
-    /// The error, with how many threads are restricted already.
-    pub(crate) fn into_error(self, restricted: usize, deadline: Duration) -> EnforceError {
-        let tid = self.tid;
-        match self.problem {
-            Problem::TooManyLayers => EnforceError::TooManyLayers { tid, restricted },
-            Problem::Call { call, errno } => EnforceError::Restrict {
-                tid,
-                call,
-                source: io::Error::from_raw_os_error(errno),
-                restricted,
-            },
-            Problem::StillAllowed { probe } => EnforceError::NotRestricted {
-                tid,
-                probe,
-                restricted,
-            },
-            Problem::NotFiltered(refusal) => EnforceError::NotFiltered {
-                tid,
-                protection: refusal.protection,
-                probe: refusal.name,
-                restricted,
-            },
-            Problem::NotReached {
-                name,
-                state,
-                reason,
-                deadline,
-            } => EnforceError::ThreadNotReached {
-                tid,
-                name,
-                state,
-                reason,
-                deadline,
-                restricted,
-            },
-            Problem::Unreachable {
-                name,
-                state,
-                reason,
-            } => EnforceError::ThreadUnreachable {
-                tid,
-                name,
-                state,
-                reason,
-                restricted,
-            },
-            Problem::NotSettled { rounds } => EnforceError::NotSettled {
-                deadline,
-                rounds,
-                restricted,
-            },
-        }
-    }
-}
-
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open { path, .. } => write!(f, "opening {}", path.to_string_lossy()),
-            Self::MakeFifo(_) => f.write_str("making a fifo"),
-            Self::Nothing => f.write_str("nothing"),
+    /// The problem of a thread in which this call failed.
+    pub(crate) fn failed(self, errno: i32) -> ThreadError {
+        match (self, errno) {
+            (Self::RestrictSelf, libc::E2BIG) => ThreadError::TooManyLayers,
+            (Self::RestrictSelf, _) => failed("landlock_restrict_self", errno),
+            (Self::NoNewPrivileges, _) => failed("prctl(PR_SET_NO_NEW_PRIVS)", errno),
         }
     }
 }

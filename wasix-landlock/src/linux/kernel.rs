@@ -1,23 +1,19 @@
-//! The features of this kernel, asked of the kernel itself.
+//! The features of this kernel, asked of the kernel itself, and rulesets.
 
 use std::{
     collections::BTreeSet,
+    error::Error,
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
-use super::sys::{self, Domain, Handled};
-use crate::{AuditLog, Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
+use landlock::{
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Rule,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
 
-/// `LANDLOCK_ACCESS_NET_BIND_TCP` and `..._CONNECT_TCP` in `linux/landlock.h`, ABI 4.
-const BIND_TCP: u64 = 1 << 0;
-const CONNECT_TCP: u64 = 1 << 1;
-/// `LANDLOCK_ACCESS_NET_BIND_UDP` and `..._CONNECT_SEND_UDP` in `linux/landlock.h`, ABI 10.
-const BIND_UDP: u64 = 1 << 2;
-const SEND_UDP: u64 = 1 << 3;
-/// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL` in `linux/landlock.h`, ABI 6.
-const SCOPE_ABSTRACT_SOCKET: u64 = 1 << 0;
-const SCOPE_SIGNAL: u64 = 1 << 1;
+use super::sys::{self, Domain};
+use crate::{AuditLog, Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
 
 /// The rights whose denial proves a restriction.
 const PROOFS: [Right; 3] = [Right::ReadDir, Right::ReadFile, Right::MakeFifo];
@@ -27,19 +23,23 @@ const PROOFS: [Right; 3] = [Right::ReadDir, Right::ReadFile, Right::MakeFifo];
 pub(crate) struct Kernel {
     pub(crate) abi: u32,
     pub(crate) errata: Option<u32>,
-    /// The access rights it handles.
+    /// The features that it has.
+    pub(crate) features: Features,
+}
+
+/// Landlock features that a kernel has, or that a ruleset handles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Features {
     pub(crate) rights: Rights,
-    /// The network access rights it handles.
-    pub(crate) network: u64,
-    /// The scopes it has.
-    pub(crate) scopes: u64,
+    pub(crate) network: BitFlags<AccessNet>,
+    pub(crate) scopes: BitFlags<Scope>,
 }
 
 impl Kernel {
-    /// Asks the kernel, right by right.
+    /// Asks the kernel, feature by feature.
     ///
-    /// The ABI's number is for the report only: a kernel can have less than its number promises,
-    /// so each right counts that a ruleset can be made with.
+    /// A kernel can have less than its ABI's number promises, so each feature counts that a ruleset
+    /// can be made with.
     ///
     /// # Errors
     ///
@@ -52,29 +52,35 @@ impl Kernel {
                 errno => Unavailable::Other(errno),
             },
         })?;
+        let mut features = Features {
+            rights: rights(abi)?,
+            ..Features::default()
+        };
+        for access in BitFlags::<AccessNet>::all().iter() {
+            if has(|ruleset| ruleset.handle_access(access))? {
+                features.network |= access;
+            }
+        }
+        for scope in BitFlags::<Scope>::all().iter() {
+            if has(|ruleset| ruleset.scope(scope))? {
+                features.scopes |= scope;
+            }
+        }
         Ok(Self {
             abi,
             errata: sys::errata(),
-            rights: rights(abi)?,
-            network: each([BIND_TCP, CONNECT_TCP, BIND_UDP, SEND_UDP], |access_net| {
-                Handled {
-                    access_net,
-                    ..Handled::default()
-                }
-            })?,
-            scopes: each([SCOPE_ABSTRACT_SOCKET, SCOPE_SIGNAL], |scoped| Handled {
-                scoped,
-                ..Handled::default()
-            })?,
+            features,
         })
     }
+}
 
-    /// True if this kernel has a feature.
-    pub(crate) fn meets(&self, need: Need) -> bool {
+impl Features {
+    /// True if the feature is among them.
+    pub(crate) fn meet(&self, need: Need) -> bool {
         match need {
             Need::Right(right) => self.rights.contains(right),
-            Need::Network(bits, _) => self.network & bits == bits,
-            Need::Scope(bit) => self.scopes & bit != 0,
+            Need::Network(access, _) => self.network.contains(access),
+            Need::Scope(scope) => self.scopes.contains(scope),
             Need::Nothing => true,
         }
     }
@@ -82,47 +88,35 @@ impl Kernel {
 
 /// The access rights that the kernel handles.
 fn rights(abi: u32) -> Result<Rights, PrepareError> {
-    let handled = |rights: Rights| Handled {
-        access_fs: bits(rights),
-        ..Handled::default()
-    };
-    // What the number promises comes at once, and one by one only if it isn't so.
-    let promised: Rights = Right::ALL
-        .iter()
-        .copied()
-        .filter(|right| right.abi() <= abi)
-        .collect();
-    let has_promised = has(handled(promised))?;
+    let handles = |rights: Rights| has(|ruleset| ruleset.handle_access(bits(rights)));
+    // The promised rights are asked for at once, and one by one only if that fails.
+    let all = || Right::ALL.iter().copied();
+    let promised: Rights = all().filter(|right| right.abi() <= abi).collect();
+    if handles(promised)? {
+        return Ok(promised);
+    }
     let mut rights = Rights::default();
-    for right in Right::ALL.iter().copied() {
+    for right in all() {
         // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
         // that error has the kernel's answer in it.
-        if right.abi() == 1
-            || (has_promised && promised.contains(right))
-            || has(handled([right].into_iter().collect()))?
-        {
+        if right.abi() == 1 || handles([right].into_iter().collect())? {
             rights.extend([right]);
         }
     }
     Ok(rights)
 }
 
-/// Returns the bits that the kernel takes into a ruleset.
-fn each<const N: usize>(
-    bits: [u64; N],
-    handled: impl Fn(u64) -> Handled,
-) -> Result<u64, PrepareError> {
-    bits.into_iter().try_fold(0, |all, bit| {
-        Ok(if has(handled(bit))? { all | bit } else { all })
-    })
-}
-
 /// True if the kernel takes this into a ruleset.
-fn has(handled: Handled) -> Result<bool, PrepareError> {
-    match sys::create_ruleset(&handled) {
+fn has(
+    handle: impl Fn(landlock::Ruleset) -> Result<landlock::Ruleset, RulesetError>,
+) -> Result<bool, PrepareError> {
+    let Ok(ruleset) = handle(strict()) else {
+        return Ok(false);
+    };
+    match ruleset.create().map_err(kernels) {
         Ok(_) => Ok(true),
-        // A bit that it doesn't know, a field that it doesn't have, Landlock switched off. Any other
-        // error says nothing of what the kernel can do.
+        // A bit that the kernel doesn't know, a field that it doesn't have, Landlock switched off. Any
+        // other error says nothing of what the kernel can do.
         Err(source)
             if matches!(
                 source.raw_os_error(),
@@ -135,34 +129,54 @@ fn has(handled: Handled) -> Result<bool, PrepareError> {
     }
 }
 
+/// A ruleset in which nothing is left out silently.
+fn strict() -> landlock::Ruleset {
+    landlock::Ruleset::default().set_compatibility(CompatLevel::HardRequirement)
+}
+
+/// The kernel's own error in one of the `landlock` crate's.
+fn kernels(error: RulesetError) -> io::Error {
+    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = source {
+        if let Some(errno) = error
+            .downcast_ref::<io::Error>()
+            .map(io::Error::raw_os_error)
+        {
+            return io::Error::from_raw_os_error(errno.unwrap_or(0));
+        }
+        source = error.source();
+    }
+    io::Error::other(error)
+}
+
 /// The Landlock feature that a protection needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// An access right.
     Right(Right),
     /// Network access rights, and the ABI that brought them.
-    Network(u64, u32),
+    Network(BitFlags<AccessNet>, u32),
     /// A scope; both came with ABI 6.
-    Scope(u64),
+    Scope(Scope),
     /// Nothing of its own.
     Nothing,
 }
 
 impl Need {
-    pub(crate) const fn of(protection: Protection) -> Self {
+    pub(crate) fn of(protection: Protection) -> Self {
         match protection {
             Protection::Truncate => Self::Right(Right::Truncate),
             Protection::IoctlDevice => Self::Right(Right::IoctlDev),
             Protection::ResolveUnix => Self::Right(Right::ResolveUnix),
-            Protection::Tcp => Self::Network(BIND_TCP | CONNECT_TCP, 4),
-            Protection::Udp => Self::Network(BIND_UDP | SEND_UDP, 10),
-            Protection::SignalScope => Self::Scope(SCOPE_SIGNAL),
-            Protection::AbstractSocketScope => Self::Scope(SCOPE_ABSTRACT_SOCKET),
+            Protection::Tcp => Self::Network(AccessNet::BindTcp | AccessNet::ConnectTcp, 4),
+            Protection::Udp => Self::Network(AccessNet::BindUdp | AccessNet::ConnectSendUdp, 10),
+            Protection::SignalScope => Self::Scope(Scope::Signal),
+            Protection::AbstractSocketScope => Self::Scope(Scope::AbstractUnixSocket),
             _ => Self::Nothing,
         }
     }
 
-    /// The ABI that brought it.
+    /// The ABI that brought the feature.
     pub(crate) const fn abi(self) -> u32 {
         match self {
             Self::Right(right) => right.abi(),
@@ -174,61 +188,65 @@ impl Need {
 }
 
 /// A ruleset to which rules are added.
-///
-/// The `landlock` crate has no UDP yet, and a ruleset can't be started there and ended here.
 #[derive(Debug)]
-pub(crate) struct Builder(Ruleset);
-
-/// A ruleset, and what the audit log records of it.
-#[derive(Debug)]
-pub(crate) struct Ruleset {
-    descriptor: OwnedFd,
+pub(crate) struct Builder {
+    ruleset: RulesetCreated,
+    network: BitFlags<AccessNet>,
     flags: u32,
-    /// True if the denied attempts that prove a restriction are kept out of the audit log.
     quiets_proofs: bool,
 }
 
 impl Builder {
     /// A ruleset that handles exactly this, without any rule.
-    pub(crate) fn new(
-        rights: Rights,
-        network: u64,
-        scopes: u64,
-        audit: AuditLog,
-        abi: u32,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(features: &Features, audit: AuditLog, abi: u32) -> io::Result<Self> {
         let quiets_proofs = audit.quiets_proofs(abi);
-        let quiet = if quiets_proofs {
-            rights.intersection(PROOFS.into_iter().collect())
-        } else {
-            Rights::default()
+        let make = || {
+            let mut ruleset = strict().handle_access(bits(features.rights))?;
+            if !features.network.is_empty() {
+                ruleset = ruleset.handle_access(features.network)?;
+            }
+            if !features.scopes.is_empty() {
+                ruleset = ruleset.scope(features.scopes)?;
+            }
+            if quiets_proofs {
+                let proofs = features.rights.intersection(PROOFS.into_iter().collect());
+                ruleset = ruleset.quiet_access(bits(proofs))?;
+            }
+            ruleset.create()
         };
-        let descriptor = sys::create_ruleset(&Handled {
-            access_fs: bits(rights),
-            access_net: network,
-            scoped: scopes,
-            quiet_access_fs: bits(quiet),
-            ..Handled::default()
-        })?;
-        Ok(Self(Ruleset {
-            descriptor,
+        Ok(Self {
+            ruleset: make().map_err(kernels)?,
+            network: features.network,
             flags: audit.flags(abi),
             quiets_proofs,
-        }))
+        })
     }
 
     /// Grants these rights on what a descriptor stands for, and beneath it.
     pub(crate) fn grant(&mut self, object: &impl AsFd, rights: Rights) -> io::Result<()> {
-        sys::add_path_rule(self.0.descriptor.as_fd(), object.as_fd(), bits(rights))
+        let rule = PathBeneath::new(object, bits(rights));
+        (&mut self.ruleset)
+            .add_rule(rule)
+            .map(drop)
+            .map_err(kernels)
+    }
+
+    /// Keeps attempts on this object out of the audit log, and on everything beneath it.
+    pub(crate) fn quiet(&mut self, object: &impl AsFd) -> io::Result<()> {
+        let rule = PathBeneath::new(object, BitFlags::EMPTY).quiet(true);
+        (&mut self.ruleset)
+            .add_rule(rule)
+            .map(drop)
+            .map_err(kernels)
     }
 
     /// Grants ports, as far as the network access rights are handled.
-    pub(crate) fn grant_ports(&mut self, network: &Network, handled: u64) -> io::Result<()> {
+    pub(crate) fn grant_ports(&mut self, network: &Network) -> io::Result<()> {
         let ports = [
-            (BIND_TCP, &network.bind_tcp),
-            (CONNECT_TCP, &network.connect_tcp),
-            (BIND_UDP, &network.bind_udp),
-            (SEND_UDP, &network.send_udp),
+            (AccessNet::BindTcp, &network.bind_tcp),
+            (AccessNet::ConnectTcp, &network.connect_tcp),
+            (AccessNet::BindUdp, &network.bind_udp),
+            (AccessNet::ConnectSendUdp, &network.send_udp),
         ];
         let all: BTreeSet<u16> = ports
             .iter()
@@ -236,21 +254,40 @@ impl Builder {
             .copied()
             .collect();
         for port in all {
-            let access: u64 = ports
-                .iter()
-                .filter(|(bit, ports)| handled & bit != 0 && ports.contains(&port))
-                .map(|(bit, _)| bit)
-                .sum();
-            if access != 0 {
-                sys::add_port_rule(self.0.descriptor.as_fd(), port, access)?;
+            let granting = ports.iter().filter(|(_, ports)| ports.contains(&port));
+            let access: BitFlags<AccessNet> = granting.map(|(access, _)| *access).collect();
+            let access = access & self.network;
+            if !access.is_empty() {
+                let rule = NetPort::new(port, access);
+                (&mut self.ruleset).add_rule(rule).map_err(kernels)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Ruleset {
-        self.0
+    /// True if the denied attempts that prove a restriction are to be kept out of the audit log, by
+    /// [`Builder::quiet`].
+    pub(crate) const fn quiets_proofs(&self) -> bool {
+        self.quiets_proofs
     }
+
+    /// # Errors
+    ///
+    /// None: a strict ruleset has a descriptor.
+    pub(crate) fn finish(self) -> io::Result<Ruleset> {
+        let descriptor: Option<OwnedFd> = self.ruleset.into();
+        Ok(Ruleset {
+            descriptor: descriptor.ok_or(io::ErrorKind::Unsupported)?,
+            flags: self.flags,
+        })
+    }
+}
+
+/// A complete ruleset, and the flags to enforce it with.
+#[derive(Debug)]
+pub(crate) struct Ruleset {
+    descriptor: OwnedFd,
+    flags: u32,
 }
 
 impl Ruleset {
@@ -264,59 +301,27 @@ impl Ruleset {
     pub(crate) fn descriptor(&self) -> RawFd {
         self.descriptor.as_raw_fd()
     }
-
-    /// True if the denied attempts that prove a restriction are to be kept out of the audit log, by
-    /// [`Ruleset::quiet`].
-    pub(crate) const fn quiets_proofs(&self) -> bool {
-        self.quiets_proofs
-    }
-
-    /// Keeps attempts on this object out of the audit log, and on everything beneath it.
-    pub(crate) fn quiet(&self, object: BorrowedFd<'_>) -> io::Result<()> {
-        sys::add_quiet_rule(self.descriptor.as_fd(), object)
-    }
 }
 
 /// The kernel's bits of these rights. A right's number is its bit.
-fn bits(rights: Rights) -> u64 {
-    rights.iter().map(|right| 1 << right as u64).sum()
+fn bits(rights: Rights) -> BitFlags<AccessFs> {
+    let bits = rights.iter().map(|right| 1 << right as u64).sum();
+    BitFlags::from_bits_truncate(bits)
 }
 
 #[cfg(test)]
 mod tests {
-    use landlock::{AccessFs, AccessNet, BitFlags, Scope};
-
     use super::*;
 
     #[test]
     fn every_right_is_the_kernels_bit() {
         // As the `landlock` crate has them, in the kernel's order.
-        let all = bits(Right::ALL.iter().copied().collect());
-        assert_eq!(all, BitFlags::<AccessFs>::all().bits());
-        for (right, bit) in [
-            (Right::Execute, AccessFs::Execute),
-            (Right::WriteFile, AccessFs::WriteFile),
-            (Right::ReadFile, AccessFs::ReadFile),
-            (Right::ReadDir, AccessFs::ReadDir),
-            (Right::RemoveDir, AccessFs::RemoveDir),
-            (Right::RemoveFile, AccessFs::RemoveFile),
-            (Right::MakeChar, AccessFs::MakeChar),
-            (Right::MakeDir, AccessFs::MakeDir),
-            (Right::MakeReg, AccessFs::MakeReg),
-            (Right::MakeSock, AccessFs::MakeSock),
-            (Right::MakeFifo, AccessFs::MakeFifo),
-            (Right::MakeBlock, AccessFs::MakeBlock),
-            (Right::MakeSym, AccessFs::MakeSym),
-            (Right::Refer, AccessFs::Refer),
-            (Right::Truncate, AccessFs::Truncate),
-            (Right::IoctlDev, AccessFs::IoctlDev),
-            (Right::ResolveUnix, AccessFs::ResolveUnix),
-        ] {
-            assert_eq!(bits([right].into_iter().collect()), bit as u64, "{right}");
+        for right in Right::ALL.iter().copied() {
+            let name = format!("{:?}", bits([right].into_iter().collect()));
+            let kernels = format!("{right:?}");
+            assert!(name.contains(&kernels), "{name} {kernels}");
         }
-        assert_eq!(BIND_TCP, AccessNet::BindTcp as u64);
-        assert_eq!(CONNECT_TCP, AccessNet::ConnectTcp as u64);
-        assert_eq!(SCOPE_ABSTRACT_SOCKET, Scope::AbstractUnixSocket as u64);
-        assert_eq!(SCOPE_SIGNAL, Scope::Signal as u64);
+        let all = bits(Right::ALL.iter().copied().collect());
+        assert_eq!(all, BitFlags::all());
     }
 }

@@ -1,35 +1,28 @@
-//! Restricting one thread, and knowing afterwards which threads came of it.
+//! Instances: the threads that came of a restricted one, and the means to tell them.
 
 use std::{
     cell::RefCell,
-    mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
 };
 
 use super::{
-    descriptors,
-    enforce::{Next, Plan, Restriction},
-    filter::Filter,
-    judge::judge,
-    probe,
+    judge::still_allowed,
     process::{self, Enforced, Process},
-    restrict,
-    sys::{self, Attempt},
+    sys::{self, Probe},
 };
-use crate::{EnforceError, Report, SweepMethod};
+use crate::{EnforceError, Report};
 
 /// The number of the next instance.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// Instances that have a thread, or somebody who holds on to them. Counted up under the lock of
 /// [`process`], so that none appears while the process is being restricted.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
-/// The attempts that proved instances, each once. Where one of them is denied, an instance is around the
+/// The probes that proved instances, each once. Where one of them is denied, an instance is around the
 /// thread.
-static PROVED_WITH: Mutex<Vec<Arc<Attempt>>> = Mutex::new(Vec::new());
+static PROVED_WITH: Mutex<Vec<Arc<Probe>>> = Mutex::new(Vec::new());
 
 thread_local! {
     static HERE: RefCell<Option<Entered>> = const { RefCell::new(None) };
@@ -45,7 +38,7 @@ struct Inner {
     report: Arc<Report>,
     /// Missing where the policy let it pass that nothing is enforced.
     enforced: Option<Arc<Enforced>>,
-    attempt: Arc<Attempt>,
+    probe: Arc<Probe>,
     threads: AtomicUsize,
 }
 
@@ -72,7 +65,7 @@ pub(crate) fn place() -> Place {
     let proved_with = PROVED_WITH.lock().unwrap_or_else(PoisonError::into_inner);
     if proved_with
         .iter()
-        .any(|attempt| attempt.run() == Err(libc::EACCES))
+        .any(|probe| probe.run() == Err(libc::EACCES))
     {
         return Place::Unknown;
     }
@@ -84,7 +77,48 @@ pub(crate) fn alive() -> usize {
     ALIVE.load(Ordering::SeqCst)
 }
 
+/// Remembers a probe that is denied in an instance.
+pub(super) fn remember(probe: &Arc<Probe>) {
+    let mut known = PROVED_WITH.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = probe.to_string();
+    if !known.iter().any(|other| other.to_string() == name) {
+        known.push(Arc::clone(probe));
+    }
+}
+
+/// Returns the policy in force for the calling thread.
+pub(crate) fn in_force() -> Option<Arc<Enforced>> {
+    match Membership::current() {
+        Some(instance) => instance.enforced().cloned(),
+        None => match &*process::lock() {
+            Process::Under(enforced) => Some(Arc::clone(enforced)),
+            Process::Free | Process::Partly => None,
+        },
+    }
+}
+
+/// Returns the report of the policy that restricted the calling thread's instance, or this process.
+pub(crate) fn current() -> Option<Arc<Report>> {
+    match Membership::current() {
+        Some(membership) => Some(membership.report()),
+        None => in_force().map(|enforced| Arc::clone(&enforced.report)),
+    }
+}
+
 impl Membership {
+    /// Makes the calling thread the first one of a new instance.
+    pub(super) fn begin(report: Arc<Report>, enforced: Option<Arc<Enforced>>, probe: Arc<Probe>) {
+        ALIVE.fetch_add(1, Ordering::SeqCst);
+        let membership = Self(Arc::new(Inner {
+            id: NEXT.fetch_add(1, Ordering::SeqCst),
+            report,
+            enforced,
+            probe,
+            threads: AtomicUsize::new(0),
+        }));
+        membership.mark();
+    }
+
     pub(crate) fn current() -> Option<Self> {
         // While a thread ends, there is nothing to ask any more.
         HERE.try_with(|here| here.borrow().as_ref().map(|entered| entered.0.clone()))
@@ -120,15 +154,13 @@ impl Membership {
             None => {}
         }
         // Without a restriction there is nothing to be outside of.
+        let probe = &*self.0.probe;
         if self.0.enforced.is_some()
-            && !matches!(*self.0.attempt, Attempt::Nothing)
-            && self.0.attempt.run() != Err(libc::EACCES)
+            && !matches!(probe, Probe::Nothing)
+            && probe.run() != Err(libc::EACCES)
         {
-            return Err(EnforceError::NotRestricted {
-                tid: sys::current_thread(),
-                probe: self.0.attempt.to_string(),
-                restricted: 0,
-            });
+            let tid = sys::current_thread();
+            return Err(EnforceError::of_thread(tid, still_allowed(probe)));
         }
         self.mark();
         Ok(())
@@ -151,78 +183,5 @@ impl Drop for Entered {
 impl Drop for Inner {
     fn drop(&mut self) {
         ALIVE.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Plan {
-    /// Restricts the calling thread alone.
-    pub(super) fn enforce_here(mut self) -> Result<Arc<Report>, EnforceError> {
-        let next = mem::replace(&mut self.next, Next::Nothing);
-        if matches!(next, Next::Join) {
-            self.join();
-            return Ok(self.settle().announce());
-        }
-        // Held until the instance counts.
-        let process = process::lock();
-        if Membership::current().is_some() {
-            return Err(EnforceError::ScopeTaken);
-        }
-        let attempt = match (next, &*process) {
-            (Next::Restrict(_), Process::Under(_)) => return Err(EnforceError::ScopeTaken),
-            (Next::Restrict(_), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Next::Restrict(restriction), Process::Free) => self.restrict_here(restriction)?,
-            (Next::Nothing | Next::Join, _) => Arc::new(Attempt::Nothing),
-        };
-        let settled = self.settle();
-        ALIVE.fetch_add(1, Ordering::SeqCst);
-        let membership = Membership(Arc::new(Inner {
-            id: NEXT.fetch_add(1, Ordering::SeqCst),
-            report: Arc::clone(&settled.report),
-            enforced: settled.enforced.clone(),
-            attempt,
-            threads: AtomicUsize::new(0),
-        }));
-        membership.mark();
-        drop(process);
-        Ok(settled.announce())
-    }
-
-    fn restrict_here(&mut self, restriction: Restriction) -> Result<Arc<Attempt>, EnforceError> {
-        let Restriction { ruleset, filter } = restriction;
-        let started = Instant::now();
-        let attempt = Arc::new(probe::choose(&self.grants, &ruleset, &mut self.report)?);
-        let own = [ruleset.descriptor()]
-            .into_iter()
-            .chain(attempt.descriptor());
-        descriptors::settle(&self.inherited, &own.collect(), &mut self.report)?;
-        match filter.map(Filter::install_here) {
-            None | Some(Ok(None)) => {}
-            Some(Ok(Some(refusal))) => {
-                return Err(EnforceError::NotFiltered {
-                    tid: sys::current_thread(),
-                    protection: refusal.protection,
-                    probe: refusal.name,
-                    restricted: 0,
-                });
-            }
-            Some(Err(failed)) => restrict::lacks_filter(failed, &mut self.report)?,
-        }
-        let visit = restrict::restrict_here(ruleset.domain(), &attempt);
-        // Of the other threads none is touched, so that nothing of the process has to end.
-        judge(sys::current_thread(), visit, &attempt, true, true)
-            .map_err(|failure| failure.into_error(0, self.deadline))?;
-        let mut threads = restrict::threads_report(SweepMethod::CallingThread, started);
-        (threads.total, threads.proved) = (1, 1);
-        if !matches!(*attempt, Attempt::Nothing) {
-            threads.probe = Some(attempt.to_string());
-            let mut known = PROVED_WITH.lock().unwrap_or_else(PoisonError::into_inner);
-            let name = attempt.to_string();
-            if !known.iter().any(|other| other.to_string() == name) {
-                known.push(Arc::clone(&attempt));
-            }
-        }
-        self.report.enforced = true;
-        self.report.threads = Some(threads);
-        Ok(attempt)
     }
 }

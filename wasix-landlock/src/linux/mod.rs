@@ -1,18 +1,20 @@
 //! Linux: Landlock itself.
 
+mod baseline;
 mod create;
 mod descriptors;
 mod enforce;
 mod explain;
 mod filter;
-mod ground;
 mod judge;
 mod kernel;
 mod membership;
 mod overlap;
+mod plan;
 mod prepare;
 mod probe;
 mod process;
+mod procfs;
 mod reach;
 mod resolve;
 mod restrict;
@@ -23,10 +25,9 @@ mod threads;
 mod visit;
 
 pub(crate) use descriptors::open_now;
-pub(crate) use enforce::Plan;
 pub(crate) use explain::explain;
-pub(crate) use membership::Membership;
+pub(crate) use membership::{Membership, current};
+pub(crate) use plan::Plan;
 pub(crate) use prepare::{prepare, show};
-pub(crate) use process::current;
 pub use sys::take_passed_on;
 pub(crate) use sys::{has_gained_privileges, log_flags};

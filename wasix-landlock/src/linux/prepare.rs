@@ -5,17 +5,17 @@ use std::path::Path;
 use tracing::{debug, warn};
 
 use super::{
+    baseline::{self, Baseline},
     create::CreatedFiles,
-    enforce::{Next, Plan, Restriction},
-    ground::{self, Ground},
     overlap,
-    process::{Enforced, Grant},
+    plan::{Next, Plan, Restriction},
+    process::Grant,
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
 use crate::{
-    Access, HostReport, HostTarget, Kind, Mode, NotGranted, Object, Policy, Preopen, PreopenReport,
-    PrepareError, Protection, Report, Right, RuntimePath, RuntimePathReport, RuntimePathStatus,
-    Status, rights::Rights,
+    Access, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError, Policy,
+    PreopenReport, PrepareError, Protection, RecordedPreopen, Report, Right, RuntimePath,
+    RuntimePathReport, RuntimePathStatus, Status, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`].
@@ -33,31 +33,31 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mut report = Report::new(mode);
     report.only_shown = only_shown;
     report.warnings.clone_from(&policy.warnings);
-    let ground = ground::choose(policy, mode, &mut report)?;
-    let mut work = Work {
+    let baseline = baseline::choose(policy, mode, &mut report)?;
+    let mut preparation = Preparation {
         lenient: mode != Mode::Enforce,
-        ground,
+        baseline,
         report,
         grants: Vec::new(),
         to_create: Vec::new(),
         created: CreatedFiles::default(),
     };
     for preopen in &policy.preopens {
-        work.preopen(preopen)?;
+        preparation.preopen(preopen)?;
     }
     for path in &policy.runtime_paths {
-        work.runtime_path(path)?;
+        preparation.runtime_path(path)?;
     }
     // Last, so that an error anywhere else has created nothing.
-    work.create_missing()?;
-    Ok(work.finish(policy))
+    preparation.create_missing()?;
+    Ok(preparation.finish(policy))
 }
 
 /// A policy being prepared.
-struct Work {
+struct Preparation {
     /// True if what can't be granted goes to the report instead of being an error.
     lenient: bool,
-    ground: Ground,
+    baseline: Baseline,
     report: Report,
     grants: Vec<Grant>,
     to_create: Vec<ToCreate>,
@@ -74,8 +74,8 @@ struct ToCreate {
     access: Access,
 }
 
-impl Work {
-    fn preopen(&mut self, preopen: &Preopen) -> Result<(), PrepareError> {
+impl Preparation {
+    fn preopen(&mut self, preopen: &RecordedPreopen) -> Result<(), PrepareError> {
         debug!(
             target: "wasix_landlock",
             guest = preopen.guest,
@@ -99,7 +99,7 @@ impl Work {
                 not_granted: Vec::new(),
                 created: false,
             };
-            let result = match resolve::find(&owner, target, access) {
+            let result = match resolve::find(target, access) {
                 Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
                 Ok(Found::ToCreate(missing)) => {
                     self.to_create.push(ToCreate {
@@ -112,9 +112,9 @@ impl Work {
                     });
                     Ok(())
                 }
-                Err(error) => Err(error),
+                Err(problem) => Err(of_path(&owner, &target.path, problem)),
             };
-            self.settle(result, target, &mut host)?;
+            self.fail_or_note(result, target, &mut host)?;
             hosts.push(host);
         }
         self.report.preopens.push(PreopenReport {
@@ -140,14 +140,11 @@ impl Work {
         host.resolved = Some(opened.resolved.to_string_lossy().into_owned());
         host.found = Some(opened.object);
         if access.read && !resolve::may_read(opened) {
-            let error = PrepareError::NoPermission {
-                preopen: owner.to_owned(),
-                path: target.path.clone(),
-                right: "read",
-            };
+            let problem = PathError::NoPermission { right: "read" };
+            let error = of_path(owner, &target.path, problem);
             // A mount says less about what it is for than a preopen does: the module may never
             // want to read it.
-            if target.kind != Kind::Either {
+            if target.kind != HostKind::Either {
                 return Err(error);
             }
             self.report.warnings.push(error.to_string());
@@ -169,7 +166,7 @@ impl Work {
     /// Rights that are needed and that this kernel can't grant. A right that isn't handled isn't
     /// denied either, with one exception: the kernel denies `refer` to every restricted thread.
     fn denied(&self, needed: Rights) -> Vec<NotGranted> {
-        let Ground::Ruleset(_, handled, _) = &self.ground else {
+        let Baseline::Ruleset(_, handled, _) = &self.baseline else {
             return Vec::new();
         };
         needed
@@ -202,25 +199,20 @@ impl Work {
             rights: access.rights(opened.object),
             runtime,
         };
-        match &mut self.ground {
-            Ground::Nothing => return Ok(Rights::default()),
-            Ground::Ruleset(builder, handled, _) => {
+        match &mut self.baseline {
+            Baseline::Nothing => return Ok(Rights::default()),
+            Baseline::Ruleset(builder, handled, _) => {
                 grant.rights = grant.rights.intersection(*handled);
                 // A rule without a right is ENOMSG, and nothing of it is handled, so nothing of it
                 // needs one.
                 if !grant.rights.is_empty() {
-                    builder
-                        .grant(&opened.file, grant.rights)
-                        .map_err(|source| PrepareError::Rule {
-                            preopen: owner.to_owned(),
-                            path: path.to_owned(),
-                            source: source.into(),
-                        })?;
+                    let added = builder.grant(&opened.file, grant.rights);
+                    added.map_err(|error| of_path(owner, path, PathError::Rule(error)))?;
                 }
             }
-            Ground::Enforced(enforced) => {
+            Baseline::Enforced(enforced) => {
                 grant.rights = grant.rights.intersection(enforced.handled);
-                check_within(enforced, &grant)?;
+                enforced.check(&grant)?;
             }
         }
         debug!(
@@ -264,7 +256,10 @@ impl Work {
         path: &RuntimePath,
         resolved: &mut Option<String>,
     ) -> Result<RuntimePathStatus, PrepareError> {
-        resolve::check_syntax(owner, &path.path)?;
+        let fail = |problem| Err(of_path(owner, &path.path, problem));
+        if let Err(problem) = resolve::check_syntax(&path.path) {
+            return fail(problem);
+        }
         let opened = match resolve::open(&path.path) {
             Ok(opened) => opened,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -283,20 +278,17 @@ impl Work {
             });
         }
         if path.access.rights(opened.object).is_empty() {
-            return Err(PrepareError::NoRight {
-                preopen: owner.to_owned(),
-                path: path.path.clone(),
-            });
+            return fail(PathError::NoRight);
         }
         match self.grant(owner, &path.path, path.access, &opened, true) {
-            Ok(_) if matches!(self.ground, Ground::Nothing) => Ok(RuntimePathStatus::Unrestricted),
+            Ok(_) if matches!(self.baseline, Baseline::Nothing) => {
+                Ok(RuntimePathStatus::Unrestricted)
+            }
             Ok(_) => Ok(RuntimePathStatus::Granted),
             // The first policy's runtime had what it needed, or did without as this one will.
-            Err(error @ PrepareError::NotWithinEnforced { .. }) => {
-                Ok(RuntimePathStatus::NotGranted {
-                    why: error.to_string(),
-                })
-            }
+            Err(error @ PrepareError::NotWithin(_)) => Ok(RuntimePathStatus::NotGranted {
+                why: error.to_string(),
+            }),
             Err(error) => Err(error),
         }
     }
@@ -309,7 +301,7 @@ impl Work {
                 continue;
             };
             let result = self.create(&file, &mut host);
-            self.settle(result, &file.target, &mut host)?;
+            self.fail_or_note(result, &file.target, &mut host)?;
             if let Some(slot) = self.host_mut(&file) {
                 *slot = host;
             }
@@ -326,26 +318,23 @@ impl Work {
     }
 
     fn create(&mut self, file: &ToCreate, host: &mut HostReport) -> Result<(), PrepareError> {
-        if let Ground::Enforced(enforced) = &self.ground {
-            check_within(
-                enforced,
-                &Grant {
-                    owner: file.owner.clone(),
-                    path: file.target.path.clone(),
-                    resolved: file.missing.path(),
-                    inode: None,
-                    object: Object::File,
-                    access: file.access,
-                    rights: file.access.rights(Object::File),
-                    runtime: false,
-                },
-            )?;
+        if let Baseline::Enforced(enforced) = &self.baseline {
+            enforced.check(&Grant {
+                owner: file.owner.clone(),
+                path: file.target.path.clone(),
+                resolved: file.missing.path(),
+                inode: None,
+                object: Object::File,
+                access: file.access,
+                rights: file.access.rights(Object::File),
+                runtime: false,
+            })?;
         }
         if self.report.only_shown {
-            let handled = match &self.ground {
-                Ground::Nothing => return Ok(()),
-                Ground::Ruleset(_, handled, _) => *handled,
-                Ground::Enforced(enforced) => enforced.handled,
+            let handled = match &self.baseline {
+                Baseline::Nothing => return Ok(()),
+                Baseline::Ruleset(_, handled, _) => *handled,
+                Baseline::Enforced(enforced) => enforced.handled,
             };
             let rights = file.access.rights(Object::File).intersection(handled);
             host.resolved = Some(file.missing.path().to_string_lossy().into_owned());
@@ -354,28 +343,20 @@ impl Work {
             host.created = true;
             return Ok(());
         }
-        let (opened, created) =
-            self.created
-                .create(&file.missing, file.access)
-                .map_err(|source| PrepareError::Create {
-                    preopen: file.owner.clone(),
-                    path: file.target.path.clone(),
-                    source,
-                })?;
+        let fail = |problem| of_path(&file.owner, &file.target.path, problem);
+        let created = self.created.create(&file.missing, file.access);
+        let (opened, created) = created.map_err(|error| fail(PathError::Create(error)))?;
         // Something else can have appeared in its place.
         if opened.special.is_some() || opened.object == Object::Directory {
-            return Err(PrepareError::NotAFileOrDirectory {
-                preopen: file.owner.clone(),
-                path: file.target.path.clone(),
-                found: opened.special.unwrap_or("directory by now"),
-            });
+            let found = opened.special.unwrap_or("directory by now");
+            return Err(fail(PathError::NotAFileOrDirectory { found }));
         }
         host.created = created;
         self.host(&file.owner, &file.target, file.access, &opened, host)
     }
 
     /// Turns an error into a note where that is what the mode asks for.
-    fn settle(
+    fn fail_or_note(
         &mut self,
         result: Result<(), PrepareError>,
         target: &HostTarget,
@@ -388,8 +369,8 @@ impl Work {
             return Err(error);
         }
         let object = host.found.unwrap_or(match target.kind {
-            Kind::File => Object::File,
-            Kind::Directory | Kind::Either => Object::Directory,
+            HostKind::File => Object::File,
+            HostKind::Directory | HostKind::Either => Object::Directory,
         });
         host.granted.clear();
         host.not_granted = host
@@ -406,7 +387,7 @@ impl Work {
     }
 
     fn finish(mut self, policy: &Policy) -> Plan {
-        let unrestricted = matches!(self.ground, Ground::Nothing);
+        let unrestricted = matches!(self.baseline, Baseline::Nothing);
         for preopen in &mut self.report.preopens {
             preopen.status = status(&preopen.hosts, unrestricted);
         }
@@ -416,12 +397,12 @@ impl Work {
                 warn!(target: "wasix_landlock", "{warning}");
             }
         }
-        let (next, handled) = match self.ground {
-            Ground::Nothing => (Next::Nothing, Rights::default()),
-            Ground::Enforced(enforced) => (Next::Join, enforced.handled),
-            Ground::Ruleset(builder, handled, filter) => (
+        let (next, handled) = match self.baseline {
+            Baseline::Nothing => (Next::Nothing, Rights::default()),
+            Baseline::Enforced(enforced) => (Next::Join, enforced.handled),
+            Baseline::Ruleset(builder, handled, filter) => (
                 Next::Restrict(Restriction {
-                    ruleset: builder.finish(),
+                    ruleset: *builder,
                     filter,
                 }),
                 handled,
@@ -441,16 +422,13 @@ impl Work {
     }
 }
 
-fn check_within(enforced: &Enforced, asked: &Grant) -> Result<(), PrepareError> {
-    enforced
-        .check(asked)
-        .map_err(|gap| PrepareError::NotWithinEnforced {
-            preopen: asked.owner.clone(),
-            path: asked.path.clone(),
-            asked: asked.access,
-            missing: gap.missing,
-            reason: gap.reason,
-        })
+/// The error of a host path.
+fn of_path(owner: &str, path: &Path, problem: PathError) -> PrepareError {
+    PrepareError::Path {
+        preopen: owner.to_owned(),
+        path: path.to_owned(),
+        problem,
+    }
 }
 
 fn status(hosts: &[HostReport], unrestricted: bool) -> Status {
@@ -470,7 +448,12 @@ fn status(hosts: &[HostReport], unrestricted: bool) -> Status {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{super::kernel::Kernel, *};
+    use landlock::{AccessNet, BitFlags};
+
+    use super::{
+        super::kernel::{Features, Kernel},
+        *,
+    };
     use crate::ProtectionStatus;
 
     /// An older kernel's features. Its rulesets can be made on any newer one.
@@ -478,36 +461,41 @@ mod tests {
         Kernel {
             abi,
             errata: None,
-            rights: Right::ALL
-                .iter()
-                .copied()
-                .filter(|right| right.abi() <= abi)
-                .collect(),
-            network: match abi {
-                0..4 => 0,
-                4..10 => 0b11,
-                _ => 0b1111,
+            features: Features {
+                rights: Right::ALL
+                    .iter()
+                    .copied()
+                    .filter(|right| right.abi() <= abi)
+                    .collect(),
+                network: match abi {
+                    0..4 => BitFlags::EMPTY,
+                    4..10 => AccessNet::BindTcp | AccessNet::ConnectTcp,
+                    _ => BitFlags::all(),
+                },
+                scopes: match abi {
+                    0..6 => BitFlags::EMPTY,
+                    _ => BitFlags::all(),
+                },
             },
-            scopes: if abi < 6 { 0 } else { 0b11 },
         }
     }
 
-    fn prepare_on(abi: u32, policy: &Policy) -> Result<Work, PrepareError> {
+    fn prepare_on(abi: u32, policy: &Policy) -> Result<Preparation, PrepareError> {
         let mode = policy.effective_mode()?;
         let mut report = Report::new(mode);
-        let ground = ground::on_kernel(policy, &mut report, kernel(abi))?;
-        let mut work = Work {
+        let baseline = baseline::on_kernel(policy, &mut report, kernel(abi))?;
+        let mut preparation = Preparation {
             lenient: mode != Mode::Enforce,
-            ground,
+            baseline,
             report,
             grants: Vec::new(),
             to_create: Vec::new(),
             created: CreatedFiles::default(),
         };
         for preopen in &policy.preopens {
-            work.preopen(preopen)?;
+            preparation.preopen(preopen)?;
         }
-        Ok(work)
+        Ok(preparation)
     }
 
     fn lacking(abi: u32, policy: Policy) -> Option<Protection> {
@@ -534,8 +522,8 @@ mod tests {
 
     #[test]
     fn what_best_effort_does_without_is_in_the_report() {
-        let work = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
-        let missing: Vec<&str> = work
+        let preparation = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
+        let missing: Vec<&str> = preparation
             .report
             .not_enforced
             .iter()
@@ -544,7 +532,7 @@ mod tests {
         // What is optional unless named is under the protections only.
         assert_eq!(missing, ["truncate", "ioctl-device"]);
         let status = |name| {
-            let mut all = work.report.protections.iter();
+            let mut all = preparation.report.protections.iter();
             all.find(|protection| protection.name == name)
                 .map(|protection| protection.status.clone())
         };
@@ -557,16 +545,18 @@ mod tests {
     #[test]
     fn without_refer_a_create_grant_is_partial() {
         let directory = tempfile::tempdir().unwrap();
-        let policy = Policy::default().mode(Mode::BestEffort).preopen(Preopen {
-            guest: "/data".to_owned(),
-            origin: "preopen_dir",
-            access: Access::ALL,
-            targets: vec![HostTarget {
-                path: directory.path().to_owned(),
-                kind: Kind::Directory,
+        let policy = Policy::default()
+            .mode(Mode::BestEffort)
+            .preopen(RecordedPreopen {
+                guest: "/data".to_owned(),
+                origin: "preopen_dir",
                 access: Access::ALL,
-            }],
-        });
+                targets: vec![HostTarget {
+                    path: directory.path().to_owned(),
+                    kind: HostKind::Directory,
+                    access: Access::ALL,
+                }],
+            });
         let plan = prepare_on(1, &policy).unwrap().finish(&policy);
         let preopen = &plan.report.preopens[0];
         assert_eq!(preopen.status, Status::PartlyGranted);

@@ -8,7 +8,7 @@ use std::{
     hash::BuildHasher,
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::OwnedFd,
         unix::{
             ffi::OsStrExt,
             fs::{MetadataExt, OpenOptionsExt},
@@ -17,10 +17,12 @@ use std::{
     path::Path,
 };
 
+use rustix::fs::OFlags;
+
 use super::{
-    kernel::Ruleset,
+    kernel::Builder,
     process::Grant,
-    sys::{Attempt, Fifo},
+    sys::{Fifo, Probe},
 };
 use crate::{EnforceError, Mode, Report, Right, rights::Rights};
 
@@ -45,13 +47,13 @@ const LEAVES: &[(&str, Right)] = &[
 /// Finds something that is allowed now and won't be under these grants. A policy in mode
 /// `best-effort` goes without where there is nothing, with a warning in its report.
 ///
-/// The place where the ruleset keeps the proofs out of the audit log, this attempt becomes one of those. A
-/// directory is then tried last, as nothing beneath it would be recorded either.
+/// Where the ruleset keeps the proofs out of the audit log, this probe becomes one of those. A directory
+/// is then tried last, as nothing beneath it would be recorded either.
 pub(crate) fn choose(
     grants: &[Grant],
-    ruleset: &Ruleset,
+    ruleset: &mut Builder,
     report: &mut Report,
-) -> Result<Attempt, EnforceError> {
+) -> Result<Probe, EnforceError> {
     let mut granted: HashMap<(u64, u64), Rights> = HashMap::new();
     for grant in grants {
         if let Some(inode) = grant.inode {
@@ -65,19 +67,19 @@ pub(crate) fn choose(
         .chain(CANDIDATES)
         .filter(|(path, right)| !is_granted(Path::new(path), *right, &granted))
         .filter_map(|(path, right)| open(path, *right));
-    let attempts = opens.chain(fifos());
+    let probes = opens.chain(fifos());
     let mut lacking = None;
-    for attempt in attempts {
-        match attempt.run() {
+    for probe in probes {
+        match probe.run() {
             Ok(()) => {
                 if ruleset.quiets_proofs()
-                    && let Some(object) = quietable(&attempt)
-                    && let Err(error) = ruleset.quiet(object.as_fd())
+                    && let Some(object) = quietable(&probe)
+                    && let Err(error) = ruleset.quiet(&object)
                 {
                     let warning = format!("the audit log records the proofs: {error}");
                     report.warnings.push(warning);
                 }
-                return Ok(attempt);
+                return Ok(probe);
             }
             // The kernel was short of something, which says nothing of what is allowed.
             Err(errno @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => lacking = Some(errno),
@@ -91,13 +93,13 @@ pub(crate) fn choose(
         return Err(error);
     }
     report.warnings.push(format!("unproved: {error}"));
-    Ok(Attempt::Nothing)
+    Ok(Probe::Nothing)
 }
 
-/// The object that an attempt is denied on, if a quiet rule on that hushes nothing else.
-fn quietable(attempt: &Attempt) -> Option<OwnedFd> {
-    match attempt {
-        Attempt::Open { path, .. } => {
+/// The object that a probe is denied on, if a quiet rule on that hushes nothing else.
+fn quietable(probe: &Probe) -> Option<OwnedFd> {
+    match probe {
+        Probe::Open { path, .. } => {
             let path = Path::new(OsStr::from_bytes(path.as_bytes()));
             let is_leaf = LEAVES.iter().any(|(leaf, _)| Path::new(leaf) == path);
             let object = OpenOptions::new()
@@ -106,8 +108,8 @@ fn quietable(attempt: &Attempt) -> Option<OwnedFd> {
                 .open(path);
             object.ok().filter(|_| is_leaf).map(OwnedFd::from)
         }
-        Attempt::MakeFifo(fifo) => fifo.directory().try_clone_to_owned().ok(),
-        Attempt::Nothing => None,
+        Probe::MakeFifo(fifo) => fifo.directory().try_clone_to_owned().ok(),
+        Probe::Nothing => None,
     }
 }
 
@@ -126,21 +128,16 @@ fn is_granted(path: &Path, right: Right, granted: &HashMap<(u64, u64), Rights>) 
     })
 }
 
-fn open(path: &str, right: Right) -> Option<Attempt> {
-    let directory = if right == Right::ReadDir {
-        libc::O_DIRECTORY
-    } else {
-        0
-    };
-    Some(Attempt::Open {
-        path: CString::new(path).ok()?,
-        flags: libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | directory,
-    })
+fn open(path: &str, right: Right) -> Option<Probe> {
+    let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    flags.set(OFlags::DIRECTORY, right == Right::ReadDir);
+    let path = CString::new(path).ok()?;
+    Some(Probe::Open { path, flags })
 }
 
 /// Making a fifo is never granted, wherever. The name is one that nothing else has, and the fifo is
 /// gone again at once.
-fn fifos() -> impl Iterator<Item = Attempt> {
+fn fifos() -> impl Iterator<Item = Probe> {
     let mut places = vec![env::temp_dir(), env::current_dir().unwrap_or_default()];
     places.push("/dev/shm".into());
     places.into_iter().filter_map(|place| {
@@ -152,6 +149,6 @@ fn fifos() -> impl Iterator<Item = Attempt> {
         // Randomly seeded for each process, so that what a killed one has left is no obstacle.
         let random = RandomState::new().hash_one(&place);
         let prefix = format!(".wasix-landlock-{random:016x}-");
-        Some(Attempt::MakeFifo(Fifo::new(directory.into(), &prefix)))
+        Some(Probe::MakeFifo(Fifo::new(directory.into(), &prefix)))
     })
 }

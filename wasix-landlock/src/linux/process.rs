@@ -7,10 +7,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::membership::Membership;
 use crate::{
-    Access, Network, Object, Protection, Report, Right,
-    rights::{Object::Directory, Rights},
+    Access, Level, Mode, Network, NotWithin, Object, Protection, ProtectionStatus, Report, Right,
+    names::list, rights::Rights,
 };
 
 /// The state of this process.
@@ -30,17 +29,6 @@ static PROCESS: Mutex<Process> = Mutex::new(Process::Free);
 pub(crate) fn lock() -> MutexGuard<'static, Process> {
     // It is only ever replaced as a whole, so that a panic can't have left it half changed.
     PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The report of the policy that restricted the calling thread's instance, or this process.
-pub(crate) fn current() -> Option<Arc<Report>> {
-    if let Some(membership) = Membership::current() {
-        return Some(membership.report());
-    }
-    match &*lock() {
-        Process::Under(enforced) => Some(Arc::clone(&enforced.report)),
-        Process::Free | Process::Partly => None,
-    }
 }
 
 /// A policy in force.
@@ -70,16 +58,49 @@ pub(crate) struct Grant {
     pub(crate) runtime: bool,
 }
 
-/// The reason for which a grant isn't within the enforced policy.
-#[derive(Debug)]
-pub(crate) struct Gap {
-    pub(crate) missing: Vec<Right>,
-    pub(crate) reason: String,
-}
-
 impl Enforced {
+    /// Checks that a policy lies within this one but for its paths, and tells its report what is
+    /// enforced. The report has the policy's protections, by level.
+    pub(crate) fn admit(
+        &self,
+        network: Option<&Network>,
+        report: &mut Report,
+    ) -> Result<(), NotWithin> {
+        let strict = report.mode == Mode::Enforce;
+        report.joined = true;
+        report.abi = self.report.abi;
+        report.errata = self.report.errata;
+        report.handled.clone_from(&self.report.handled);
+        report.network.clone_from(&self.report.network);
+        report.not_enforced.clear();
+        for asked in &mut report.protections {
+            let protection = asked.name;
+            let mut earlier = self.report.protections.iter();
+            let earlier = earlier.find(|earlier| earlier.name == protection);
+            asked.status = earlier.map_or(ProtectionStatus::Off, |p| p.status.clone());
+            asked.by = earlier.map_or_else(Vec::new, |p| p.by.clone());
+            if asked.level == Level::Off || asked.status == ProtectionStatus::Enforced {
+                continue;
+            }
+            if asked.level == Level::Strict && strict {
+                return Err(NotWithin::Protection { protection });
+            }
+            let gap = format!("{protection}: an earlier policy did without");
+            report.not_enforced.push(gap);
+        }
+        let ports = self.ports_beyond(network);
+        if !ports.is_empty() {
+            let error = NotWithin::Ports { ports };
+            if strict {
+                return Err(error);
+            }
+            report.warnings.push(error.to_string());
+        }
+        Ok(())
+    }
+
     /// Describes the ports that aren't granted.
-    pub(crate) fn ports_beyond(&self, asked: Option<&Network>) -> Vec<String> {
+    fn ports_beyond(&self, asked: Option<&Network>) -> Vec<String> {
         let Some(asked) = asked else {
             return Vec::new();
         };
@@ -98,7 +119,14 @@ impl Enforced {
     }
 
     /// Checks that a grant is enforced already: by our record, and then by the kernel.
-    pub(crate) fn check(&self, asked: &Grant) -> Result<(), Gap> {
+    pub(crate) fn check(&self, asked: &Grant) -> Result<(), NotWithin> {
+        let not_within = |missing: Vec<Right>, reason| NotWithin::Path {
+            preopen: asked.owner.clone(),
+            path: asked.path.clone(),
+            asked: asked.access,
+            missing,
+            reason,
+        };
         let mut needed = asked.rights;
         if asked.inode.is_none() {
             needed.extend([Right::MakeReg]);
@@ -107,19 +135,13 @@ impl Enforced {
             .intersection(self.handled)
             .minus(self.granted_on(asked));
         if !missing.is_empty() {
-            let names: Vec<&str> = missing.iter().map(Right::name).collect();
-            return Err(Gap {
-                missing: missing.to_vec(),
-                reason: format!("no grant covers {}", names.join(", ")),
-            });
+            let reason = format!("no grant covers {}", list(missing.iter(), ", "));
+            return Err(not_within(missing.to_vec(), reason));
         }
         if asked.inode.is_some() && is_denied(asked) {
-            return Err(Gap {
-                missing: Vec::new(),
-                reason: "the kernel denies opening it, although a grant covers it by name; \
-                         something was moved or mounted since"
-                    .to_owned(),
-            });
+            let reason = "the kernel denies opening it, although a grant covers it by name; something \
+                          was moved or mounted since";
+            return Err(not_within(Vec::new(), reason.to_owned()));
         }
         Ok(())
     }
@@ -131,7 +153,7 @@ impl Enforced {
             .iter()
             .filter(|grant| {
                 let same = asked.inode.is_some() && grant.inode == asked.inode;
-                let beneath = grant.object == Directory
+                let beneath = grant.object == Object::Directory
                     && asked.resolved.starts_with(&grant.resolved)
                     && grant.is_still_there();
                 same || beneath
@@ -142,7 +164,7 @@ impl Enforced {
 
 impl Grant {
     /// True if the path still leads to the inode that the rule is on.
-    pub(crate) fn is_still_there(&self) -> bool {
+    fn is_still_there(&self) -> bool {
         fs::symlink_metadata(&self.resolved)
             .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
     }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use super::{
-    judge::{Failure, Problem},
-    sys::{self, Attempt, Handler, HandlerError, Round, State},
+    judge::failed,
+    sys::{self, Handler, HandlerError, Probe, Round, State},
     tasks::{Life, Listing, Tasks},
     visit::{PATIENCE, Visitor},
 };
-use crate::EnforceError;
+use crate::{EnforceError, ThreadError};
 
 /// The means to reach the other threads. All of it is there before anything is restricted: afterwards it
 /// could not be had, and an error now costs nothing.
@@ -34,7 +34,7 @@ pub(crate) struct Answers {
     /// Threads that need no visit, see [`Kind::Worker`].
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
-    pub(crate) failures: Vec<Failure>,
+    pub(crate) failures: Vec<EnforceError>,
     /// True if a signal may still be under way.
     pub(crate) unanswered: bool,
     /// The names of those that answered. `/proc` doesn't show them any more afterwards.
@@ -62,7 +62,7 @@ impl Answers {
 
     /// The threads that aren't visited: those that need no visit, and those that can't be reached.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = i32> {
-        let failed = self.failures.iter().map(|failure| failure.tid);
+        let failed = self.failures.iter().filter_map(EnforceError::thread);
         failed.chain(self.exempt.iter().copied())
     }
 }
@@ -95,7 +95,7 @@ impl Kind {
 }
 
 /// The failure that a [`Kind::Poller`] is.
-pub(crate) fn poller(tasks: &Tasks, tid: i32) -> Failure {
+pub(crate) fn poller(tasks: &Tasks, tid: i32) -> EnforceError {
     unreachable(
         tasks,
         tid,
@@ -104,16 +104,14 @@ pub(crate) fn poller(tasks: &Tasks, tid: i32) -> Failure {
     )
 }
 
-fn unreachable(tasks: &Tasks, tid: i32, reason: &'static str) -> Failure {
+fn unreachable(tasks: &Tasks, tid: i32, reason: &'static str) -> EnforceError {
     let description = tasks.describe(tid);
-    Failure {
-        tid,
-        problem: Problem::Unreachable {
-            name: description.name.unwrap_or_else(|| "?".to_owned()),
-            state: description.state,
-            reason,
-        },
-    }
+    let problem = ThreadError::Unreachable {
+        name: description.name.unwrap_or_else(|| "?".to_owned()),
+        state: description.state,
+        reason,
+    };
+    EnforceError::of_thread(tid, problem)
 }
 
 impl Reach {
@@ -123,7 +121,7 @@ impl Reach {
     ///
     /// A thread that can't be restricted, unless `lenient`.
     pub(crate) fn prepare(
-        attempt: &Arc<Attempt>,
+        probe: &Arc<Probe>,
         deadline: Duration,
         lenient: bool,
     ) -> Result<Self, EnforceError> {
@@ -144,7 +142,7 @@ impl Reach {
             listing,
             answers: Answers::default(),
         };
-        reach.ask(attempt, deadline);
+        reach.ask(probe, deadline);
         if reach.answers.blocked && reach.handler.is_before_library() {
             // Some thread blocks the C library's signal. Another one may reach all.
             reach
@@ -156,7 +154,7 @@ impl Reach {
                 })?;
             reach.answers = Answers::default();
             reach.handler = choose(&reach.tasks, &reach.listing, until)?;
-            reach.ask(attempt, deadline);
+            reach.ask(probe, deadline);
         }
         if lenient || reach.answers.failures.is_empty() {
             return Ok(reach);
@@ -164,17 +162,17 @@ impl Reach {
         let failure = reach.answers.failures.swap_remove(0);
         // The failure is the more important of two.
         let _ = reach.handler.restore(reach.answers.unanswered);
-        Err(failure.into_error(0, deadline))
+        Err(failure)
     }
 
-    fn ask(&mut self, attempt: &Arc<Attempt>, deadline: Duration) {
+    fn ask(&mut self, probe: &Arc<Probe>, deadline: Duration) {
         let visitor = Visitor {
             tasks: &self.tasks,
             handler: &self.handler,
         };
         let mut threads = self.listing.threads.clone();
         threads.retain(|tid| *tid != sys::current_thread());
-        let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(attempt));
+        let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(probe));
         visitor.visit(round.table(), Instant::now() + deadline);
         let answers = &mut self.answers;
         answers.names = round.table().names().collect();
@@ -189,13 +187,10 @@ impl Reach {
                             answers.allowed.insert(tid);
                         }
                         Err(libc::EACCES) => answers.foreign = true,
-                        Err(errno) => answers.failures.push(Failure {
-                            tid,
-                            problem: Problem::Call {
-                                call: "the probe beforehand",
-                                errno,
-                            },
-                        }),
+                        Err(errno) => {
+                            let problem = failed("the probe beforehand", errno);
+                            answers.failures.push(EnforceError::of_thread(tid, problem));
+                        }
                     }
                 }
                 State::Pending | State::Claimed | State::Abandoned => {
@@ -213,8 +208,8 @@ impl Reach {
                         }
                         Kind::Program => {
                             answers.stuck = true;
-                            let problem = visitor.not_reached(tid, None, deadline);
-                            answers.failures.push(Failure { tid, problem });
+                            let failure = visitor.not_reached(tid, None, deadline);
+                            answers.failures.push(failure);
                         }
                     }
                 }

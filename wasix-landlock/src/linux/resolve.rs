@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::sys;
-use crate::{Access, HostTarget, Kind, Object, PrepareError};
+use crate::{Access, HostKind, HostTarget, Object, PathError};
 
 /// An object that was found, held by an `O_PATH` descriptor: whatever happens to its name from now
 /// on, the rule goes on what was checked.
@@ -51,62 +51,45 @@ pub(crate) enum Found {
 }
 
 /// Refuses a path that the kernel can't take. Nothing is asked of the file system.
-pub(crate) fn check_syntax(owner: &str, path: &Path) -> Result<(), PrepareError> {
+pub(crate) fn check_syntax(path: &Path) -> Result<(), PathError> {
     let bytes = path.as_os_str().as_bytes();
     if bytes.is_empty() {
-        return Err(PrepareError::EmptyPath {
-            preopen: owner.to_owned(),
-        });
+        return Err(PathError::EmptyPath);
     }
     if bytes.contains(&0) {
-        return Err(PrepareError::NulByte {
-            preopen: owner.to_owned(),
-            path: path.to_owned(),
-        });
+        return Err(PathError::NulByte);
     }
     Ok(())
 }
 
 /// Finds and checks what a preopen names. `access` is what its rule would be made from.
-pub(crate) fn find(
-    owner: &str,
-    target: &HostTarget,
-    access: Access,
-) -> Result<Found, PrepareError> {
+pub(crate) fn find(target: &HostTarget, access: Access) -> Result<Found, PathError> {
     let path = target.path.as_path();
-    check_syntax(owner, path)?;
+    check_syntax(path)?;
     if access.is_empty() {
-        return Err(no_right(owner, path));
+        return Err(PathError::NoRight);
     }
     let opened = match open(path) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return find_missing(owner, target, access).map(Found::ToCreate);
+            return find_missing(target, access).map(Found::ToCreate);
         }
-        Err(error) => return Err(refused(owner, path, error)),
+        Err(error) => return Err(refused(error)),
     };
     if let Some(found) = opened.special {
-        return Err(PrepareError::NotAFileOrDirectory {
-            preopen: owner.to_owned(),
-            path: path.to_owned(),
-            found,
-        });
+        return Err(PathError::NotAFileOrDirectory { found });
     }
+    let found = opened.object;
     let asked = match target.kind {
-        Kind::File => Object::File,
-        Kind::Directory => Object::Directory,
-        Kind::Either => opened.object,
+        HostKind::File => Object::File,
+        HostKind::Directory => Object::Directory,
+        HostKind::Either => found,
     };
-    if asked != opened.object {
-        return Err(PrepareError::WrongKind {
-            preopen: owner.to_owned(),
-            path: path.to_owned(),
-            asked,
-            found: opened.object,
-        });
+    if asked != found {
+        return Err(PathError::WrongKind { asked, found });
     }
-    if access.rights(opened.object).is_empty() {
-        return Err(no_right(owner, path));
+    if access.rights(found).is_empty() {
+        return Err(PathError::NoRight);
     }
     Ok(Found::There(opened))
 }
@@ -115,8 +98,7 @@ pub(crate) fn find(
 pub(crate) fn may_read(opened: &Opened) -> bool {
     let directory = opened.object == Object::Directory;
     // A filter that hides the call says nothing about the file, hence only EACCES counts.
-    !sys::may_read(opened.file.as_fd(), directory)
-        .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
+    sys::may_read(opened.file.as_fd(), directory) != Err(libc::EACCES)
 }
 
 /// Opens a path as what it is, without opening it for reading or writing.
@@ -163,27 +145,20 @@ pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
 pub(crate) const CHARACTER_DEVICE: &str = "character device";
 
 /// Returns the place of a missing file, if it may be created.
-fn find_missing(owner: &str, target: &HostTarget, access: Access) -> Result<Missing, PrepareError> {
+fn find_missing(target: &HostTarget, access: Access) -> Result<Missing, PathError> {
     let path = target.path.as_path();
     if fs::symlink_metadata(path).is_ok() {
-        return Err(PrepareError::DanglingSymlink {
-            preopen: owner.to_owned(),
-            path: path.to_owned(),
-        });
+        return Err(PathError::DanglingSymlink);
     }
-    let missing = || PrepareError::Missing {
-        preopen: owner.to_owned(),
-        path: path.to_owned(),
-    };
     // A slash at the end names a directory, and `file_name` doesn't show it.
     let names_a_file = !path.as_os_str().as_bytes().ends_with(b"/");
-    if target.kind != Kind::File || !access.create || !names_a_file {
-        return Err(missing());
+    if target.kind != HostKind::File || !access.create || !names_a_file {
+        return Err(PathError::Missing);
     }
     if access.rights(Object::File).is_empty() {
-        return Err(no_right(owner, path));
+        return Err(PathError::NoRight);
     }
-    let name = path.file_name().ok_or_else(missing)?;
+    let name = path.file_name().ok_or(PathError::Missing)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -193,35 +168,16 @@ fn find_missing(owner: &str, target: &HostTarget, access: Access) -> Result<Miss
             parent,
             name: name.to_owned(),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PrepareError::MissingParent {
-            preopen: owner.to_owned(),
-            path: path.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PathError::MissingParent {
             parent: parent.to_owned(),
         }),
-        Err(error) => Err(refused(owner, path, error)),
+        Err(error) => Err(refused(error)),
     }
 }
 
-fn no_right(owner: &str, path: &Path) -> PrepareError {
-    PrepareError::NoRight {
-        preopen: owner.to_owned(),
-        path: path.to_owned(),
-    }
-}
-
-fn refused(owner: &str, path: &Path, source: io::Error) -> PrepareError {
-    let (preopen, path) = (owner.to_owned(), path.to_owned());
-    if source.raw_os_error() == Some(libc::EACCES) {
-        PrepareError::NoPermission {
-            preopen,
-            path,
-            right: "reach",
-        }
-    } else {
-        PrepareError::Open {
-            preopen,
-            path,
-            source,
-        }
+fn refused(error: io::Error) -> PathError {
+    match error.raw_os_error() {
+        Some(libc::EACCES) => PathError::NoPermission { right: "reach" },
+        _ => PathError::Open(error),
     }
 }

@@ -9,16 +9,16 @@ use std::{
 
 use super::{
     filter::{Failed, Filter},
-    judge::{Failure, Problem, judge},
+    judge::judge,
     reach::Reach,
-    sys::{self, Attempt, Call, Domain, Visit},
+    sys::{self, Call, Domain, Probe, Visit},
     tasks::{Listing, Tasks},
     threads::{Sweep, Swept},
     visit::Visitor,
 };
 use crate::{
     EnforceError, Layer, Level, Mode, Protection, ProtectionReport, ProtectionStatus, Report,
-    SweepMethod, ThreadsReport,
+    SweepMethod, ThreadError, ThreadsReport,
 };
 
 /// The Landlock ABI that restricts all threads at once.
@@ -28,7 +28,7 @@ const THREAD_SYNC_ABI: u32 = 8;
 pub(crate) struct Enforcement {
     pub(crate) domain: Domain,
     pub(crate) filter: Option<Filter>,
-    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) probe: Arc<Probe>,
     pub(crate) deadline: Duration,
     /// True if threads that aren't reached go to the report.
     pub(crate) lenient: bool,
@@ -96,13 +96,13 @@ impl Enforcement {
         threads.rounds = swept.rounds;
         threads.unreached = swept.failures.len();
         threads.total = threads.proved + threads.inherited + threads.unreached;
-        threads.probe = match *self.attempt {
-            Attempt::Nothing => None,
-            _ => Some(self.attempt.to_string()),
+        threads.probe = match *self.probe {
+            Probe::Nothing => None,
+            _ => Some(self.probe.to_string()),
         };
         for failure in swept.failures {
             // What is restricted is what was asked for here, so nothing has to end.
-            let mut why = failure.into_error(0, self.deadline).to_string();
+            let mut why = failure.to_string();
             if synced {
                 why.push_str(
                     "; thread sync has restricted it, says the kernel, and nothing proves it",
@@ -130,27 +130,24 @@ impl Enforcement {
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
     /// layer too many, it would refuse in every thread, and now is when nothing is lost yet.
     fn rehearse(&self) -> Result<(), EnforceError> {
-        let (domain, attempt) = (self.domain, &*self.attempt);
+        let (domain, probe) = (self.domain, &*self.probe);
         let (tid, visit) = thread::scope(|scope| {
-            let rehearsal = move || (sys::current_thread(), restrict_here(domain, attempt));
+            let rehearsal = move || (sys::current_thread(), restrict_here(domain, probe));
             thread::Builder::new()
                 .spawn_scoped(scope, rehearsal)
                 .and_then(|thread| thread.join().map_err(|_| io::Error::other("it panicked")))
         })
-        .map_err(|source| EnforceError::Restrict {
-            tid: sys::current_thread(),
-            call: "starting a thread to rehearse in",
-            source,
-            restricted: 0,
+        .map_err(|source| {
+            let call = "starting a thread to rehearse in";
+            let problem = ThreadError::Restrict { call, source };
+            EnforceError::of_thread(sys::current_thread(), problem)
         })?;
         // It is joined before the kernel has done away with it, and would be listed until then.
         let until = Instant::now() + self.deadline;
         while sys::thread_exists(tid) && Instant::now() < until {
             thread::yield_now();
         }
-        judge(tid, visit, attempt, true, true)
-            .map(drop)
-            .map_err(|failure| failure.into_error(0, self.deadline))
+        judge(tid, visit, probe, true, true).map(drop)
     }
 
     /// Finds the other threads, and gets the signal to reach them with.
@@ -158,7 +155,7 @@ impl Enforcement {
         if Tasks::is_alone() {
             return Ok(Others::None);
         }
-        let reach = Reach::prepare(&self.attempt, self.deadline, self.lenient)?;
+        let reach = Reach::prepare(&self.probe, self.deadline, self.lenient)?;
         Ok(Others::Reachable(Box::new(reach)))
     }
 
@@ -179,7 +176,7 @@ impl Enforcement {
         let failures = mem::take(&mut answers.failures);
         for failure in &failures {
             // Let pass by the policy, and not to be tried again.
-            answers.exempt.insert(failure.tid);
+            answers.exempt.extend(failure.thread());
         }
         // A listing after the kernel's own restriction shows numbers only.
         let can_sync = can_sync && !tasks.is_of_other_namespace();
@@ -188,7 +185,7 @@ impl Enforcement {
                 tasks: &tasks,
                 handler: &handler,
             },
-            attempt: Arc::clone(&self.attempt),
+            probe: Arc::clone(&self.probe),
             domain: Some(self.domain),
             deadline: self.deadline,
             lenient: self.lenient,
@@ -210,7 +207,7 @@ impl Enforcement {
         Err(swept
             .failures
             .swap_remove(0)
-            .into_error(self.restricted, self.deadline))
+            .with_restricted(self.restricted))
     }
 
     /// Puts the threads under the filter, restricts them and proves it. They have answered before, as
@@ -272,41 +269,30 @@ impl Enforcement {
                 no_new_privileges: true,
                 before: Ok(()),
                 restricted: Ok(()),
-                after: self.attempt.run(),
+                after: self.probe.run(),
                 not_refused: sys::first_not_refused(),
             }
         } else {
-            restrict_here(self.domain, &self.attempt)
+            restrict_here(self.domain, &self.probe)
         };
         if visit.restricted.is_ok() && !synced {
             self.restricted += 1;
         }
-        judge(sys::current_thread(), visit, &self.attempt, true, true)
+        judge(sys::current_thread(), visit, &self.probe, true, true)
             .map(drop)
-            .map_err(|failure| failure.into_error(self.restricted, self.deadline))
+            .map_err(|error| error.with_restricted(self.restricted))
     }
 
     fn failed(&self, call: Call, errno: i32) -> EnforceError {
-        let problem = if (call, errno) == (Call::RestrictSelf, libc::E2BIG) {
-            Problem::TooManyLayers
-        } else {
-            Problem::Call {
-                call: call.name(),
-                errno,
-            }
-        };
-        Failure {
-            tid: sys::current_thread(),
-            problem,
-        }
-        .into_error(self.restricted, self.deadline)
+        EnforceError::of_thread(sys::current_thread(), call.failed(errno))
+            .with_restricted(self.restricted)
     }
 }
 
 /// Restricts the calling thread.
-pub(super) fn restrict_here(domain: Domain, attempt: &Attempt) -> Visit {
+pub(super) fn restrict_here(domain: Domain, probe: &Probe) -> Visit {
     let no_new_privileges = sys::has_no_new_privileges();
-    let before = attempt.run();
+    let before = probe.run();
     let restricted = sys::set_no_new_privileges()
         .map_err(|errno| (Call::NoNewPrivileges, errno))
         .and_then(|()| {
@@ -318,7 +304,7 @@ pub(super) fn restrict_here(domain: Domain, attempt: &Attempt) -> Visit {
         no_new_privileges,
         before,
         restricted,
-        after: attempt.run(),
+        after: probe.run(),
         not_refused: sys::first_not_refused(),
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
-    ffi::CString,
     fs::{self, File},
     io::{self, Read},
     os::{
@@ -12,7 +11,12 @@ use std::{
     },
 };
 
-use super::sys;
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, openat, statat},
+    io::Errno,
+};
+
+use super::{procfs, sys};
 
 /// `/proc/self/task`, opened before anything is restricted: a descriptor from before can be listed
 /// afterwards, and the path can't be opened any more.
@@ -63,7 +67,7 @@ pub(crate) enum Life {
 impl Tasks {
     pub(crate) fn open() -> io::Result<Self> {
         let directory = File::open("/proc/self/task")?;
-        if !sys::is_proc(directory.as_fd()) {
+        if !procfs::is_on(directory.as_fd()) {
             return Err(io::Error::other(
                 "what is mounted there is no proc file system",
             ));
@@ -126,10 +130,7 @@ impl Tasks {
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
-        let listed: Vec<i32> = sys::list_directory(self.directory.as_fd())?
-            .into_iter()
-            .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
-            .collect();
+        let listed = procfs::numbers_in(self.directory.as_fd())?;
         let expected = self.count()?;
         let threads = self.own_numbers(listed)?;
         let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected)
@@ -169,10 +170,12 @@ impl Tasks {
     /// Reads a file of a thread by its number in the mounted `/proc`; `None` if the thread has
     /// ended.
     fn read(&self, listed: i32, file: &str) -> io::Result<Option<String>> {
-        let path = CString::new(format!("{listed}/{file}"))?;
+        let path = format!("{listed}/{file}");
         let mut text = Vec::new();
-        let read = sys::open_at(self.directory.as_fd(), &path, libc::O_RDONLY)
-            .and_then(|mut file| file.read_to_end(&mut text));
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let read = openat(&self.directory, path, flags, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|file| File::from(file).read_to_end(&mut text));
         match read {
             Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
             Err(error) if ended(&error) => Ok(None),
@@ -183,8 +186,8 @@ impl Tasks {
     /// True if the thread is still listed. Landlock doesn't mediate this question, so that a
     /// restricted thread may ask as well.
     pub(crate) fn is_listed(&self, tid: i32) -> bool {
-        CString::new(self.listed_number(tid).to_string())
-            .is_ok_and(|name| sys::exists_at(self.directory.as_fd(), &name))
+        let name = self.listed_number(tid).to_string();
+        statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).err() != Some(Errno::NOENT)
     }
 
     /// True if a thread can still run. A first thread that has ended stays until the others have.

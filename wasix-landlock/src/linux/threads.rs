@@ -12,18 +12,19 @@ use std::{
 };
 
 use super::{
-    judge::{Failure, Judged, Problem, judge},
+    judge::{Judged, judge},
     reach::{Answers, Kind, poller},
-    sys::{self, Attempt, Domain, Round, State},
+    sys::{self, Domain, Probe, Round, State},
     tasks::{Life, Listing},
     visit::Visitor,
 };
+use crate::EnforceError;
 
 /// The sweep over all threads.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
     pub(crate) visitor: Visitor<'a>,
-    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) probe: Arc<Probe>,
     /// The domain that each thread restricts itself with; `None` if the kernel did so already.
     pub(crate) domain: Option<Domain>,
     pub(crate) deadline: Duration,
@@ -40,8 +41,8 @@ pub(crate) struct Swept {
     pub(crate) inherited: usize,
     pub(crate) gone: usize,
     pub(crate) rounds: usize,
-    pub(crate) failures: Vec<Failure>,
-    /// Threads under a restriction of their own before this one, in which the attempt therefore
+    pub(crate) failures: Vec<EnforceError>,
+    /// Threads under a restriction of their own before this one, in which the probe therefore
     /// shows nothing.
     pub(crate) foreign: usize,
     /// True if a signal may still be under way, so that the handler has to stay.
@@ -103,18 +104,17 @@ impl Sweep<'_> {
                 // that way: of parents that are restricted, like all their children to come.
                 // Without this, a process that starts short-lived threads all the time might never
                 // be done.
-                let settles = !first || self.domain.is_none();
-                if listing.complete && settles && born_restricted && swept.foreign == 0 {
+                let ends = !first || self.domain.is_none();
+                if listing.complete && ends && born_restricted && swept.foreign == 0 {
                     break;
                 }
                 first = false;
             }
             if Instant::now() >= until {
-                swept.failures.push(Failure {
-                    tid: 0,
-                    problem: Problem::NotSettled {
-                        rounds: swept.rounds,
-                    },
+                swept.failures.push(EnforceError::ThreadsKeptStarting {
+                    deadline: self.deadline,
+                    rounds: swept.rounds,
+                    restricted: 0,
                 });
                 break;
             }
@@ -148,8 +148,8 @@ impl Sweep<'_> {
         swept: &mut Swept,
         handled: &mut HashSet<i32>,
     ) -> bool {
-        let (allowed, attempt) = (&self.answers.allowed, Arc::clone(&self.attempt));
-        let round = Round::publish(threads, allowed, self.domain, attempt);
+        let (allowed, probe) = (&self.answers.allowed, Arc::clone(&self.probe));
+        let round = Round::publish(threads, allowed, self.domain, probe);
         let table = round.table();
         self.visitor.visit(table, until);
 
@@ -166,7 +166,7 @@ impl Sweep<'_> {
                     born_restricted = false;
                 }
                 State::Done(visit) => {
-                    match judge(tid, visit, &self.attempt, self.domain.is_some(), first) {
+                    match judge(tid, visit, &self.probe, self.domain.is_some(), first) {
                         Ok(Judged::Proved) => {
                             swept.proved += 1;
                             // Where the kernel did it before the listing, what a thread shows now
@@ -186,14 +186,9 @@ impl Sweep<'_> {
                 State::Pending | State::Claimed | State::Abandoned => {
                     swept.unanswered = true;
                     born_restricted = false;
-                    swept.failures.push(Failure {
-                        tid,
-                        problem: self.visitor.not_reached(
-                            tid,
-                            self.answers.name(tid),
-                            self.deadline,
-                        ),
-                    });
+                    let name = self.answers.name(tid);
+                    let failure = self.visitor.not_reached(tid, name, self.deadline);
+                    swept.failures.push(failure);
                 }
             }
         }

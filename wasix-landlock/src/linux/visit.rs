@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    judge::Problem,
     sys::{self, Handler, State, Table},
     tasks::{Life, Tasks},
 };
+use crate::{EnforceError, ThreadError};
 
 /// The time for which to wait at first before looking whether threads have ended.
 const FIRST_TICK: Duration = Duration::from_millis(1);
@@ -46,7 +46,7 @@ impl Visitor<'_> {
                 }
                 Err(_) => true,
             });
-            if table.is_settled() {
+            if table.is_complete() {
                 return;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -88,7 +88,12 @@ impl Visitor<'_> {
     }
 
     /// The problem of a thread that didn't answer.
-    pub(crate) fn not_reached(self, tid: i32, name: Option<String>, deadline: Duration) -> Problem {
+    pub(crate) fn not_reached(
+        self,
+        tid: i32,
+        name: Option<String>,
+        deadline: Duration,
+    ) -> EnforceError {
         let description = self.tasks.describe(tid);
         let reason = if self.blocks(tid) {
             "it blocks the signal that was sent; unblock the real-time signals in it, or build before \
@@ -96,11 +101,12 @@ impl Visitor<'_> {
         } else {
             "it did not run; build before it starts, or set a longer deadline"
         };
-        Problem::NotReached {
+        let problem = ThreadError::NotReached {
             name: description.name.or(name).unwrap_or_else(|| "?".to_owned()),
             state: description.state,
             reason,
             deadline,
-        }
+        };
+        EnforceError::of_thread(tid, problem)
     }
 }

@@ -13,14 +13,15 @@ use std::{
 
 use landlock::{AccessFs, Ruleset, RulesetAttr};
 use wasix_landlock::{
-    Access, EnforceError, Error, Kind, Object, PrepareError, Protection, Right, Status, Unavailable,
+    Access, EnforceError, Error, HostKind, Object, PathError, PrepareError, Protection, Right,
+    Status, ThreadError, Unavailable,
 };
 use wasix_landlock_testing::{as_ordinary_user, ask, isolated, limits};
 
 use crate::common::{DENIED, Tree, directory, file, policy, preopen, stack_sixteen_layers, strict};
 
 /// The error that this preopen ends in, and that it names the preopen.
-fn refusal(preopen: wasix_landlock::Preopen) -> PrepareError {
+fn refusal(preopen: wasix_landlock::RecordedPreopen) -> PrepareError {
     let origin = preopen.origin;
     let error = policy().preopen(preopen).prepare().unwrap_err();
     assert!(
@@ -37,7 +38,10 @@ fn an_empty_path() {
     isolated!(|| {
         assert!(matches!(
             refusal(directory("", Access::READ)),
-            PrepareError::EmptyPath { .. }
+            PrepareError::Path {
+                problem: PathError::EmptyPath,
+                ..
+            }
         ));
     });
 }
@@ -47,7 +51,10 @@ fn a_nul_byte() {
     isolated!(|| {
         assert!(matches!(
             refusal(directory("/tmp\0/x", Access::READ)),
-            PrepareError::NulByte { .. }
+            PrepareError::Path {
+                problem: PathError::NulByte,
+                ..
+            }
         ));
     });
 }
@@ -55,9 +62,18 @@ fn a_nul_byte() {
 #[test]
 fn a_missing_path() {
     isolated!(|| {
-        for kind in [Kind::Directory, Kind::Either] {
+        for kind in [HostKind::Directory, HostKind::Either] {
             let error = refusal(preopen("/nowhere/at/all", kind, Access::ALL));
-            assert!(matches!(error, PrepareError::Missing { .. }), "{error}");
+            assert!(
+                matches!(
+                    error,
+                    PrepareError::Path {
+                        problem: PathError::Missing,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
         }
     });
 }
@@ -67,7 +83,7 @@ fn a_missing_directory_to_create_a_file_in() {
     isolated!(|| {
         let error = refusal(file("/nowhere/file", Access::ALL));
         assert!(
-            matches!(&error, PrepareError::MissingParent { parent, .. } if parent.ends_with("nowhere")),
+            matches!(&error, PrepareError::Path { problem: PathError::MissingParent { parent, .. }, .. } if parent.ends_with("nowhere")),
             "{error}"
         );
     });
@@ -78,7 +94,16 @@ fn a_missing_file_with_a_slash_at_its_end() {
     isolated!(|| {
         let tree = Tree::new();
         let error = refusal(file(format!("{}/new/", tree.root().display()), Access::ALL));
-        assert!(matches!(error, PrepareError::Missing { .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                PrepareError::Path {
+                    problem: PathError::Missing,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     });
 }
 
@@ -90,9 +115,12 @@ fn a_directory_named_as_a_file_and_the_other_way_round() {
         assert!(
             matches!(
                 error,
-                PrepareError::WrongKind {
-                    asked: Object::File,
-                    found: Object::Directory,
+                PrepareError::Path {
+                    problem: PathError::WrongKind {
+                        asked: Object::File,
+                        found: Object::Directory,
+                        ..
+                    },
                     ..
                 }
             ),
@@ -102,9 +130,12 @@ fn a_directory_named_as_a_file_and_the_other_way_round() {
         assert!(
             matches!(
                 error,
-                PrepareError::WrongKind {
-                    asked: Object::Directory,
-                    found: Object::File,
+                PrepareError::Path {
+                    problem: PathError::WrongKind {
+                        asked: Object::Directory,
+                        found: Object::File,
+                        ..
+                    },
                     ..
                 }
             ),
@@ -126,10 +157,10 @@ fn what_is_neither_file_nor_directory() {
             (socket, "socket"),
             (PathBuf::from("/dev/null"), "character device"),
         ] {
-            for kind in [Kind::File, Kind::Either] {
+            for kind in [HostKind::File, HostKind::Either] {
                 let error = refusal(preopen(&path, kind, Access::READ));
                 assert!(
-                    matches!(error, PrepareError::NotAFileOrDirectory { found, .. } if found == name),
+                    matches!(error, PrepareError::Path { problem: PathError::NotAFileOrDirectory { found, .. }, .. } if found == name),
                     "{error}"
                 );
             }
@@ -147,7 +178,16 @@ fn no_access_at_all() {
             file(tree.granted().join("new"), Access::CREATE),
         ] {
             let error = refusal(preopen);
-            assert!(matches!(error, PrepareError::NoRight { .. }), "{error}");
+            assert!(
+                matches!(
+                    error,
+                    PrepareError::Path {
+                        problem: PathError::NoRight,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
         }
         assert!(!tree.granted().join("new").exists());
     });
@@ -164,28 +204,49 @@ fn a_path_that_this_user_may_not_read() {
 
             let error = refusal(file(&secret, Access::READ));
             assert!(
-                matches!(error, PrepareError::NoPermission { right: "read", .. }),
+                matches!(
+                    error,
+                    PrepareError::Path {
+                        problem: PathError::NoPermission { right: "read", .. },
+                        ..
+                    }
+                ),
                 "{error}"
             );
             let error = refusal(directory(&locked, Access::READ));
             assert!(
-                matches!(error, PrepareError::NoPermission { right: "read", .. }),
+                matches!(
+                    error,
+                    PrepareError::Path {
+                        problem: PathError::NoPermission { right: "read", .. },
+                        ..
+                    }
+                ),
                 "{error}"
             );
             let error = refusal(file(locked.join("file"), Access::READ));
             assert!(
-                matches!(error, PrepareError::NoPermission { right: "reach", .. }),
+                matches!(
+                    error,
+                    PrepareError::Path {
+                        problem: PathError::NoPermission { right: "reach", .. },
+                        ..
+                    }
+                ),
                 "{error}"
             );
             // Writing alone is fine, and a mount is warned about.
             let prepared = policy().preopen(file(&secret, Access::WRITE)).prepare();
             assert!(prepared.is_ok());
             let prepared = policy()
-                .preopen(preopen(&secret, Kind::Either, Access::READ))
+                .preopen(preopen(&secret, HostKind::Either, Access::READ))
                 .prepare()
                 .unwrap();
             let report = prepared.report();
-            assert!(report.warnings[0].contains("may not read"), "{report}");
+            assert!(
+                report.warnings[0].contains("is not for this user to read"),
+                "{report}"
+            );
             assert_eq!(report.preopens[0].status, Status::Granted);
             // Or nobody could clean up.
             fs::set_permissions(&locked, Permissions::from_mode(0o700)).unwrap();
@@ -325,7 +386,7 @@ for_both_users! {
         stack_sixteen_layers();
         let error = policy().enforce().unwrap_err();
         assert!(
-            matches!(error, Error::Enforce(EnforceError::TooManyLayers { .. })),
+            matches!(error, Error::Enforce(EnforceError::Thread { problem: ThreadError::TooManyLayers, .. })),
             "{error}"
         );
         assert!(!matches!(&error, Error::Enforce(error) if error.process_must_end()));

@@ -7,7 +7,9 @@ use std::{
 
 use landlock::{AccessFs, Ruleset, RulesetAttr};
 use tempfile::TempDir;
-use wasix_landlock::{Access, HostTarget, Kind, Mode, Policy, Preopen, ProtectionStatus};
+use wasix_landlock::{
+    Access, HostKind, HostTarget, Mode, Policy, ProtectionStatus, RecordedPreopen,
+};
 use wasix_landlock_testing::{ask, skip_from_anywhere};
 
 /// Denied by the restriction.
@@ -50,13 +52,13 @@ pub fn needs(abi: u32) {
     }
 }
 
-pub fn preopen(path: impl Into<PathBuf>, kind: Kind, access: Access) -> Preopen {
-    Preopen {
+pub fn preopen(path: impl Into<PathBuf>, kind: HostKind, access: Access) -> RecordedPreopen {
+    RecordedPreopen {
         guest: "/guest".to_owned(),
         origin: match kind {
-            Kind::File => "preopen_file",
-            Kind::Directory => "preopen_dir",
-            Kind::Either => "mount",
+            HostKind::File => "preopen_file",
+            HostKind::Directory => "preopen_dir",
+            HostKind::Either => "mount",
         },
         access,
         targets: vec![HostTarget {
@@ -67,12 +69,12 @@ pub fn preopen(path: impl Into<PathBuf>, kind: Kind, access: Access) -> Preopen 
     }
 }
 
-pub fn directory(path: impl Into<PathBuf>, access: Access) -> Preopen {
-    preopen(path, Kind::Directory, access)
+pub fn directory(path: impl Into<PathBuf>, access: Access) -> RecordedPreopen {
+    preopen(path, HostKind::Directory, access)
 }
 
-pub fn file(path: impl Into<PathBuf>, access: Access) -> Preopen {
-    preopen(path, Kind::File, access)
+pub fn file(path: impl Into<PathBuf>, access: Access) -> RecordedPreopen {
+    preopen(path, HostKind::File, access)
 }
 
 /// Puts the calling thread under as many layers as the kernel allows. They deny making sockets and

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use wasix_landlock::{Access, EnforceError, Error, PrepareError, Status};
+use wasix_landlock::{Access, EnforceError, Error, PathError, PrepareError, Status, ThreadError};
 use wasix_landlock_testing::{ask, isolated};
 
 use crate::common::{DENIED, Tree, directory, file, policy, stack_sixteen_layers};
@@ -56,7 +56,7 @@ fn a_missing_file_without_create_is_an_error() {
             .prepare()
             .unwrap_err();
         assert!(
-            matches!(&error, PrepareError::Missing { path, .. } if *path == new),
+            matches!(&error, PrepareError::Path { path, problem: PathError::Missing, .. } if *path == new),
             "{error}"
         );
         assert!(!new.exists());
@@ -103,7 +103,16 @@ fn a_failed_prepare_leaves_nothing() {
             ])
             .prepare()
             .unwrap_err();
-        assert!(matches!(error, PrepareError::Missing { .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                PrepareError::Path {
+                    problem: PathError::Missing,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         assert!(!new.exists());
     });
 }
@@ -119,7 +128,7 @@ fn a_file_that_can_not_be_created_takes_the_others_with_it() {
                 .prepare()
                 .unwrap_err();
             assert!(
-                matches!(&error, PrepareError::Create { path, .. } if path.ends_with("wasix-new")),
+                matches!(&error, PrepareError::Path { path, problem: PathError::Create(_), .. } if path.ends_with("wasix-new")),
                 "{error}"
             );
             assert!(!new.exists());
@@ -164,7 +173,11 @@ fn a_failed_enforce_leaves_nothing() {
         assert!(
             matches!(
                 error,
-                Error::Enforce(EnforceError::TooManyLayers { restricted: 0, .. })
+                Error::Enforce(EnforceError::Thread {
+                    problem: ThreadError::TooManyLayers,
+                    restricted: 0,
+                    ..
+                })
             ),
             "{error}"
         );
@@ -201,7 +214,13 @@ fn no_file_is_created_at_the_end_of_a_dangling_link() {
             .prepare()
             .unwrap_err();
         assert!(
-            matches!(error, PrepareError::DanglingSymlink { .. }),
+            matches!(
+                error,
+                PrepareError::Path {
+                    problem: PathError::DanglingSymlink,
+                    ..
+                }
+            ),
             "{error}"
         );
         assert!(!tree.outside().join("new").exists());

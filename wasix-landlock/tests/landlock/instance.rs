@@ -8,8 +8,8 @@ use std::{
 };
 
 use wasix_landlock::{
-    Access, EnforceError, Error, Instance, Mode, Policy, PrepareError, Protection, Report, Scope,
-    SweepMethod, current,
+    Access, EnforceError, Error, Membership, Mode, NotWithin, Policy, PrepareError, Protection,
+    Report, Scope, SweepMethod, ThreadError, current,
 };
 use wasix_landlock_testing::ask;
 
@@ -126,7 +126,7 @@ fn a_later_policy_in_it_joins_whatever_its_scope() {
                 assert!(
                     matches!(
                         beyond,
-                        Error::Prepare(PrepareError::NotWithinEnforced { .. })
+                        Error::Prepare(PrepareError::NotWithin(NotWithin::Path { .. }))
                     ),
                     "{beyond}"
                 );
@@ -143,7 +143,7 @@ fn a_thread_it_started_joins_once_it_has_entered() {
         let tree = Tree::new();
         apart(|| {
             enforce_in(&tree.granted());
-            let here = Instance::current().unwrap();
+            let here = Membership::current().unwrap();
             assert_eq!(here.threads(), 1);
             apart(|| {
                 let lost = policy().prepare().unwrap_err();
@@ -167,16 +167,22 @@ fn a_thread_from_outside_can_not_enter() {
         thread::scope(|scope| {
             scope.spawn(move || {
                 enforce_in(&granted);
-                tell.send(Instance::current().unwrap()).unwrap();
+                tell.send(Membership::current().unwrap()).unwrap();
                 ended.recv().unwrap_err();
             });
             let other = told.recv().unwrap();
             let error = other.enter().unwrap_err();
             assert!(
-                matches!(error, EnforceError::NotRestricted { .. }),
+                matches!(
+                    error,
+                    EnforceError::Thread {
+                        problem: ThreadError::NotRestricted { .. },
+                        ..
+                    }
+                ),
                 "{error}"
             );
-            assert!(Instance::current().is_none());
+            assert!(Membership::current().is_none());
             // And one of another instance neither.
             apart(|| {
                 enforce_in(&tree.outside());
@@ -250,7 +256,13 @@ fn one_layer_too_many_is_an_error_of_that_thread_alone() {
             panic!("{error}");
         };
         assert!(
-            matches!(error, EnforceError::TooManyLayers { .. }),
+            matches!(
+                error,
+                EnforceError::Thread {
+                    problem: ThreadError::TooManyLayers,
+                    ..
+                }
+            ),
             "{error}"
         );
         assert!(!error.process_must_end());

@@ -3,8 +3,8 @@
 use std::fs;
 
 use wasix_landlock::{
-    Access, HostTarget, Kind, Object, Policy, Preopen, Protection, Report, Right, RuntimePath,
-    RuntimePathStatus, Status, SweepMethod,
+    Access, HostKind, HostTarget, Object, Policy, Protection, RecordedPreopen, Report, Right,
+    RuntimePath, RuntimePathStatus, Status, SweepMethod,
 };
 use wasix_landlock_testing::{ask, isolated};
 
@@ -22,19 +22,19 @@ fn runtime_path(path: impl Into<std::path::PathBuf>, reason: &str) -> RuntimePat
 fn of_everything(tree: &Tree) -> Policy {
     let target = |path: &str, access| HostTarget {
         path: tree.root().join(path),
-        kind: Kind::Either,
+        kind: HostKind::Either,
         access,
     };
     policy()
         .preopen(directory(tree.granted(), Access::READ))
         .preopen(file(tree.granted().join("new"), Access::ALL))
-        .preopen(Preopen {
+        .preopen(RecordedPreopen {
             guest: "/virtual".to_owned(),
             origin: "mount",
             access: Access::ALL,
             targets: Vec::new(),
         })
-        .preopen(Preopen {
+        .preopen(RecordedPreopen {
             guest: "/overlay".to_owned(),
             origin: "mount",
             access: Access::ALL,

@@ -3,8 +3,8 @@
 use std::{fs, sync::Arc, thread};
 
 use wasix_landlock::{
-    Access, EnforceError, Error, Kind, Mode, PrepareError, Right, RuntimePath, RuntimePathStatus,
-    Status, SweepMethod, current,
+    Access, EnforceError, Error, HostKind, Mode, NotWithin, PrepareError, Right, RuntimePath,
+    RuntimePathStatus, Status, SweepMethod, current,
 };
 use wasix_landlock_testing::{ask, isolated};
 
@@ -24,7 +24,7 @@ for_both_users! {
             .preopens([
                 directory(tree.granted(), Access::READ),
                 file(tree.granted().join("file"), Access::READ_WRITE),
-                preopen(tree.granted(), Kind::Either, Access::WRITE),
+                preopen(tree.granted(), HostKind::Either, Access::WRITE),
             ])
             .enforce()
             .unwrap();
@@ -57,7 +57,7 @@ for_both_users! {
             let error = policy().preopen(preopen).prepare().unwrap_err();
             let text = error.to_string();
             assert!(text.contains("name every preopen in the first build"), "{text}");
-            let PrepareError::NotWithinEnforced { missing, asked: said, .. } = error else {
+            let PrepareError::NotWithin(NotWithin::Path { missing, asked: said, .. }) = error else {
                 panic!("{text}");
             };
             assert_eq!(said, asked);
@@ -117,7 +117,7 @@ fn a_file_grant_is_found_by_its_inode() {
             .prepare()
             .unwrap_err();
         assert!(
-            matches!(error, PrepareError::NotWithinEnforced { .. }),
+            matches!(error, PrepareError::NotWithin(NotWithin::Path { .. })),
             "{error}"
         );
     });
@@ -141,7 +141,7 @@ fn a_directory_that_was_replaced_is_not_the_one_that_was_granted() {
             .prepare()
             .unwrap_err();
         assert!(
-            matches!(error, PrepareError::NotWithinEnforced { .. }),
+            matches!(error, PrepareError::NotWithin(NotWithin::Path { .. })),
             "{error}"
         );
     });
@@ -197,9 +197,9 @@ fn a_protection_that_the_first_policy_lacks_is_an_error() {
             assert!(
                 matches!(
                     error,
-                    PrepareError::NotInEnforced {
+                    PrepareError::NotWithin(NotWithin::Protection {
                         protection: ResolveUnix
-                    }
+                    })
                 ),
                 "{error}"
             );
@@ -222,7 +222,7 @@ fn of_two_prepared_policies_the_second_joins_or_fails() {
         assert!(within.enforce().unwrap().joined);
         let error = wider.enforce().unwrap_err();
         assert!(
-            matches!(error, EnforceError::NotWithinEnforced { .. }),
+            matches!(error, EnforceError::NotWithin(NotWithin::Path { .. })),
             "{error}"
         );
         assert!(!error.process_must_end());

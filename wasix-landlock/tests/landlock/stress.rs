@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wasix_landlock::{Access, EnforceError, Error, current};
+use wasix_landlock::{Access, EnforceError, Error, ThreadError, current};
 use wasix_landlock_testing::{alone, ask, limits, note, run, threads};
 
 use crate::{
@@ -107,8 +107,10 @@ fn with_a_deaf_thread(tree: &Arc<Tree>) {
         .deadline(Duration::from_millis(300))
         .enforce()
         .unwrap_err();
-    let Error::Enforce(EnforceError::ThreadUnreachable {
-        tid, restricted: 0, ..
+    let Error::Enforce(EnforceError::Thread {
+        tid,
+        problem: ThreadError::Unreachable { .. },
+        restricted: 0,
     }) = error
     else {
         panic!("{error}");

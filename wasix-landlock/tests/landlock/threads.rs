@@ -15,6 +15,7 @@ use std::{
 
 use wasix_landlock::{
     Access, EnforceError, Error, Mode, Protection, ProtectionStatus, Report, SweepMethod,
+    ThreadError,
 };
 use wasix_landlock_testing::{alone, ask, isolated, threads};
 
@@ -352,7 +353,7 @@ for_both_users! {
             .deadline(Duration::from_millis(200))
             .enforce()
             .unwrap_err();
-        let Error::Enforce(EnforceError::ThreadNotReached { tid, name, state, restricted, .. }) =
+        let Error::Enforce(EnforceError::Thread { tid, problem: ThreadError::NotReached { name, state, .. }, restricted }) =
             error
         else {
             panic!("{error}");

@@ -100,13 +100,12 @@ impl WasiEnvBuilder {
     }
 
     /// Says what `build()` would enforce here, and neither builds nor enforces anything: no file is made.
-    /// [`Report::table`] is a form for people.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let builder = wasmer_wasix::WasiEnv::builder("list")
     ///     .preopen(|p| p.directory("/srv/data").alias("data").read(true))?;
-    /// print!("{}", builder.landlock_show()?.table());
+    /// print!("{}", builder.landlock_show()?);
     /// # Ok(())
     /// # }
     /// ```
@@ -161,7 +160,7 @@ impl WasiEnv {
         let mut report = self.state.landlock.get().cloned()?;
         let denials = self.landlock_denials();
         if denials.refused > 0 {
-            Arc::make_mut(&mut report).refused = (&denials).into();
+            Arc::make_mut(&mut report).denials = (&denials).into();
         }
         Some(report)
     }
@@ -219,7 +218,7 @@ impl WasiRunner {
     ///
     /// let mut runner = WasiRunner::new();
     /// runner.with_preopen(|p| p.directory("/srv/data").alias("data").read(true))?;
-    /// print!("{}", runner.landlock_show(RuntimeOrEngine::Runtime(runtime))?.table());
+    /// print!("{}", runner.landlock_show(RuntimeOrEngine::Runtime(runtime))?);
     /// # Ok(())
     /// # }
     /// ```
@@ -402,7 +401,7 @@ fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiState
     use virtual_fs::host_fs;
     use virtual_fs::host_preopen::HostFile;
     use virtual_fs::limited::Limited;
-    use wasix_landlock::Kind;
+    use wasix_landlock::HostKind;
 
     let access = HostAccess {
         read: preopen.access.read,
@@ -411,7 +410,7 @@ fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiState
     };
     let handle = tokio::runtime::Handle::current();
     let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {
-        Kind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
+        HostKind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
         _ => {
             let directory = Arc::new(host_fs::FileSystem::new(handle, &preopen.host)?);
             Arc::new(Limited::new(directory, "/", access))
@@ -419,7 +418,7 @@ fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiState
     };
     let point = preopen.mount_point(recorded.current_dir);
     let root = recorded.root.root();
-    if point == Path::new("/") && preopen.kind != Kind::File {
+    if point == Path::new("/") && preopen.kind != HostKind::File {
         return Ok(root.set_mount(&point, file_system)?);
     }
     root.mount(&point, file_system).map_err(|_| {
@@ -459,7 +458,7 @@ pub(crate) fn enter_tokio() -> Option<tokio::runtime::EnterGuard<'static>> {
 
     // That one is the host's: work of an instance has no place there, and threads that an instance makes none
     // here.
-    if tokio::runtime::Handle::try_current().is_ok() || wasix_landlock::Instance::is_around() {
+    if tokio::runtime::Handle::try_current().is_ok() || wasix_landlock::Membership::is_around() {
         return None;
     }
     let runtime = RUNTIME.get_or_init(|| {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::{Access, DenialReport, Explanation, RefusedReport, Verdict};
+use wasix_landlock::{Access, DenialReport, DenialsReport, Explanation, Verdict};
 
 use super::suggestion::Suggestion;
 use crate::WasiEnv;
@@ -228,15 +228,18 @@ impl From<&Denial> for DenialReport {
         }
         report.nearest = denial.nearest.as_ref().map(NearestPreopen::to_string);
         report.line = denial.remedy();
-        report.flag = denial.suggestion.as_ref().map(Suggestion::flag);
         report
     }
 }
 
-/// As it is in the report.
+/// As in the report, with the option of the example `run`.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        DenialReport::from(self).fmt(f)
+        DenialReport::from(self).fmt(f)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, ", or `{}`", suggestion.flag()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -270,11 +273,11 @@ impl Deref for Denials {
     }
 }
 
-impl From<&Denials> for RefusedReport {
+impl From<&Denials> for DenialsReport {
     fn from(denials: &Denials) -> Self {
         let mut report = Self::default();
-        report.denials = denials.iter().map(DenialReport::from).collect();
-        report.accesses = denials.refused;
+        report.listed = denials.iter().map(DenialReport::from).collect();
+        report.total = denials.refused;
         report.more = denials.more;
         report
     }
@@ -282,7 +285,7 @@ impl From<&Denials> for RefusedReport {
 
 impl fmt::Display for Denials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        RefusedReport::from(self).fmt(f)
+        DenialsReport::from(self).fmt(f)
     }
 }
 

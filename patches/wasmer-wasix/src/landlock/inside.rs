@@ -53,14 +53,14 @@ pub struct Inside {
     settings: Settings,
     report: Arc<Report>,
     /// Missing where the whole process is restricted.
-    instance: Option<wasix_landlock::Instance>,
+    instance: Option<wasix_landlock::Membership>,
     tasks: Arc<Tasks>,
     tokio: Tokio,
 }
 
 impl Inside {
     pub(super) fn new(settings: Settings, report: Arc<Report>) -> Result<Self, InstanceError> {
-        let instance = wasix_landlock::Instance::current();
+        let instance = wasix_landlock::Membership::current();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(WORKERS).enable_all();
         if let Some(instance) = instance.clone() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::{Access, Kind};
+use wasix_landlock::{Access, HostKind};
 
 use super::learning::Seen;
 use super::refusals::innermost;
@@ -56,11 +56,11 @@ pub struct Learned {
 impl Learned {
     pub(super) fn from(seen: &Seen) -> Self {
         let directories = directories(seen);
-        let mut grants: Vec<(PathBuf, Kind, Access)> = Vec::new();
+        let mut grants: Vec<(PathBuf, HostKind, Access)> = Vec::new();
         for (path, access) in &directories {
             let within = around(&directories, parent(path));
             if !within.is_some_and(|within| within.contains(*access)) {
-                grants.push((path.clone(), Kind::Directory, *access));
+                grants.push((path.clone(), HostKind::Directory, *access));
             }
         }
         for (path, file) in &seen.files {
@@ -74,7 +74,7 @@ impl Learned {
             let shown = around(&directories, parent(path));
             let enough = shown.is_some_and(|shown| shown.contains(file.access));
             if !enough {
-                grants.push((path.clone(), Kind::File, access));
+                grants.push((path.clone(), HostKind::File, access));
             }
         }
         let mut learned = Self::default();
@@ -90,8 +90,8 @@ impl Learned {
             }
         }
         let shown = |path: &Path| {
-            let is_shown = |(grant, kind, _): &(PathBuf, Kind, Access)| {
-                grant.starts_with(path) || (*kind == Kind::Directory && path.starts_with(grant))
+            let is_shown = |(grant, kind, _): &(PathBuf, HostKind, Access)| {
+                grant.starts_with(path) || (*kind == HostKind::Directory && path.starts_with(grant))
             };
             path == Path::new("/") || grants.iter().any(is_shown)
         };

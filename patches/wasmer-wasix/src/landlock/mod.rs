@@ -67,9 +67,9 @@ pub use sensitive::Sensitive;
 pub use settings::Landlock;
 pub use suggestion::Suggestion;
 pub use wasix_landlock::{
-    Access, DenialReport, DescriptorKind, DescriptorsReport, Explanation, GrantedPath, Inherited,
-    Kind, Layer, Level, MODE_VARIABLE, Mode, Network, Protection, RefusedReport, Report, Scope,
-    Verdict, WayOut, current as process_report, explain,
+    Access, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
+    GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Protection,
+    Report, Scope, Verdict, WayOut, current as process_report, explain,
 };
 
 pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};

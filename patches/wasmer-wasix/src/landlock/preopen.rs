@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
-use wasix_landlock::{Access, Kind};
+use wasix_landlock::{Access, HostKind};
 
 use crate::WasiStateCreationError;
 use crate::profile;
@@ -30,7 +30,7 @@ use crate::state::PreopenedDir;
 /// ```
 #[derive(Debug, Default)]
 pub struct HostPreopenBuilder {
-    host: Option<(PathBuf, Kind)>,
+    host: Option<(PathBuf, HostKind)>,
     alias: Option<String>,
     access: Access,
 }
@@ -42,7 +42,7 @@ impl HostPreopenBuilder {
     ///
     /// [Example](HostPreopenBuilder#example).
     pub fn path(&mut self, file: impl AsRef<Path>) -> &mut Self {
-        self.host = Some((file.as_ref().to_owned(), Kind::File));
+        self.host = Some((file.as_ref().to_owned(), HostKind::File));
         self
     }
 
@@ -50,7 +50,7 @@ impl HostPreopenBuilder {
     ///
     /// [Example](HostPreopenBuilder#example).
     pub fn directory(&mut self, directory: impl AsRef<Path>) -> &mut Self {
-        self.host = Some((directory.as_ref().to_owned(), Kind::Directory));
+        self.host = Some((directory.as_ref().to_owned(), HostKind::Directory));
         self
     }
 
@@ -102,7 +102,7 @@ impl HostPreopenBuilder {
             host: preopen.host,
             guest: self.alias.clone(),
             kind: match preopen.kind {
-                Kind::File => profile::Kind::File,
+                HostKind::File => profile::Kind::File,
                 _ => profile::Kind::Directory,
             },
             read: preopen.access.read,
@@ -172,7 +172,7 @@ fn error(message: impl Into<String>) -> WasiStateCreationError {
 #[derive(Debug, Clone)]
 pub(crate) struct HostPreopen {
     pub(super) host: PathBuf,
-    pub(super) kind: Kind,
+    pub(super) kind: HostKind,
     /// As given; relative to the module's current directory.
     pub(super) guest: String,
     pub(super) access: Access,
@@ -185,7 +185,7 @@ impl HostPreopen {
         let mut path = self.mount_point(current_dir);
         let mut name = Path::new(&self.guest);
         let access = match self.kind {
-            Kind::File => {
+            HostKind::File => {
                 path.pop();
                 name = name.parent().unwrap_or(name);
                 Access::ALL

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use virtual_fs::HostBacking;
 use virtual_fs::host_backing::HostAccess;
-use wasix_landlock::{Access, HostTarget, Kind, Preopen};
+use wasix_landlock::{Access, HostKind, HostTarget, RecordedPreopen};
 
 use super::preopen::HostPreopen;
 use crate::state::PreopenedDir;
@@ -12,13 +12,13 @@ use crate::state::PreopenedDir;
 /// A collector of preopens.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    preopens: Vec<Preopen>,
+    preopens: Vec<RecordedPreopen>,
 }
 
 impl Recorder {
     /// Records a host file or directory that was named as such.
     pub(super) fn host_preopen(&mut self, preopen: &HostPreopen) {
-        self.preopens.push(Preopen {
+        self.preopens.push(RecordedPreopen {
             guest: preopen.guest.clone(),
             origin: "preopen",
             access: preopen.access,
@@ -74,7 +74,7 @@ impl Recorder {
             };
             let target = HostTarget {
                 access: access.intersection(from_host_access(part.access)),
-                kind: Kind::Either,
+                kind: HostKind::Either,
                 path: part.host,
             };
             // The virtual tree may have entries, in memory, that the host directory behind it lacks. Where
@@ -89,7 +89,7 @@ impl Recorder {
             }
         }
         if !own.is_empty() || mounts.is_empty() {
-            self.preopens.push(Preopen {
+            self.preopens.push(RecordedPreopen {
                 guest: name,
                 origin,
                 access,
@@ -115,7 +115,7 @@ impl Recorder {
             }
             return;
         }
-        self.preopens.push(Preopen {
+        self.preopens.push(RecordedPreopen {
             guest,
             origin: "mount",
             access,
@@ -123,7 +123,7 @@ impl Recorder {
         });
     }
 
-    pub(super) fn into_preopens(self) -> Vec<Preopen> {
+    pub(super) fn into_preopens(self) -> Vec<RecordedPreopen> {
         self.preopens
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use virtual_fs::{FileSystem, HostBacking};
-use wasix_landlock::{Access, Kind, Verdict, explain};
+use wasix_landlock::{Access, HostKind, Verdict, explain};
 
 use super::denials::{Cause, Denial, NearestPreopen, Operation};
 use super::suggestion::Suggestion;
@@ -214,15 +214,15 @@ fn suggest(
             Some(Suggestion::new(
                 host.parent()?,
                 guest.parent()?,
-                Kind::Directory,
+                HostKind::Directory,
                 access,
             ))
         }
         Cause::NoPreopen | Cause::Preopen | Cause::Kernel => {
             let kind = if in_directory || host.is_dir() {
-                Kind::Directory
+                HostKind::Directory
             } else {
-                Kind::File
+                HostKind::File
             };
             // It takes the place of the one around it, if that is granted.
             let access = match holder {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::Kind;
+use wasix_landlock::HostKind;
 
 /// The reason for which a path is sensitive.
 ///
@@ -98,11 +98,11 @@ const KEY_NAMES: [&str; 5] = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "ide
 const KEY_ENDINGS: [&str; 7] = ["pem", "key", "p12", "pfx", "kdbx", "jks", "asc"];
 
 /// Returns the reason for which a host path is sensitive; `reads` is true if the program reads what it hasn't made.
-pub(super) fn find(host: &Path, kind: Kind, reads: bool) -> Option<Sensitive> {
+pub(super) fn find(host: &Path, kind: HostKind, reads: bool) -> Option<Sensitive> {
     let host = host.canonicalize().unwrap_or_else(|_| host.to_owned());
     let homes = homes(&host);
     // As a whole, or what holds it.
-    let holds = |path: &Path| kind == Kind::Directory && path.starts_with(&host);
+    let holds = |path: &Path| kind == HostKind::Directory && path.starts_with(&host);
     let below = |path: &Path| host.starts_with(path) || holds(path);
     let any = |paths: &[&str], is: &dyn Fn(&Path) -> bool| paths.iter().any(|p| is(Path::new(p)));
     if any(&TOO_MUCH, &holds) || homes.iter().any(|home| holds(home)) {
@@ -125,7 +125,7 @@ pub(super) fn find(host: &Path, kind: Kind, reads: bool) -> Option<Sensitive> {
             .is_some_and(|part| names.contains(&part))
     };
     let key = is(&KEY_NAMES, host.file_name()) || is(&KEY_ENDINGS, host.extension());
-    (key && kind == Kind::File && reads).then_some(Sensitive::Key)
+    (key && kind == HostKind::File && reads).then_some(Sensitive::Key)
 }
 
 /// The home directory of who runs this, root's, and the one under `/home` that the path is in.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::{Access, Kind};
+use wasix_landlock::{Access, HostKind};
 
 /// A preopen that would allow what was refused, or that a program was seen to need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,19 +14,19 @@ pub struct Suggestion {
     pub host: PathBuf,
     /// The name inside.
     pub guest: String,
-    /// [`Kind::File`] or [`Kind::Directory`].
-    pub kind: Kind,
+    /// [`HostKind::File`] or [`HostKind::Directory`].
+    pub kind: HostKind,
     /// The access that the preopen has to allow.
     pub access: Access,
 }
 
 impl Suggestion {
-    pub(super) fn new(host: &Path, guest: &Path, kind: Kind, access: Access) -> Self {
+    pub(super) fn new(host: &Path, guest: &Path, kind: HostKind, access: Access) -> Self {
         let mut access = access;
         // As the builder has it.
         access.write |= access.create;
         // Without it the module can't rename there, nor ask what is there.
-        access.read |= kind == Kind::Directory;
+        access.read |= kind == HostKind::Directory;
         Self {
             host: host.to_owned(),
             guest: guest.to_string_lossy().into_owned(),
@@ -36,7 +36,7 @@ impl Suggestion {
     }
 
     fn is_file(&self) -> bool {
-        self.kind == Kind::File
+        self.kind == HostKind::File
     }
 
     /// True if the host path isn't its own name inside.

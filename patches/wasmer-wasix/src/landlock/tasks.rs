@@ -10,7 +10,7 @@ use futures::Future;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use virtual_fs::HostBacking;
-use wasix_landlock::Instance;
+use wasix_landlock::Membership;
 
 use crate::os::task::thread::WasiThreadError;
 use crate::runtime::VirtualTaskManager;
@@ -21,7 +21,7 @@ use crate::{Runtime, WasiStateCreationError};
 /// Upstream's task manager, with threads of the instance only.
 pub(super) struct Tasks {
     inner: TokioTaskManager,
-    instance: Option<Instance>,
+    instance: Option<Membership>,
 }
 
 impl fmt::Debug for Tasks {
@@ -31,7 +31,7 @@ impl fmt::Debug for Tasks {
 }
 
 impl Tasks {
-    pub(super) fn new(tokio: Handle, instance: Option<Instance>) -> Self {
+    pub(super) fn new(tokio: Handle, instance: Option<Membership>) -> Self {
         Self {
             inner: TokioTaskManager::new(tokio),
             instance,
@@ -96,7 +96,7 @@ impl VirtualTaskManager for Tasks {
 ///
 /// # Panics
 /// When the kernel shows that it isn't: nothing of the instance may run here then.
-pub(super) fn enter(instance: &Instance) {
+pub(super) fn enter(instance: &Membership) {
     if let Err(error) = instance.enter() {
         panic!("a thread that is no instance's can't do its work: {error}");
     }
@@ -127,7 +127,7 @@ pub(super) fn check_own(
     runtime: Option<&(dyn Runtime + Send + Sync)>,
     backings: &[HostBacking],
 ) -> Result<(), WasiStateCreationError> {
-    let Some(instance) = Instance::current() else {
+    let Some(instance) = Membership::current() else {
         return Ok(());
     };
     let tasks = registered()

@@ -9,7 +9,7 @@ use std::{
 use wasix_landlock::{Access, Verdict};
 use wasix_landlock_testing::{as_ordinary_user, ask, isolated, with_variable};
 use wasmer_wasix::WasiEnvBuilder;
-use wasmer_wasix::landlock::{Cause, DENIALS_KEPT, Denial, Kind, Operation, Suggestion};
+use wasmer_wasix::landlock::{Cause, DENIALS_KEPT, Denial, HostKind, Operation, Suggestion};
 use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 
 use crate::common::{
@@ -52,7 +52,7 @@ fn what_is_granted_is_no_denial() {
         guest.stat(directory, "missing/too").unwrap_err();
         assert_eq!(guest.denials()[..], []);
         assert_eq!(guest.refused_accesses(), 0);
-        assert_eq!(guest.denials().to_string(), "nothing was refused\n");
+        assert_eq!(guest.denials().to_string(), "no access was denied\n");
     });
 }
 
@@ -63,29 +63,24 @@ fn the_report_has_what_was_refused_until_it_is_asked_for() {
         let mut guest = reader(&tree);
         let directory = guest.preopen("data");
         let before = guest.report();
-        assert_eq!(before.refused.accesses, 0);
+        assert_eq!(before.denials.total, 0);
         for _ in 0..3 {
             guest.can_open(directory, "file", WRITE).unwrap_err();
         }
         let after = guest.report();
         // The one that was asked for earlier stays as it was.
-        assert_eq!(before.refused.accesses, 0);
-        assert_eq!((after.refused.accesses, after.refused.more), (3, false));
+        assert_eq!(before.denials.total, 0);
+        assert_eq!((after.denials.total, after.denials.more), (3, false));
         let denial = only(&guest);
-        let [told] = &after.refused.denials[..] else {
+        let [told] = &after.denials.listed[..] else {
             panic!("{after}")
         };
         assert_eq!(told.guest, "/data/file");
         assert_eq!(told.host.as_deref(), tree.path("granted/file").to_str());
         assert_eq!(told.access, Access::WRITE);
         assert_eq!(told.line, denial.remedy());
-        assert_eq!(told.flag, Some(denial.suggestion().unwrap().flag()));
-        assert_eq!(told.to_string(), denial.to_string());
-        assert!(
-            after
-                .to_string()
-                .contains(&format!("  refused: {denial}\n"))
-        );
+        assert!(denial.to_string().starts_with(&told.to_string()));
+        assert!(after.to_string().contains(&format!("  denied: {told}\n")));
         assert_eq!(after.enforced, before.enforced);
     });
 }
@@ -176,7 +171,7 @@ fn what_is_suggested_allows_a_write_and_nothing_beside() {
             let directory = guest.preopen(name);
             guest.write(directory, &path, WRITE, b"x")
         });
-        assert_eq!(suggestion.kind, Kind::File);
+        assert_eq!(suggestion.kind, HostKind::File);
         assert_eq!(ask::open_write(tree.path("granted/sub/file")), Ok(()));
         assert_eq!(ask::open_write(tree.path("granted/file")), DENIED);
     });
@@ -293,7 +288,7 @@ fn a_granted_file_that_was_replaced_is_told() {
         let suggestion = denial.suggestion().unwrap();
         assert_eq!(
             (suggestion.kind, &suggestion.host),
-            (Kind::Directory, &tree.granted())
+            (HostKind::Directory, &tree.granted())
         );
     });
 }

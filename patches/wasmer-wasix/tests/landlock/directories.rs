@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wasix_landlock::{Access, Kind};
+use wasix_landlock::{Access, HostKind};
 use wasix_landlock_testing::{ask, isolated};
 
 use crate::common::{
@@ -31,7 +31,7 @@ fn allows(access: Access) {
     let preopen = &guest.report().preopens[0];
     assert_eq!(
         (preopen.asked, preopen.hosts[0].kind),
-        (access, Kind::Directory)
+        (access, HostKind::Directory)
     );
 
     let Access {

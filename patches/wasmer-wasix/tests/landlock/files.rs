@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use wasix_landlock::{Access, Kind, Status};
+use wasix_landlock::{Access, HostKind, Status};
 use wasix_landlock_testing::{ask, isolated};
 use wasmer_wasix::landlock::HostPreopenBuilder;
 
@@ -51,7 +51,7 @@ for_both_users! {
         let preopen = &report.preopens[0];
         assert_eq!((preopen.origin.as_str(), preopen.status), ("preopen", Status::Granted));
         assert!(preopen.hosts[0].created);
-        assert_eq!(preopen.hosts[0].kind, Kind::File);
+        assert_eq!(preopen.hosts[0].kind, HostKind::File);
         assert_only_file(&tree, "key.pem", Access::WRITE);
 
         let directory = guest.preopen(name(&tree.granted()));

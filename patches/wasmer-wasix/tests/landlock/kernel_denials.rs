@@ -7,7 +7,7 @@ use virtual_fs::{MountFileSystem, TmpFileSystem};
 use wasix_landlock::{Access, Right, Verdict};
 use wasix_landlock_testing::{ask, isolated, with_variable};
 use wasmer_wasix::WasiEnvBuilder;
-use wasmer_wasix::landlock::{Cause, Denial, Kind};
+use wasmer_wasix::landlock::{Cause, Denial, HostKind};
 
 use crate::common::{
     DENIED,
@@ -29,7 +29,7 @@ fn only_the_kernel(denial: &Denial, tree: &Tree) {
     let suggestion = denial.suggestion().unwrap();
     assert_eq!(
         (suggestion.kind, suggestion.access),
-        (Kind::File, Access::READ)
+        (HostKind::File, Access::READ)
     );
     for part in ["the kernel refuses it", "when the process was restricted"] {
         assert!(denial.to_string().contains(part), "{denial}");

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use wasix_landlock::Access;
 use wasix_landlock_testing::{ask, isolated};
-use wasmer_wasix::landlock::{Kind, Learned, Learning};
+use wasmer_wasix::landlock::{HostKind, Learned, Learning};
 use wasmer_wasix::profile::{self, Profile};
 
 use crate::common::{
@@ -108,7 +108,7 @@ fn it_is_loaded_unchanged() {
             .iter()
             .map(|p| {
                 let kind = match p.kind {
-                    Kind::File => profile::Kind::File,
+                    HostKind::File => profile::Kind::File,
                     _ => profile::Kind::Directory,
                 };
                 let Access {

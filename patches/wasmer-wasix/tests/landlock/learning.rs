@@ -4,7 +4,7 @@ use std::fs;
 
 use wasix_landlock::Access;
 use wasix_landlock_testing::{ask, isolated};
-use wasmer_wasix::landlock::{Kind, Learned, Learning, Sensitive, Suggestion};
+use wasmer_wasix::landlock::{HostKind, Learned, Learning, Sensitive, Suggestion};
 
 use crate::common::{
     DENIED,
@@ -46,7 +46,7 @@ fn with(preopens: &[Suggestion]) -> Guest {
 }
 
 /// Returns the learned grants in short: the path below `granted`, and the access.
-fn short(tree: &Tree, learned: &Learned) -> Vec<(String, Kind, Access)> {
+fn short(tree: &Tree, learned: &Learned) -> Vec<(String, HostKind, Access)> {
     let short = |preopen: &Suggestion| {
         let path = preopen.host.strip_prefix(tree.granted()).unwrap();
         let path = path.to_str().unwrap().to_owned();
@@ -56,12 +56,12 @@ fn short(tree: &Tree, learned: &Learned) -> Vec<(String, Kind, Access)> {
     learned.preopens.iter().map(short).collect()
 }
 
-fn file(path: &str, access: Access) -> (String, Kind, Access) {
-    (path.to_owned(), Kind::File, access)
+fn file(path: &str, access: Access) -> (String, HostKind, Access) {
+    (path.to_owned(), HostKind::File, access)
 }
 
-fn directory(path: &str, access: Access) -> (String, Kind, Access) {
-    (path.to_owned(), Kind::Directory, access)
+fn directory(path: &str, access: Access) -> (String, HostKind, Access) {
+    (path.to_owned(), HostKind::Directory, access)
 }
 
 const MAKE: Access = Access::WRITE.union(Access::CREATE);

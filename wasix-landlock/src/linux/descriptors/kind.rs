@@ -2,7 +2,16 @@
 
 use std::{collections::BTreeSet, os::fd::RawFd, process};
 
-use super::super::sys::{self, Inode};
+use rustix::{
+    fs::{FileType, Stat, fstatfs, major, minor},
+    net::{
+        AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname,
+        sockopt::{socket_domain, socket_peercred, socket_type},
+    },
+    termios::isatty,
+};
+
+use super::{super::sys, peer};
 use crate::DescriptorKind;
 
 /// File systems by their numbers in `linux/magic.h`.
@@ -37,37 +46,44 @@ mod file_system {
 /// are open in this process.
 pub(super) fn of(
     number: RawFd,
-    inode: Inode,
+    inode: &Stat,
     target: &str,
     sockets: &BTreeSet<u64>,
 ) -> DescriptorKind {
-    match inode.file_type {
-        libc::S_IFSOCK => socket(number, inode, sockets),
-        libc::S_IFDIR => DescriptorKind::Directory,
-        libc::S_IFBLK => DescriptorKind::Device,
-        libc::S_IFCHR if inode.device == libc::makedev(1, 3) => DescriptorKind::Null,
-        libc::S_IFCHR if sys::is_terminal(number) => DescriptorKind::Terminal,
-        libc::S_IFCHR => DescriptorKind::Device,
-        file_type => on(sys::file_system(number).ok(), file_type, target),
+    match FileType::from_raw_mode(inode.st_mode) {
+        FileType::Socket => socket(number, inode, sockets),
+        FileType::Directory => DescriptorKind::Directory,
+        FileType::BlockDevice => DescriptorKind::Device,
+        FileType::CharacterDevice => match (major(inode.st_rdev), minor(inode.st_rdev)) {
+            (1, 3) => DescriptorKind::Null,
+            _ if sys::ask(number, isatty) => DescriptorKind::Terminal,
+            _ => DescriptorKind::Device,
+        },
+        file_type => {
+            let file_system = sys::ask(number, fstatfs).ok();
+            // Each architecture has a type of its own for it.
+            let file_system = file_system.and_then(|found| u32::try_from(found.f_type).ok());
+            on(file_system, file_type, target)
+        }
     }
 }
 
 /// The kind of what the type alone doesn't tell. Only the kernel names what is on these file
 /// systems, so that the name can be trusted there.
-fn on(file_system: Option<u32>, file_type: u32, target: &str) -> DescriptorKind {
+fn on(file_system: Option<u32>, file_type: FileType, target: &str) -> DescriptorKind {
     use file_system::{ANONYMOUS, NAMESPACES, NOT_OF_FILES, OF_THE_KERNEL, PIPES, PROCESSES};
 
     match (file_system, file_type) {
         (Some(ANONYMOUS), _) => anonymous(target),
         (Some(PROCESSES), _) => DescriptorKind::Process,
         (Some(NAMESPACES), _) => DescriptorKind::Namespace,
-        (Some(PIPES), libc::S_IFIFO) => DescriptorKind::Pipe,
-        (Some(_), libc::S_IFIFO) => DescriptorKind::Fifo,
+        (Some(PIPES), FileType::Fifo) => DescriptorKind::Pipe,
+        (Some(_), FileType::Fifo) => DescriptorKind::Fifo,
         (Some(found), _) if NOT_OF_FILES.contains(&found) => DescriptorKind::Other,
-        (Some(found), libc::S_IFREG) if OF_THE_KERNEL.contains(&found) => {
+        (Some(found), FileType::RegularFile) if OF_THE_KERNEL.contains(&found) => {
             DescriptorKind::KernelFile
         }
-        (Some(_), libc::S_IFREG) if target.starts_with('/') => DescriptorKind::File,
+        (Some(_), FileType::RegularFile) if target.starts_with('/') => DescriptorKind::File,
         _ => DescriptorKind::Other,
     }
 }
@@ -85,27 +101,44 @@ fn anonymous(target: &str) -> DescriptorKind {
     }
 }
 
-fn socket(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> DescriptorKind {
-    match sys::family_and_type(number) {
-        Some((libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM | libc::SOCK_DGRAM)) => {
-            DescriptorKind::Socket
-        }
-        Some((libc::AF_UNIX, _)) if is_own_pair(number, inode, sockets) => {
+fn socket(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> DescriptorKind {
+    let family = sys::ask(number, socket_domain).ok();
+    match (family, sys::ask(number, socket_type)) {
+        (
+            Some(AddressFamily::INET | AddressFamily::INET6),
+            Ok(SocketType::STREAM | SocketType::DGRAM),
+        ) => DescriptorKind::Socket,
+        (Some(AddressFamily::UNIX), Ok(_)) if is_own_pair(number, inode, sockets) => {
             DescriptorKind::SocketPair
         }
-        Some((libc::AF_UNIX, _)) => DescriptorKind::UnixSocket,
+        (Some(AddressFamily::UNIX), Ok(_)) => DescriptorKind::UnixSocket,
         _ => DescriptorKind::OtherSocket,
     }
 }
 
 /// True if this process has made a pair and has both ends open. A pair keeps its maker as its peer
 /// even when a child that was forked has the other end, so the kernel is asked for that end.
-fn is_own_pair(number: RawFd, inode: Inode, sockets: &BTreeSet<u64>) -> bool {
+fn is_own_pair(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> bool {
     let this = i32::try_from(process::id()).ok();
-    sys::is_unnamed_pair(number)
-        && sys::peer_process(number) == this
-        && sys::peer_of(inode.number).is_some_and(|peer| sockets.contains(&peer))
+    let maker = sys::ask(number, socket_peercred).ok();
+    is_unnamed_pair(number)
+        && maker.map(|maker| maker.pid.as_raw_pid()) == this
+        && peer::of(inode.st_ino).is_some_and(|peer| sockets.contains(&peer))
 }
+
+/// True if a socket and its other end are unix sockets without a name, as those of a pair are.
+fn is_unnamed_pair(number: RawFd) -> bool {
+    let is_unnamed = |address: &SocketAddrAny| {
+        address.address_family() == AddressFamily::UNIX
+            && usize::try_from(address.addr_len()).is_ok_and(|length| length <= NO_NAME)
+    };
+    let own = sys::ask(number, getsockname).ok();
+    let peer = sys::ask(number, getpeername).ok().flatten();
+    own.as_ref().is_some_and(is_unnamed) && peer.as_ref().is_some_and(is_unnamed)
+}
+
+/// The length of a unix socket's address without a name: its family alone.
+const NO_NAME: usize = size_of::<libc::sa_family_t>();
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +148,7 @@ mod tests {
     fn a_name_counts_only_on_the_file_system_where_the_kernel_gives_it() {
         let ext4 = Some(0xef53);
         let counter = "anon_inode:[eventfd]";
-        let kind = |file_system, target| on(file_system, libc::S_IFREG, target);
+        let kind = |file_system, target| on(file_system, FileType::RegularFile, target);
         assert_eq!(kind(ext4, counter), DescriptorKind::Other);
         assert_eq!(
             kind(Some(file_system::ANONYMOUS), counter),

@@ -2,18 +2,17 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
-    io, mem,
-    os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::fs::OpenOptionsExt,
-    },
+    fs::File,
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
-use super::{
-    check,
-    files::{is_proc, list_directory},
+use rustix::{
+    fs::{OFlags, fcntl_getfl},
+    io::{FdFlags, fcntl_getfd},
 };
+
+use super::super::procfs;
 use crate::DescriptorReport;
 
 /// The place where the kernel lists the calling thread's descriptors. The main thread's listing, which
@@ -65,76 +64,32 @@ pub unsafe fn take_passed_on(kept: &BTreeSet<RawFd>) -> io::Result<Vec<OwnedFd>>
         .collect())
 }
 
+/// Asks about a descriptor by its number.
+pub(crate) fn ask<'a, T>(number: RawFd, question: impl FnOnce(BorrowedFd<'a>) -> T) -> T {
+    // SAFETY: the questions of this crate change nothing and keep nothing. Where another thread has
+    // closed the descriptor meanwhile, the answer is an error, or about the file that has the number
+    // now.
+    question(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
 /// The descriptors that are open, lowest first.
 pub(crate) fn list_open() -> io::Result<Vec<RawFd>> {
-    let directory: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY)
-        .open(LISTING)?;
-    if !is_proc(directory.as_fd()) {
+    let directory = File::open(LISTING)?;
+    if !procfs::is_on(directory.as_fd()) {
         return Err(io::Error::other("what is mounted on /proc isn't procfs"));
     }
-    let mut numbers: Vec<RawFd> = list_directory(directory.as_fd())?
-        .into_iter()
-        .filter_map(|name| String::from_utf8(name).ok()?.parse().ok())
-        .filter(|number| *number != directory.as_raw_fd())
-        .collect();
+    let mut numbers = procfs::numbers_in(directory.as_fd())?;
+    numbers.retain(|number| *number != directory.as_raw_fd());
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// A descriptor's flags: those of the file (`F_GETFL`), and whether it is passed on to a program
-/// that is executed.
-pub(crate) fn flags(number: RawFd) -> io::Result<(i32, bool)> {
-    let ask = |command| {
-        // SAFETY: takes integers, and only asks.
-        check(unsafe { libc::fcntl(number, command) }.into()).map_err(io::Error::from_raw_os_error)
-    };
-    let descriptor = i32::try_from(ask(libc::F_GETFD)?).unwrap_or(0);
-    let file = i32::try_from(ask(libc::F_GETFL)?).unwrap_or(0);
-    Ok((file, descriptor & libc::FD_CLOEXEC == 0))
-}
-
-/// The kernel's record of what a descriptor stands for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Inode {
-    /// The type bits of its mode (`S_IFMT`).
-    pub(crate) file_type: u32,
-    /// The number.
-    pub(crate) number: u64,
-    /// The device that it is, if it is one.
-    pub(crate) device: u64,
-}
-
-/// Asks for what a descriptor stands for.
-pub(crate) fn inode(number: RawFd) -> io::Result<Inode> {
-    // SAFETY: all-zero is a valid `stat`.
-    let mut found: libc::stat = unsafe { mem::zeroed() };
-    // SAFETY: the kernel writes to the structure, which is this function's.
-    check(unsafe { libc::fstat(number, &raw mut found) }.into())
-        .map_err(io::Error::from_raw_os_error)?;
-    Ok(Inode {
-        file_type: found.st_mode & libc::S_IFMT,
-        number: found.st_ino,
-        device: found.st_rdev,
-    })
-}
-
-/// The number of the file system that a descriptor's file is on, as `linux/magic.h` has it.
-pub(crate) fn file_system(number: RawFd) -> io::Result<u32> {
-    // SAFETY: all-zero is a valid `statfs`.
-    let mut found: libc::statfs = unsafe { mem::zeroed() };
-    // SAFETY: the kernel writes to the structure, which is this function's.
-    check(unsafe { libc::fstatfs(number, &raw mut found) }.into())
-        .map_err(io::Error::from_raw_os_error)?;
-    // Each C library has a type of its own for it.
-    Ok(u32::try_from(found.f_type).unwrap_or(0))
-}
-
-/// True if a descriptor is a terminal.
-pub(crate) fn is_terminal(number: RawFd) -> bool {
-    // SAFETY: takes an integer; libc passes a structure of its own to the kernel.
-    unsafe { libc::isatty(number) == 1 }
+/// Returns the flags of a descriptor's file, and true if the descriptor is passed on to a program that
+/// is executed.
+pub(crate) fn flags(number: RawFd) -> io::Result<(OFlags, bool)> {
+    let flags = ask(number, fcntl_getfd)?;
+    let file = ask(number, fcntl_getfl)?;
+    Ok((file, !flags.contains(FdFlags::CLOEXEC)))
 }
 
 #[cfg(test)]

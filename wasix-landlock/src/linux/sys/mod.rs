@@ -1,30 +1,22 @@
-//! The system calls that std has no safe form of, and the signal handler.
+//! The system calls that neither std nor rustix has a safe form of, and the signal handler.
 //!
 //! All of this crate's unsafe code is here. Results carry the kernel's error number rather than an
 //! `io::Error` where the handler needs them.
 
-mod attempt;
 mod descriptors;
-mod diag;
-mod files;
 mod landlock;
-mod net;
+mod probe;
 mod refusal;
 mod signal;
 mod table;
 
-pub(crate) use attempt::{Attempt, Fifo};
 pub use descriptors::take_passed_on;
-pub(crate) use descriptors::{Inode, file_system, flags, inode, is_terminal, list_open};
-pub(crate) use diag::peer_of;
-pub(crate) use files::{
-    create_at, exists_at, is_proc, list_directory, may_read, open_at, unlink_at,
-};
+pub(crate) use descriptors::{ask, flags, list_open};
 pub(crate) use landlock::{
-    Domain, Handled, abi, add_path_rule, add_port_rule, add_quiet_rule, create_ruleset, errata,
-    has_gained_privileges, has_no_new_privileges, log_flags, set_no_new_privileges,
+    Domain, abi, errata, has_gained_privileges, has_no_new_privileges, log_flags,
+    set_no_new_privileges,
 };
-pub(crate) use net::{family_and_type, is_unnamed_pair, peer_process};
+pub(crate) use probe::{Fifo, Probe};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
 pub(crate) use signal::{
     Handler, HandlerError, bit, current_thread, is_only_thread, leads, program_signals, send,
@@ -32,7 +24,10 @@ pub(crate) use signal::{
 };
 pub(crate) use table::{Call, Round, State, Table, Visit};
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 /// A system call's result: what it returned, or the error number.
 fn check(returned: libc::c_long) -> Result<libc::c_long, i32> {
@@ -42,4 +37,27 @@ fn check(returned: libc::c_long) -> Result<libc::c_long, i32> {
     } else {
         Ok(returned)
     }
+}
+
+/// Asks whether the effective user may read what an `O_PATH` descriptor stands for; for a directory,
+/// list and pass it. Landlock doesn't mediate this call, so it asks the permission bits.
+pub(crate) fn may_read(object: BorrowedFd<'_>, directory: bool) -> Result<(), i32> {
+    let mode = if directory {
+        libc::R_OK | libc::X_OK
+    } else {
+        libc::R_OK
+    };
+    // rustix and glibc would emulate AT_EACCESS where faccessat2 is filtered, and have no
+    // AT_EMPTY_PATH then: hence the system call itself. It is older (5.8) than Landlock (5.13).
+    // SAFETY: the path is a valid, empty C string; the rest are integers.
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            object.as_raw_fd(),
+            c"".as_ptr(),
+            mode,
+            libc::AT_EACCESS | libc::AT_EMPTY_PATH,
+        )
+    };
+    check(returned).map(drop)
 }

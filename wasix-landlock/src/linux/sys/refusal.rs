@@ -3,7 +3,7 @@
 use std::{io, sync::OnceLock};
 
 use super::check;
-use crate::Protection;
+use crate::{Protection, ThreadError};
 
 /// A system call that has no effect, and that the filter refuses with `EPERM`. Without a filter it
 /// fails with another error, or succeeds.
@@ -42,6 +42,14 @@ impl Refusal {
         // SAFETY: each of these calls is one of `filter`, whose arguments name nothing: no
         // descriptor, no process and no memory, but for constants.
         check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) })
+    }
+
+    /// The problem of a thread in which the call isn't refused.
+    pub(crate) fn missing(&self) -> ThreadError {
+        ThreadError::NotFiltered {
+            protection: self.protection,
+            call: self.name,
+        }
     }
 
     /// True if the call is refused.

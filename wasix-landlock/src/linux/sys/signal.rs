@@ -240,9 +240,7 @@ unsafe fn is_own(information: *const libc::siginfo_t) -> bool {
 
 /// The calling thread's number. Async-signal-safe.
 pub(crate) fn current_thread() -> i32 {
-    // SAFETY: takes nothing and can't fail.
-    let tid = unsafe { libc::syscall(libc::SYS_gettid) };
-    i32::try_from(tid).unwrap_or(0)
+    rustix::thread::gettid().as_raw_pid()
 }
 
 /// The calling thread's name, the kernel's `comm`: 16 bytes, padded with zeros. Async-signal-safe.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Attempt, Domain, Refusal, current_thread, first_not_refused, has_no_new_privileges,
+    Domain, Probe, Refusal, current_thread, first_not_refused, has_no_new_privileges,
     set_no_new_privileges, signal::thread_name,
 };
 
@@ -34,16 +34,16 @@ pub(crate) struct Table {
     remaining: AtomicU32,
     /// The domain to restrict the thread with; `None` to only try.
     domain: Option<Domain>,
-    attempt: Arc<Attempt>,
+    probe: Arc<Probe>,
 }
 
 #[derive(Debug)]
 struct Slot {
     tid: i32,
     state: AtomicU32,
-    /// Error number of the attempt before; 0 if it was allowed.
+    /// Error number of the probe before; 0 if it was allowed.
     before: AtomicI32,
-    /// True if the attempt is known to be allowed before the restriction.
+    /// True if the probe is known to be allowed before the restriction.
     allowed: bool,
     /// The name, see [`thread_name`]. This and the next are filled where there is only to try.
     name: [AtomicU64; 2],
@@ -53,7 +53,7 @@ struct Slot {
     call: AtomicU32,
     /// The error number; 0 if none failed.
     failure: AtomicI32,
-    /// Error number of the attempt afterwards; 0 if it was allowed.
+    /// Error number of the probe afterwards; 0 if it was allowed.
     after: AtomicI32,
     /// The call that the second layer should refuse and doesn't; null if it refuses everything.
     not_refused: AtomicPtr<Refusal>,
@@ -85,11 +85,11 @@ pub(crate) enum State {
 pub(crate) struct Visit {
     /// True if the thread had `PR_SET_NO_NEW_PRIVS`; only told by one that wasn't to restrict itself.
     pub(crate) no_new_privileges: bool,
-    /// The attempt before the restriction; `Ok` where there is none to come.
+    /// The probe before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
     /// The restriction.
     pub(crate) restricted: Result<(), (Call, i32)>,
-    /// The attempt after it.
+    /// The probe after it.
     pub(crate) after: Result<(), i32>,
     /// The call that the second layer should refuse and doesn't.
     pub(crate) not_refused: Option<&'static Refusal>,
@@ -120,7 +120,7 @@ impl Table {
         if let Some(domain) = self.domain {
             if !slot.allowed {
                 slot.before
-                    .store(number(self.attempt.run()), Ordering::Relaxed);
+                    .store(number(self.probe.run()), Ordering::Relaxed);
             }
             let result = set_no_new_privileges()
                 .map_err(|errno| (Call::NoNewPrivileges, errno))
@@ -141,17 +141,17 @@ impl Table {
                 .store(has_no_new_privileges(), Ordering::Relaxed);
         }
         slot.after
-            .store(number(self.attempt.run()), Ordering::Relaxed);
+            .store(number(self.probe.run()), Ordering::Relaxed);
         if let Some(refusal) = first_not_refused() {
             slot.not_refused
                 .store(ptr::from_ref(refusal).cast_mut(), Ordering::Relaxed);
         }
         slot.state.store(DONE, Ordering::SeqCst);
-        self.settle_one();
+        self.count_down();
     }
 
-    /// Counts a slot as settled, and wakes the sweep when it was the last.
-    fn settle_one(&self) {
+    /// Counts a slot that is done or given up, and wakes the sweep when it was the last.
+    fn count_down(&self) {
         if self.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
             // SAFETY: the futex is this table's counter, which lives as long as `self`.
             unsafe {
@@ -184,7 +184,7 @@ impl Table {
     }
 
     /// True if every thread is done or given up.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.remaining.load(Ordering::SeqCst) == 0
     }
 
@@ -204,7 +204,7 @@ impl Table {
             self.give_up(slot.tid, ABANDONED);
         }
         let until = Instant::now() + WITHDRAWAL;
-        while !self.is_settled() && Instant::now() < until {
+        while !self.is_complete() && Instant::now() < until {
             thread::yield_now();
         }
     }
@@ -213,11 +213,11 @@ impl Table {
         if let Some(slot) = self.slots.iter().find(|slot| slot.tid == tid)
             && slot.change(PENDING, state)
         {
-            self.settle_one();
+            self.count_down();
         }
     }
 
-    /// Waits until every thread is settled or the time is over.
+    /// Waits until every thread is done or given up, or the time is over.
     pub(crate) fn wait(&self, time: Duration) {
         let remaining = self.remaining.load(Ordering::SeqCst);
         if remaining == 0 {
@@ -311,13 +311,13 @@ impl Slot {
 pub(crate) struct Round(*mut Table);
 
 impl Round {
-    /// Puts these threads where the handler finds them. In those that are `allowed` what is attempted,
-    /// the attempt before the restriction is left out.
+    /// Puts these threads where the handler finds them. In those that are `allowed` the
+    /// probe, it is left out before the restriction.
     pub(crate) fn publish(
         mut threads: Vec<i32>,
         allowed: &HashSet<i32>,
         domain: Option<Domain>,
-        attempt: Arc<Attempt>,
+        probe: Arc<Probe>,
     ) -> Self {
         threads.sort_unstable();
         let table = Box::into_raw(Box::new(Table {
@@ -327,7 +327,7 @@ impl Round {
                 .map(|tid| Slot::new(tid, allowed.contains(&tid)))
                 .collect(),
             domain,
-            attempt,
+            probe,
         }));
         PUBLISHED.store(table, Ordering::SeqCst);
         Self(table)

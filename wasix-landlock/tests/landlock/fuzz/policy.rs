@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use fastrand::Rng;
-use wasix_landlock::{Access, HostTarget, Kind, Policy, Preopen, PrepareError, RuntimePath};
+use wasix_landlock::{
+    Access, HostKind, HostTarget, Policy, PrepareError, RecordedPreopen, RuntimePath,
+};
 
 use super::{
     kernel::{self, Rights},
@@ -15,7 +17,7 @@ use super::{
 pub struct Grant {
     path: String,
     /// `None` for the runtime's.
-    kind: Option<Kind>,
+    kind: Option<HostKind>,
     access: Access,
     /// The preopen's own access, which bounds it.
     bound: Access,
@@ -36,10 +38,13 @@ pub fn grants(rng: &mut Rng, entries: &[Entry]) -> Vec<Grant> {
         };
         let there = world.walk(&path, true).ok().and_then(|place| place.node);
         let kind = match there {
-            _ if rng.u8(..10) == 0 => Some(one(rng, &[Kind::File, Kind::Directory, Kind::Either])),
+            _ if rng.u8(..10) == 0 => Some(one(
+                rng,
+                &[HostKind::File, HostKind::Directory, HostKind::Either],
+            )),
             _ if rng.u8(..6) == 0 => None,
-            Some(there) if world.is_directory(there) => Some(Kind::Directory),
-            _ => Some(Kind::File),
+            Some(there) if world.is_directory(there) => Some(HostKind::Directory),
+            _ => Some(HostKind::File),
         };
         let access = |rng: &mut Rng| match rng.u8(..3) {
             0 => Access::ALL,
@@ -68,7 +73,7 @@ pub fn policy(mut policy: Policy, root: &Path, grants: &[Grant]) -> Policy {
     for grant in grants {
         let path = root.join(&grant.path);
         policy = match grant.kind {
-            Some(kind) => policy.preopen(Preopen {
+            Some(kind) => policy.preopen(RecordedPreopen {
                 guest: grant.path.clone(),
                 origin: "fuzz",
                 access: grant.bound,
@@ -172,7 +177,8 @@ fn judge(world: &World, grant: &Grant) -> Judgement {
         Ok(id) if *world.node(id) == Node::Fifo => Refused("NotAFileOrDirectory"),
         Ok(id) => {
             let directory = world.is_directory(id);
-            if (directory && kind == Kind::File) || (!directory && kind == Kind::Directory) {
+            if (directory && kind == HostKind::File) || (!directory && kind == HostKind::Directory)
+            {
                 return Refused("WrongKind");
             }
             match kernel::stands_for(access, directory) {
@@ -186,7 +192,7 @@ fn judge(world: &World, grant: &Grant) -> Judgement {
             if itself.as_ref().is_ok_and(|itself| itself.node.is_some()) {
                 return Refused("DanglingSymlink");
             }
-            if kind != Kind::File || !access.create || grant.path.ends_with('/') {
+            if kind != HostKind::File || !access.create || grant.path.ends_with('/') {
                 return Refused("Missing");
             }
             let rights = kernel::stands_for(access, false);
@@ -207,7 +213,10 @@ fn judge(world: &World, grant: &Grant) -> Judgement {
 
 /// An error's name.
 pub fn name(error: &PrepareError) -> String {
-    let text = format!("{error:?}");
+    let text = match error {
+        PrepareError::Path { problem, .. } => format!("{problem:?}"),
+        error => format!("{error:?}"),
+    };
     text.split([' ', '{', '('])
         .next()
         .unwrap_or_default()

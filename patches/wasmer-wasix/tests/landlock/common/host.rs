@@ -13,7 +13,7 @@ use wasmer::{
     sys::{Cranelift, EngineBuilder},
 };
 use wasmer_compiler_singlepass::Singlepass;
-use wasmer_wasix::landlock::{HostPreopenBuilder, Kind, Suggestion};
+use wasmer_wasix::landlock::{HostKind, HostPreopenBuilder, Suggestion};
 use wasmer_wasix::{
     PluggableRuntime, Runtime, UnsupportedVirtualNetworking, WasiEnv, WasiEnvBuilder,
     runtime::task_manager::tokio::TokioTaskManager,
@@ -64,7 +64,7 @@ pub fn as_suggested<'a>(
     suggestion: &Suggestion,
 ) -> &'a mut HostPreopenBuilder {
     let preopen = match suggestion.kind {
-        Kind::File => preopen.path(&suggestion.host),
+        HostKind::File => preopen.path(&suggestion.host),
         _ => preopen.directory(&suggestion.host),
     };
     let Access {

@@ -18,7 +18,9 @@ use std::{
 };
 
 use special::Special;
-use wasix_landlock::{Access, HostTarget, Inherited, Kind, Policy, Preopen, Protection};
+use wasix_landlock::{
+    Access, HostKind, HostTarget, Inherited, Policy, Protection, RecordedPreopen,
+};
 use wasix_landlock_foreign::{Answer, Claim, Settings, Tried};
 use wasix_landlock_testing::ask;
 use workers::Crew;
@@ -75,13 +77,13 @@ fn enforce(settings: &Settings) -> Claim {
     if !settings.enforce {
         return Claim::Control;
     }
-    let mut policy = Policy::default().preopen(Preopen {
+    let mut policy = Policy::default().preopen(RecordedPreopen {
         guest: "/granted".to_owned(),
         origin: "preopen_dir",
         access: Access::READ,
         targets: vec![HostTarget {
             path: settings.granted.clone(),
-            kind: Kind::Directory,
+            kind: HostKind::Directory,
             access: Access::READ,
         }],
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     filter::{self, Filter},
-    kernel::{Builder, Kernel, Need},
+    kernel::{Builder, Features, Kernel, Need},
     membership::{self, Place},
     process::{self, Enforced, Process},
 };
@@ -15,11 +15,11 @@ use crate::{
 
 /// The base that a rule is checked against or added to.
 #[derive(Debug)]
-pub(super) enum Ground {
+pub(super) enum Baseline {
     /// Nothing is going to be restricted.
     Nothing,
     /// A ruleset in the making, with its handled access rights.
-    Ruleset(Builder, Rights, Option<Filter>),
+    Ruleset(Box<Builder>, Rights, Option<Filter>),
     /// This process is restricted already.
     Enforced(Arc<Enforced>),
 }
@@ -29,7 +29,7 @@ pub(super) fn choose(
     policy: &Policy,
     mode: Mode,
     report: &mut Report,
-) -> Result<Ground, PrepareError> {
+) -> Result<Baseline, PrepareError> {
     let process = process::lock().clone();
     report.scope = policy.scope;
     // Who is in an instance stays in it, whatever scope is asked for.
@@ -53,9 +53,9 @@ pub(super) fn choose(
             );
         }
         give_up(policy, report, "the mode is off");
-        return Ok(Ground::Nothing);
+        return Ok(Baseline::Nothing);
     }
-    let ground = match process {
+    let baseline = match process {
         Process::Free if matches!(instance, Place::Unknown) => Err(PrepareError::UnknownInstance),
         Process::Free if let Place::In(membership) = instance => match membership.enforced() {
             Some(enforced) => within(policy, report, Arc::clone(enforced)),
@@ -66,36 +66,24 @@ pub(super) fn choose(
         Process::Under(enforced) => within(policy, report, enforced),
         Process::Partly => Err(PrepareError::PartlyRestricted),
     };
-    ground.or_else(|error| {
+    baseline.or_else(|error| {
         if mode == Mode::Enforce {
             return Err(error);
         }
         give_up(policy, report, &error.to_string());
-        Ok(Ground::Nothing)
+        Ok(Baseline::Nothing)
     })
 }
 
 /// Notes that nothing is going to be enforced.
 fn give_up(policy: &Policy, report: &mut Report, why: &str) {
     report.not_enforced.push(format!("anything: {why}"));
-    report.protections = Protection::ALL
-        .iter()
-        .map(|name| {
-            let level = policy.level(*name);
-            let status = match level {
-                Level::Off => ProtectionStatus::Off,
-                Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
-                    why: why.to_owned(),
-                },
-            };
-            ProtectionReport {
-                name: *name,
-                level,
-                status,
-                by: Vec::new(),
-            }
-        })
-        .collect();
+    report.protections = all_protections(policy, |level| match level {
+        Level::Off => ProtectionStatus::Off,
+        Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
+            why: why.to_owned(),
+        },
+    });
 }
 
 /// Returns the layers that enforce a protection on this machine, or the error. `None` if it is off.
@@ -121,7 +109,7 @@ fn layers(
         _ => need == Need::Nothing,
     };
     let mut by = Vec::new();
-    if kernel.meets(need) && need != Need::Nothing {
+    if kernel.features.meet(need) && need != Need::Nothing {
         by.push(Layer::Landlock);
     } else if !without_landlock {
         return Some(Err(PrepareError::ProtectionUnavailable {
@@ -147,11 +135,14 @@ pub(super) fn on_kernel(
     policy: &Policy,
     report: &mut Report,
     kernel: Kernel,
-) -> Result<Ground, PrepareError> {
+) -> Result<Baseline, PrepareError> {
     report.abi = kernel.abi;
     report.errata = kernel.errata;
     let filters = filter::available();
-    let (mut rights, mut network, mut scopes) = (kernel.rights, 0, 0);
+    let mut handled = Features {
+        rights: kernel.features.rights,
+        ..Features::default()
+    };
     let mut filtered = Vec::new();
     let mut protections = Vec::new();
     for name in Protection::ALL.iter().copied() {
@@ -160,7 +151,7 @@ pub(super) fn on_kernel(
         let (status, by) = match layers(policy, &kernel, name, &filters) {
             None => {
                 if let Need::Right(right) = need {
-                    rights = rights.minus([right].into_iter().collect());
+                    handled.rights = handled.rights.minus([right].into_iter().collect());
                 }
                 (ProtectionStatus::Off, Vec::new())
             }
@@ -189,8 +180,8 @@ pub(super) fn on_kernel(
         }
         if by.contains(&Layer::Landlock) {
             match need {
-                Need::Network(bits, _) => network |= bits,
-                Need::Scope(bit) => scopes |= bit,
+                Need::Network(access, _) => handled.network |= access,
+                Need::Scope(scope) => handled.scopes |= scope,
                 Need::Right(_) | Need::Nothing => {}
             }
         }
@@ -201,16 +192,17 @@ pub(super) fn on_kernel(
             by,
         });
     }
-    let ruleset = |source: std::io::Error| PrepareError::Ruleset {
-        rights: rights.to_vec(),
-        source: source.into(),
-    };
-    let mut builder =
-        Builder::new(rights, network, scopes, policy.audit, kernel.abi).map_err(ruleset)?;
+    let rights = handled.rights;
+    let mut builder = Builder::new(&handled, policy.audit, kernel.abi).map_err(|source| {
+        PrepareError::Ruleset {
+            rights: rights.to_vec(),
+            source,
+        }
+    })?;
     report.network = policy.effective_network();
     let ports = report.network.clone().unwrap_or_default();
     builder
-        .grant_ports(&ports, network)
+        .grant_ports(&ports)
         .map_err(|source| PrepareError::PortRule { source })?;
     let filter = match filtered.as_slice() {
         [] => None,
@@ -232,7 +224,7 @@ pub(super) fn on_kernel(
     report.warnings.extend(policy.audit.lacking(kernel.abi));
     report.warnings.extend(report.lacks_dns());
     report.handled = rights.to_vec();
-    Ok(Ground::Ruleset(builder, rights, filter))
+    Ok(Baseline::Ruleset(Box::new(builder), rights, filter))
 }
 
 /// Takes over what an earlier policy has enforced.
@@ -240,37 +232,22 @@ fn within(
     policy: &Policy,
     report: &mut Report,
     enforced: Arc<Enforced>,
-) -> Result<Ground, PrepareError> {
-    let first = &enforced.report;
-    report.joined = true;
-    report.abi = first.abi;
-    report.errata = first.errata;
-    report.handled = first.handled.clone();
-    report.network = first.network.clone();
-    for earlier in &first.protections {
-        let level = policy.level(earlier.name);
-        if level != Level::Off && earlier.status != ProtectionStatus::Enforced {
-            if level == Level::Strict && report.mode == Mode::Enforce {
-                return Err(PrepareError::NotInEnforced {
-                    protection: earlier.name,
-                });
-            }
-            report
-                .not_enforced
-                .push(format!("{}: an earlier policy did without", earlier.name));
-        }
-        report.protections.push(ProtectionReport {
-            level,
-            ..earlier.clone()
-        });
-    }
-    let ports = enforced.ports_beyond(policy.effective_network().as_ref());
-    if !ports.is_empty() {
-        if report.mode == Mode::Enforce {
-            return Err(PrepareError::PortsNotWithinEnforced { ports });
-        }
-        let refused = |port| format!("{port} is refused: an earlier policy doesn't grant it");
-        report.warnings.extend(ports.into_iter().map(refused));
-    }
-    Ok(Ground::Enforced(enforced))
+) -> Result<Baseline, PrepareError> {
+    report.protections = all_protections(policy, |_| ProtectionStatus::Off);
+    enforced.admit(policy.effective_network().as_ref(), report)?;
+    Ok(Baseline::Enforced(enforced))
+}
+
+/// Every protection, at the policy's level and with the status of that level.
+fn all_protections(
+    policy: &Policy,
+    status: impl Fn(Level) -> ProtectionStatus,
+) -> Vec<ProtectionReport> {
+    let report = |name: &Protection| ProtectionReport {
+        name: *name,
+        level: policy.level(*name),
+        status: status(policy.level(*name)),
+        by: Vec::new(),
+    };
+    Protection::ALL.iter().map(report).collect()
 }

@@ -1,17 +1,23 @@
 //! The attempt that shows whether a thread is restricted.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
+    fmt,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
-use super::{check, current_thread};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, mknodat, openat, unlinkat},
+    io::Errno,
+};
 
-/// Something that is allowed before a restriction and denied after it.
+use super::current_thread;
+
+/// An attempt that is allowed before a restriction and denied after it.
 #[derive(Debug)]
-pub(crate) enum Attempt {
+pub(crate) enum Probe {
     /// Open a path that isn't granted.
-    Open { path: CString, flags: i32 },
+    Open { path: CString, flags: OFlags },
     /// Make a fifo, which is never granted.
     MakeFifo(Fifo),
     /// Nothing could serve as proof.
@@ -34,7 +40,7 @@ type Name = [u8; 48];
 /// The digits of the highest number that a thread can have.
 const DIGITS: usize = 10;
 
-impl Attempt {
+impl Probe {
     /// The descriptor that it keeps open.
     pub(crate) fn descriptor(&self) -> Option<RawFd> {
         match self {
@@ -45,17 +51,23 @@ impl Attempt {
 
     /// Tries it, undoing it where it succeeds. Async-signal-safe: system calls only.
     pub(crate) fn run(&self) -> Result<(), i32> {
-        match self {
+        let result = match self {
             Self::Open { path, flags } => {
-                // SAFETY: `path` is a valid C string; the rest are integers.
-                let fd = check(unsafe {
-                    libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), *flags, 0)
-                })?;
-                // SAFETY: the descriptor was handed out by the call above and goes nowhere else.
-                check(unsafe { libc::syscall(libc::SYS_close, fd) }).map(drop)
+                openat(CWD, path.as_c_str(), *flags, Mode::empty()).map(drop)
             }
             Self::MakeFifo(fifo) => fifo.make(),
             Self::Nothing => Ok(()),
+        };
+        result.map_err(Errno::raw_os_error)
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { path, .. } => write!(f, "opening {}", path.to_string_lossy()),
+            Self::MakeFifo(_) => f.write_str("making a fifo"),
+            Self::Nothing => f.write_str("nothing"),
         }
     }
 }
@@ -81,14 +93,12 @@ impl Fifo {
         self.directory.as_fd()
     }
 
-    fn make(&self) -> Result<(), i32> {
-        let directory = self.directory.as_raw_fd();
+    fn make(&self) -> rustix::io::Result<()> {
         let name = self.name(current_thread());
-        let mode = libc::S_IFIFO | 0o600;
-        // SAFETY: `name` ends with a zero; the rest are integers.
-        check(unsafe { libc::syscall(libc::SYS_mknodat, directory, name.as_ptr(), mode, 0) })?;
-        // SAFETY: as above.
-        check(unsafe { libc::syscall(libc::SYS_unlinkat, directory, name.as_ptr(), 0) }).map(drop)
+        let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(&self.directory, name, FileType::Fifo, mode, 0)?;
+        unlinkat(&self.directory, name, AtFlags::empty())
     }
 
     /// A thread's own name.
@@ -121,8 +131,8 @@ mod tests {
         let fifo = Fifo::new(root(), ".probe-");
         let name = |tid| {
             let name = fifo.name(tid);
-            let end = name.iter().position(|byte| *byte == 0).unwrap();
-            String::from_utf8(name[..end].to_vec()).unwrap()
+            let name = CStr::from_bytes_until_nul(&name).unwrap();
+            name.to_str().unwrap().to_owned()
         };
         assert_eq!(name(17), ".probe-0000000017");
         assert_eq!(name(i32::MAX), ".probe-2147483647");

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use crate::{EnforceError, Report, platform};
 
-/// A thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and
+/// The membership of a thread in an instance: a thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and
 /// the threads that it has started since.
 ///
 /// As long as one of these is there, which each thread of the instance holds on to, no policy can
 /// restrict the process as a whole.
 ///
 /// ```
-/// use wasix_landlock::Instance;
+/// use wasix_landlock::Membership;
 ///
-/// assert!(Instance::current().is_none()); // this thread belongs to none
-/// assert!(!Instance::is_around());
+/// assert!(Membership::current().is_none()); // this thread belongs to none
+/// assert!(!Membership::is_around());
 /// ```
 #[derive(Clone, Debug)]
-pub struct Instance(pub(crate) platform::Membership);
+pub struct Membership(pub(crate) platform::Membership);
 
-impl Instance {
+impl Membership {
     /// The instance that the calling thread is known to belong to.
     #[must_use]
     pub fn current() -> Option<Self> {

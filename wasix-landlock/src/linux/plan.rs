@@ -1,0 +1,146 @@
+//! A prepared policy, and its outcome.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::{info, warn};
+
+use super::{
+    create::CreatedFiles,
+    descriptors,
+    filter::Filter,
+    kernel::{Builder, Ruleset},
+    probe,
+    process::{Enforced, Grant},
+    restrict::threads_report,
+    sys::Probe,
+};
+use crate::{EnforceError, Inherited, Mode, Network, Report, SweepMethod, rights::Rights};
+
+/// A prepared policy.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) report: Report,
+    pub(crate) next: Next,
+    pub(crate) handled: Rights,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) created: CreatedFiles,
+    pub(crate) deadline: Duration,
+    /// True if every thread has to be reached.
+    pub(crate) all_threads: bool,
+    /// The ports that are asked for; `None` if the network isn't restricted.
+    pub(crate) network: Option<Network>,
+    /// The treatment of open descriptors.
+    pub(crate) inherited: Inherited,
+}
+
+/// The next step.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Nothing: the mode is off, or nothing can be enforced and that is let pass.
+    Nothing,
+    /// This process is restricted already.
+    Join,
+    /// Restrict it with this.
+    Restrict(Restriction),
+}
+
+/// The ruleset and the filter of a restriction.
+#[derive(Debug)]
+pub(crate) struct Restriction {
+    pub(crate) ruleset: Builder,
+    pub(crate) filter: Option<Filter>,
+}
+
+impl Plan {
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(super) fn join(&mut self) {
+        self.report.enforced = true;
+        self.report.joined = true;
+        self.report.threads = Some(threads_report(SweepMethod::Joined, Instant::now()));
+    }
+
+    /// Takes the last steps before anything is restricted: chooses the proof, completes the ruleset and
+    /// looks at what is open.
+    pub(super) fn arm(
+        &mut self,
+        mut ruleset: Builder,
+    ) -> Result<(Ruleset, Arc<Probe>), EnforceError> {
+        let probe = Arc::new(probe::choose(&self.grants, &mut ruleset, &mut self.report)?);
+        let ruleset = ruleset
+            .finish()
+            .map_err(|source| EnforceError::Probe { source })?;
+        let own = [ruleset.descriptor()].into_iter().chain(probe.descriptor());
+        self.check_open(&own.collect())?;
+        Ok((ruleset, probe))
+    }
+
+    /// Checks what is open. `own` are this crate's descriptors.
+    pub(super) fn check_open(&mut self, own: &BTreeSet<i32>) -> Result<(), EnforceError> {
+        descriptors::check(&self.inherited, own, &mut self.report)
+    }
+
+    /// Makes the report final.
+    pub(super) fn finish(self) -> Outcome {
+        let report = Arc::new(self.report);
+        let enforced = (report.enforced && !report.joined).then(|| {
+            Arc::new(Enforced {
+                report: Arc::clone(&report),
+                grants: self.grants,
+                handled: self.handled,
+            })
+        });
+        Outcome {
+            report,
+            enforced,
+            created: self.created,
+        }
+    }
+}
+
+/// A policy that was carried out.
+#[must_use = "files that were created are removed unless it is announced"]
+pub(super) struct Outcome {
+    pub(super) report: Arc<Report>,
+    /// The policy in force now; `None` if this policy didn't put it there.
+    pub(super) enforced: Option<Arc<Enforced>>,
+    created: CreatedFiles,
+}
+
+impl Outcome {
+    /// Keeps the files that were created, and logs the outcome. The caller holds no lock.
+    pub(super) fn announce(self) -> Arc<Report> {
+        self.created.keep();
+        log(&self.report);
+        self.report
+    }
+}
+
+fn log(report: &Report) {
+    if report.enforced && report.mode == Mode::Enforce {
+        info!(
+            target: "wasix_landlock",
+            abi = report.abi,
+            joined = report.joined,
+            preopens = report.preopens.len(),
+            threads = report.threads.as_ref().map_or(0, |threads| threads.total),
+            "enforced"
+        );
+    } else {
+        warn!(
+            target: "wasix_landlock",
+            mode = %report.mode,
+            enforced = report.enforced,
+            "landlock is not in mode enforce"
+        );
+    }
+    for gap in &report.not_enforced {
+        warn!(target: "wasix_landlock", "not enforced: {gap}");
+    }
+}
