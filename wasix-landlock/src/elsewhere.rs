@@ -5,9 +5,8 @@ use std::{io, sync::Arc};
 use tracing::warn;
 
 use crate::{
-    DescriptorsReport, EnforceError, HostReport, Level, Mode, Policy, PreopenReport, PrepareError,
-    Protection, ProtectionReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
-    Status,
+    DescriptorsReport, EnforceError, HostReport, Mode, Policy, PreopenReport, PrepareError,
+    ProtectionReport, Report, RuntimePathReport, RuntimePathStatus, Status,
 };
 
 /// A policy of which nothing can be enforced, and which lets that pass.
@@ -113,56 +112,21 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     }
     let why = unsupported.to_string();
     report.not_enforced.push(format!("anything: {why}"));
-    report.protections = Protection::ALL
-        .iter()
-        .map(|name| ProtectionReport {
-            name: *name,
-            level: policy.level(*name),
-            status: match policy.level(*name) {
-                Level::Off => ProtectionStatus::Off,
-                _ => ProtectionStatus::NotEnforced { why: why.clone() },
-            },
-            by: Vec::new(),
-        })
-        .collect();
-    report.preopens = policy
-        .preopens
-        .iter()
-        .map(|preopen| PreopenReport {
-            guest: preopen.guest.clone(),
-            origin: preopen.origin.to_owned(),
-            asked: preopen.access,
-            status: if preopen.targets.is_empty() {
-                Status::Virtual
-            } else {
-                Status::Unrestricted
-            },
-            hosts: preopen
-                .targets
-                .iter()
-                .map(|target| HostReport {
-                    path: target.path.to_string_lossy().into_owned(),
-                    resolved: None,
-                    kind: target.kind,
-                    found: None,
-                    access: target.access.intersection(preopen.access),
-                    granted: Vec::new(),
-                    not_granted: Vec::new(),
-                    created: false,
-                })
-                .collect(),
-        })
-        .collect();
-    report.runtime_paths = policy
-        .runtime_paths
-        .into_iter()
-        .map(|path| RuntimePathReport {
-            path: path.path.to_string_lossy().into_owned(),
-            resolved: None,
-            reason: path.reason,
-            access: path.access,
-            status: RuntimePathStatus::Unrestricted,
-        })
-        .collect();
+    report.protections = ProtectionReport::of_nothing(&policy, &why);
+    for preopen in &policy.preopens {
+        let status = match preopen.targets.as_slice() {
+            [] => Status::Virtual,
+            _ => Status::Unrestricted,
+        };
+        let hosts = preopen.targets.iter();
+        let hosts = hosts.map(|target| HostReport::of(target, preopen.access));
+        let report_of = PreopenReport::of(preopen, status, hosts.collect());
+        report.preopens.push(report_of);
+    }
+    for path in &policy.runtime_paths {
+        let status = RuntimePathStatus::Unrestricted;
+        let path = RuntimePathReport::of(path, None, status);
+        report.runtime_paths.push(path);
+    }
     Ok(Plan(report))
 }

@@ -89,6 +89,16 @@ impl Network {
         !self.connect_tcp.is_empty() && self.send_udp.is_empty()
     }
 
+    /// The granted ports of each operation: TCP and UDP, binding before sending.
+    pub(crate) fn ports(&self) -> [(&'static str, &BTreeSet<u16>); 4] {
+        [
+            ("bind tcp", &self.bind_tcp),
+            ("connect tcp", &self.connect_tcp),
+            ("bind udp", &self.bind_udp),
+            ("send udp", &self.send_udp),
+        ]
+    }
+
     /// True if any TCP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_tcp(&self) -> bool {
@@ -104,22 +114,15 @@ impl Network {
     /// Describes the ports that this grants and `other` doesn't; empty if it lies within.
     #[cfg(target_os = "linux")]
     pub(crate) fn beyond(&self, other: &Self) -> Vec<String> {
-        [
-            ("binding to TCP port", &self.bind_tcp, &other.bind_tcp),
-            (
-                "connecting to TCP port",
-                &self.connect_tcp,
-                &other.connect_tcp,
-            ),
-            ("binding to UDP port", &self.bind_udp, &other.bind_udp),
-            ("sending to UDP port", &self.send_udp, &other.send_udp),
-        ]
-        .into_iter()
-        .flat_map(|(what, these, those)| {
-            these
-                .difference(those)
-                .map(move |port| format!("{what} {port}"))
-        })
-        .collect()
+        let (these, those) = (self.ports(), other.ports());
+        these
+            .into_iter()
+            .zip(those)
+            .flat_map(|((operation, these), (_, those))| {
+                these
+                    .difference(those)
+                    .map(move |port| format!("{operation} {port}"))
+            })
+            .collect()
     }
 }

@@ -9,7 +9,10 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, HostKind, Layer, Level, Mode, Network, Object, Protection, Right, Scope};
+use crate::{
+    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
+    RecordedPreopen, Right, RuntimePath, Scope,
+};
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
@@ -20,7 +23,7 @@ use crate::{Access, HostKind, Layer, Level, Mode, Network, Object, Protection, R
 /// may not remove it.
 ///
 /// [`Display`]: std::fmt::Display
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The mode that was in force.
@@ -239,27 +242,81 @@ pub enum SweepMethod {
     Joined,
 }
 
+impl HostReport {
+    /// A host path of which nothing was looked at yet.
+    pub(crate) fn of(target: &HostTarget, preopen: Access) -> Self {
+        Self {
+            path: target.path.to_string_lossy().into_owned(),
+            resolved: None,
+            kind: target.kind,
+            found: None,
+            access: target.access.intersection(preopen),
+            granted: Vec::new(),
+            not_granted: Vec::new(),
+            created: false,
+        }
+    }
+}
+
+impl PreopenReport {
+    /// A preopen with the result of its host paths.
+    pub(crate) fn of(preopen: &RecordedPreopen, status: Status, hosts: Vec<HostReport>) -> Self {
+        Self {
+            guest: preopen.guest.clone(),
+            origin: preopen.origin.to_owned(),
+            asked: preopen.access,
+            status,
+            hosts,
+        }
+    }
+}
+
+impl RuntimePathReport {
+    /// A runtime path with its result.
+    pub(crate) fn of(
+        path: &RuntimePath,
+        resolved: Option<String>,
+        status: RuntimePathStatus,
+    ) -> Self {
+        Self {
+            path: path.path.to_string_lossy().into_owned(),
+            resolved,
+            reason: path.reason.clone(),
+            access: path.access,
+            status,
+        }
+    }
+}
+
+impl ProtectionReport {
+    /// Every protection, at the policy's level, with the status of that level.
+    pub(crate) fn of(policy: &Policy, status: impl Fn(Level) -> ProtectionStatus) -> Vec<Self> {
+        let report = |name: &Protection| Self {
+            name: *name,
+            level: policy.level(*name),
+            status: status(policy.level(*name)),
+            by: Vec::new(),
+        };
+        Protection::ALL.iter().map(report).collect()
+    }
+
+    /// Every protection where nothing is enforced.
+    pub(crate) fn of_nothing(policy: &Policy, why: &str) -> Vec<Self> {
+        Self::of(policy, |level| match level {
+            Level::Off => ProtectionStatus::Off,
+            Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
+                why: why.to_owned(),
+            },
+        })
+    }
+}
+
 impl Report {
     /// A report of nothing: what there is before anything was asked of a kernel.
     pub(crate) fn new(mode: Mode) -> Self {
         Self {
             mode,
-            scope: Scope::Process,
-            enforced: false,
-            only_shown: false,
-            joined: false,
-            abi: 0,
-            errata: None,
-            handled: Vec::new(),
-            preopens: Vec::new(),
-            runtime_paths: Vec::new(),
-            protections: Vec::new(),
-            network: None,
-            descriptors: None,
-            threads: None,
-            not_enforced: Vec::new(),
-            warnings: Vec::new(),
-            denials: DenialsReport::default(),
+            ..Self::default()
         }
     }
 

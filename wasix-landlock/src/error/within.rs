@@ -39,8 +39,8 @@ pub enum NotWithin {
 
     /// The ports aren't granted.
     #[error(
-        "{} is not within what this process was restricted to; grant it in the first policy, or \
-         use a process per policy",
+        "the ports ({}) are not within what this process was restricted to; grant them in the first \
+         policy, or use a process per policy",
         list(ports, ", ")
     )]
     Ports {

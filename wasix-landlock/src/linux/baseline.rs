@@ -78,12 +78,7 @@ pub(super) fn choose(
 /// Notes that nothing is going to be enforced.
 fn give_up(policy: &Policy, report: &mut Report, why: &str) {
     report.not_enforced.push(format!("anything: {why}"));
-    report.protections = all_protections(policy, |level| match level {
-        Level::Off => ProtectionStatus::Off,
-        Level::Strict | Level::Degradable => ProtectionStatus::NotEnforced {
-            why: why.to_owned(),
-        },
-    });
+    report.protections = ProtectionReport::of_nothing(policy, why);
 }
 
 /// Returns the layers that enforce a protection on this machine, or the error. `None` if it is off.
@@ -233,21 +228,7 @@ fn within(
     report: &mut Report,
     enforced: Arc<Enforced>,
 ) -> Result<Baseline, PrepareError> {
-    report.protections = all_protections(policy, |_| ProtectionStatus::Off);
+    report.protections = ProtectionReport::of(policy, |_| ProtectionStatus::Off);
     enforced.admit(policy.effective_network().as_ref(), report)?;
     Ok(Baseline::Enforced(enforced))
-}
-
-/// Every protection, at the policy's level and with the status of that level.
-fn all_protections(
-    policy: &Policy,
-    status: impl Fn(Level) -> ProtectionStatus,
-) -> Vec<ProtectionReport> {
-    let report = |name: &Protection| ProtectionReport {
-        name: *name,
-        level: policy.level(*name),
-        status: status(policy.level(*name)),
-        by: Vec::new(),
-    };
-    Protection::ALL.iter().map(report).collect()
 }

@@ -9,7 +9,7 @@ use super::{
     plan::{Next, Plan, Restriction},
     process::{self, Enforced, Process},
     restrict::{self, Enforcement},
-    sys::{self, Probe},
+    sys::{self, Probe, Visit},
 };
 use crate::{EnforceError, Mode, Report, Scope, SweepMethod};
 
@@ -146,7 +146,7 @@ impl Plan {
             }
             Some(Err(failed)) => restrict::lacks_filter(failed, &mut self.report)?,
         }
-        let visit = restrict::restrict_here(ruleset.domain(), &probe);
+        let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
         // Of the other threads none is touched, so that nothing of the process has to end.
         judge(tid, visit, &probe, true, true)?;
         let mut threads = restrict::threads_report(SweepMethod::CallingThread, started);

@@ -1,7 +1,6 @@
 //! The features of this kernel, asked of the kernel itself, and rulesets.
 
 use std::{
-    collections::BTreeSet,
     error::Error,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
@@ -242,24 +241,18 @@ impl Builder {
 
     /// Grants ports, as far as the network access rights are handled.
     pub(crate) fn grant_ports(&mut self, network: &Network) -> io::Result<()> {
-        let ports = [
-            (AccessNet::BindTcp, &network.bind_tcp),
-            (AccessNet::ConnectTcp, &network.connect_tcp),
-            (AccessNet::BindUdp, &network.bind_udp),
-            (AccessNet::ConnectSendUdp, &network.send_udp),
+        let operations = [
+            AccessNet::BindTcp,
+            AccessNet::ConnectTcp,
+            AccessNet::BindUdp,
+            AccessNet::ConnectSendUdp,
         ];
-        let all: BTreeSet<u16> = ports
-            .iter()
-            .flat_map(|(_, ports)| *ports)
-            .copied()
-            .collect();
-        for port in all {
-            let granting = ports.iter().filter(|(_, ports)| ports.contains(&port));
-            let access: BitFlags<AccessNet> = granting.map(|(access, _)| *access).collect();
-            let access = access & self.network;
-            if !access.is_empty() {
-                let rule = NetPort::new(port, access);
-                (&mut self.ruleset).add_rule(rule).map_err(kernels)?;
+        for (operation, (_, ports)) in operations.into_iter().zip(network.ports()) {
+            if self.network.contains(operation) {
+                for port in ports {
+                    let rule = NetPort::new(*port, operation);
+                    (&mut self.ruleset).add_rule(rule).map_err(kernels)?;
+                }
             }
         }
         Ok(())

@@ -34,14 +34,7 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     report.only_shown = only_shown;
     report.warnings.clone_from(&policy.warnings);
     let baseline = baseline::choose(policy, mode, &mut report)?;
-    let mut preparation = Preparation {
-        lenient: mode != Mode::Enforce,
-        baseline,
-        report,
-        grants: Vec::new(),
-        to_create: Vec::new(),
-        created: CreatedFiles::default(),
-    };
+    let mut preparation = Preparation::new(baseline, report);
     for preopen in &policy.preopens {
         preparation.preopen(preopen)?;
     }
@@ -75,6 +68,17 @@ struct ToCreate {
 }
 
 impl Preparation {
+    fn new(baseline: Baseline, report: Report) -> Self {
+        Self {
+            lenient: report.mode != Mode::Enforce,
+            baseline,
+            report,
+            grants: Vec::new(),
+            to_create: Vec::new(),
+            created: CreatedFiles::default(),
+        }
+    }
+
     fn preopen(&mut self, preopen: &RecordedPreopen) -> Result<(), PrepareError> {
         debug!(
             target: "wasix_landlock",
@@ -88,17 +92,8 @@ impl Preparation {
         let index = self.report.preopens.len();
         let mut hosts = Vec::with_capacity(preopen.targets.len());
         for target in &preopen.targets {
-            let access = target.access.intersection(preopen.access);
-            let mut host = HostReport {
-                path: target.path.to_string_lossy().into_owned(),
-                resolved: None,
-                kind: target.kind,
-                found: None,
-                access,
-                granted: Vec::new(),
-                not_granted: Vec::new(),
-                created: false,
-            };
+            let mut host = HostReport::of(target, preopen.access);
+            let access = host.access;
             let result = match resolve::find(target, access) {
                 Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
                 Ok(Found::ToCreate(missing)) => {
@@ -117,14 +112,10 @@ impl Preparation {
             self.fail_or_note(result, target, &mut host)?;
             hosts.push(host);
         }
-        self.report.preopens.push(PreopenReport {
-            guest: preopen.guest.clone(),
-            origin: preopen.origin.to_owned(),
-            asked: preopen.access,
-            // Known when the files are created.
-            status: Status::NotGranted,
-            hosts,
-        });
+        // Known when the files are created.
+        let status = Status::NotGranted;
+        let report = PreopenReport::of(preopen, status, hosts);
+        self.report.preopens.push(report);
         Ok(())
     }
 
@@ -240,13 +231,8 @@ impl Preparation {
             }
             Err(error) => return Err(error),
         };
-        self.report.runtime_paths.push(RuntimePathReport {
-            path: path.path.to_string_lossy().into_owned(),
-            resolved,
-            reason: path.reason.clone(),
-            access: path.access,
-            status,
-        });
+        let report = RuntimePathReport::of(path, resolved, status);
+        self.report.runtime_paths.push(report);
         Ok(())
     }
 
@@ -484,14 +470,7 @@ mod tests {
         let mode = policy.effective_mode()?;
         let mut report = Report::new(mode);
         let baseline = baseline::on_kernel(policy, &mut report, kernel(abi))?;
-        let mut preparation = Preparation {
-            lenient: mode != Mode::Enforce,
-            baseline,
-            report,
-            grants: Vec::new(),
-            to_create: Vec::new(),
-            created: CreatedFiles::default(),
-        };
+        let mut preparation = Preparation::new(baseline, report);
         for preopen in &policy.preopens {
             preparation.preopen(preopen)?;
         }

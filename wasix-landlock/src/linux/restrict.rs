@@ -132,7 +132,12 @@ impl Enforcement {
     fn rehearse(&self) -> Result<(), EnforceError> {
         let (domain, probe) = (self.domain, &*self.probe);
         let (tid, visit) = thread::scope(|scope| {
-            let rehearsal = move || (sys::current_thread(), restrict_here(domain, probe));
+            let rehearsal = move || {
+                (
+                    sys::current_thread(),
+                    Visit::of_this_thread(Some(domain), probe, false),
+                )
+            };
             thread::Builder::new()
                 .spawn_scoped(scope, rehearsal)
                 .and_then(|thread| thread.join().map_err(|_| io::Error::other("it panicked")))
@@ -264,17 +269,8 @@ impl Enforcement {
     }
 
     fn restrict_caller(&mut self, synced: bool) -> Result<(), EnforceError> {
-        let visit = if synced {
-            Visit {
-                no_new_privileges: true,
-                before: Ok(()),
-                restricted: Ok(()),
-                after: self.probe.run(),
-                not_refused: sys::first_not_refused(),
-            }
-        } else {
-            restrict_here(self.domain, &self.probe)
-        };
+        let domain = (!synced).then_some(self.domain);
+        let visit = Visit::of_this_thread(domain, &self.probe, false);
         if visit.restricted.is_ok() && !synced {
             self.restricted += 1;
         }
@@ -289,27 +285,7 @@ impl Enforcement {
     }
 }
 
-/// Restricts the calling thread.
-pub(super) fn restrict_here(domain: Domain, probe: &Probe) -> Visit {
-    let no_new_privileges = sys::has_no_new_privileges();
-    let before = probe.run();
-    let restricted = sys::set_no_new_privileges()
-        .map_err(|errno| (Call::NoNewPrivileges, errno))
-        .and_then(|()| {
-            domain
-                .restrict_self()
-                .map_err(|errno| (Call::RestrictSelf, errno))
-        });
-    Visit {
-        no_new_privileges,
-        before,
-        restricted,
-        after: probe.run(),
-        not_refused: sys::first_not_refused(),
-    }
-}
-
-/// Settles for less than the filter where the policy does.
+/// Goes on without the filter where the policy lets that pass.
 pub(super) fn lacks_filter(failed: Failed, report: &mut Report) -> Result<(), EnforceError> {
     let error = match failed {
         Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },

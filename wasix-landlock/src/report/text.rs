@@ -153,15 +153,10 @@ impl fmt::Display for ThreadsReport {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let granted = [
-            ("bind tcp", &self.bind_tcp),
-            ("connect tcp", &self.connect_tcp),
-            ("bind udp", &self.bind_udp),
-            ("send udp", &self.send_udp),
-        ]
-        .into_iter()
-        .filter(|(_, ports)| !ports.is_empty())
-        .map(|(operation, ports)| format!("{operation} {}", list(ports, " ")));
+        let granted = self.ports().into_iter();
+        let granted = granted
+            .filter(|(_, ports)| !ports.is_empty())
+            .map(|(operation, ports)| format!("{operation} {}", list(ports, " ")));
         match list(granted, ", ").as_str() {
             "" => f.write_str("network: none"),
             granted => write!(f, "network: {granted}"),

@@ -276,7 +276,7 @@ fn a_later_policy_gets_no_ports_that_the_first_one_has_not() {
         assert!(
             error
                 .to_string()
-                .starts_with("binding to TCP port 8080 is not within"),
+                .starts_with("the ports (bind tcp 8080) are not within"),
             "{error}"
         );
     });

@@ -1,11 +1,12 @@
 //! The threads of one round, as the signal handler finds them.
 
 use std::{
+    cell::UnsafeCell,
     collections::HashSet,
     hint, ptr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -41,23 +42,15 @@ pub(crate) struct Table {
 struct Slot {
     tid: i32,
     state: AtomicU32,
-    /// Error number of the probe before; 0 if it was allowed.
-    before: AtomicI32,
     /// True if the probe is known to be allowed before the restriction.
     allowed: bool,
-    /// The name, see [`thread_name`]. This and the next are filled where there is only to try.
-    name: [AtomicU64; 2],
-    /// True if it had `PR_SET_NO_NEW_PRIVS` before.
-    no_new_privileges: AtomicBool,
-    /// The call that failed, as [`Call`].
-    call: AtomicU32,
-    /// The error number; 0 if none failed.
-    failure: AtomicI32,
-    /// Error number of the probe afterwards; 0 if it was allowed.
-    after: AtomicI32,
-    /// The call that the second layer should refuse and doesn't; null if it refuses everything.
-    not_refused: AtomicPtr<Refusal>,
+    /// The results. Written by the handler between [`CLAIMED`] and [`DONE`], and read after that.
+    visit: UnsafeCell<Option<Visit>>,
 }
+
+// SAFETY: one handler writes the cell, whoever has changed the state from `PENDING` to `CLAIMED`, and
+// the others read it once the state is `DONE`, which is set after that with sequential consistency.
+unsafe impl Sync for Slot {}
 
 const PENDING: u32 = 0;
 const CLAIMED: u32 = 1;
@@ -83,7 +76,9 @@ pub(crate) enum State {
 /// The results of the handler in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
-    /// True if the thread had `PR_SET_NO_NEW_PRIVS`; only told by one that wasn't to restrict itself.
+    /// The thread's name, see [`thread_name`].
+    pub(super) name: [u64; 2],
+    /// True if the thread had `PR_SET_NO_NEW_PRIVS`.
     pub(crate) no_new_privileges: bool,
     /// The probe before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
@@ -93,6 +88,42 @@ pub(crate) struct Visit {
     pub(crate) after: Result<(), i32>,
     /// The call that the second layer should refuse and doesn't.
     pub(crate) not_refused: Option<&'static Refusal>,
+}
+
+impl Visit {
+    /// Restricts the calling thread with the domain, if there is one, and proves it. Where the probe is
+    /// known to be `allowed`, it is left out before the restriction. Async-signal-safe: system calls
+    /// only.
+    pub(crate) fn of_this_thread(domain: Option<Domain>, probe: &Probe, allowed: bool) -> Self {
+        let name = thread_name();
+        let no_new_privileges = has_no_new_privileges();
+        let (mut before, mut restricted) = (Ok(()), Ok(()));
+        if let Some(domain) = domain {
+            if !allowed {
+                before = probe.run();
+            }
+            restricted = match set_no_new_privileges() {
+                Ok(()) => domain
+                    .restrict_self()
+                    .map_err(|errno| (Call::RestrictSelf, errno)),
+                Err(errno) => Err((Call::NoNewPrivileges, errno)),
+            };
+        }
+        Self {
+            name,
+            no_new_privileges,
+            before,
+            restricted,
+            after: probe.run(),
+            not_refused: first_not_refused(),
+        }
+    }
+
+    fn name(&self) -> String {
+        let bytes = self.name.iter().flat_map(|half| half.to_ne_bytes());
+        let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// A call that the handler makes.
@@ -116,36 +147,9 @@ impl Table {
         if !slot.change(PENDING, CLAIMED) {
             return;
         }
-        let number = |result: Result<(), i32>| result.err().unwrap_or(0);
-        if let Some(domain) = self.domain {
-            if !slot.allowed {
-                slot.before
-                    .store(number(self.probe.run()), Ordering::Relaxed);
-            }
-            let result = set_no_new_privileges()
-                .map_err(|errno| (Call::NoNewPrivileges, errno))
-                .and_then(|()| {
-                    domain
-                        .restrict_self()
-                        .map_err(|errno| (Call::RestrictSelf, errno))
-                });
-            if let Err((call, errno)) = result {
-                slot.call.store(call as u32, Ordering::Relaxed);
-                slot.failure.store(errno, Ordering::Relaxed);
-            }
-        } else {
-            for (half, value) in slot.name.iter().zip(thread_name()) {
-                half.store(value, Ordering::Relaxed);
-            }
-            slot.no_new_privileges
-                .store(has_no_new_privileges(), Ordering::Relaxed);
-        }
-        slot.after
-            .store(number(self.probe.run()), Ordering::Relaxed);
-        if let Some(refusal) = first_not_refused() {
-            slot.not_refused
-                .store(ptr::from_ref(refusal).cast_mut(), Ordering::Relaxed);
-        }
+        let visit = Visit::of_this_thread(self.domain, &self.probe, slot.allowed);
+        // SAFETY: this handler has claimed the slot, so that nobody else reads or writes the cell.
+        unsafe { *slot.visit.get() = Some(visit) };
         slot.state.store(DONE, Ordering::SeqCst);
         self.count_down();
     }
@@ -177,10 +181,10 @@ impl Table {
 
     /// The names of the threads that were visited.
     pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
-        self.slots
-            .iter()
-            .filter(|slot| matches!(slot.read(), State::Done(_)))
-            .map(|slot| (slot.tid, slot.name()))
+        self.states().filter_map(|(tid, state)| match state {
+            State::Done(visit) => Some((tid, visit.name())),
+            _ => None,
+        })
     }
 
     /// True if every thread is done or given up.
@@ -247,25 +251,9 @@ impl Slot {
         Self {
             tid,
             allowed,
-            name: [AtomicU64::new(0), AtomicU64::new(0)],
             state: AtomicU32::new(PENDING),
-            before: AtomicI32::new(0),
-            no_new_privileges: AtomicBool::new(false),
-            call: AtomicU32::new(0),
-            failure: AtomicI32::new(0),
-            after: AtomicI32::new(0),
-            not_refused: AtomicPtr::new(ptr::null_mut()),
+            visit: UnsafeCell::new(None),
         }
-    }
-
-    fn name(&self) -> String {
-        let bytes: Vec<u8> = self
-            .name
-            .iter()
-            .flat_map(|half| half.load(Ordering::Relaxed).to_ne_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
@@ -275,31 +263,13 @@ impl Slot {
     }
 
     fn read(&self) -> State {
-        let result = |number: &AtomicI32| match number.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            errno => Err(errno),
-        };
         match self.state.load(Ordering::SeqCst) {
             PENDING => State::Pending,
             CLAIMED => State::Claimed,
             GONE => State::Gone,
-            ABANDONED => State::Abandoned,
-            _ => State::Done(Visit {
-                no_new_privileges: self.no_new_privileges.load(Ordering::Relaxed),
-                before: result(&self.before),
-                restricted: result(&self.failure).map_err(|errno| {
-                    let call = if self.call.load(Ordering::Relaxed) == Call::NoNewPrivileges as u32
-                    {
-                        Call::NoNewPrivileges
-                    } else {
-                        Call::RestrictSelf
-                    };
-                    (call, errno)
-                }),
-                after: result(&self.after),
-                // SAFETY: null, or made from a reference that lives as long as the process.
-                not_refused: unsafe { self.not_refused.load(Ordering::Relaxed).as_ref() },
-            }),
+            // SAFETY: the slot is done, so that nobody writes the cell any more.
+            DONE => unsafe { *self.visit.get() }.map_or(State::Claimed, State::Done),
+            _ => State::Abandoned,
         }
     }
 }
