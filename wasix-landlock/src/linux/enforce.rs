@@ -144,7 +144,7 @@ impl Plan {
             Some(Ok(Some(refusal))) => {
                 return Err(EnforceError::of_thread(tid, refusal.missing()));
             }
-            Some(Err(failed)) => restrict::lacks_filter(failed, &mut self.report)?,
+            Some(Err(error)) => restrict::lacks_filter(error, &mut self.report)?,
         }
         let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
         // Of the other threads none is touched, so that nothing of the process has to end.

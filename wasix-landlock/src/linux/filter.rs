@@ -12,7 +12,7 @@ use seccompiler::{
 };
 
 use super::sys::{self, Refusal};
-use crate::{Network, Protection};
+use crate::{EnforceError, Network, Protection};
 
 /// The error number of a refused system call. Landlock's own answer to most is `EACCES`, so this one also
 /// tells which layer it was.
@@ -36,24 +36,18 @@ pub(crate) struct Filter {
     refusals: Vec<Refusal>,
 }
 
-/// The reason for which there is no filter. Nothing was filtered in any thread.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// This thread is under a filter of its own.
-    Diverges(i32),
-    /// A call failed.
-    Call(io::Error),
-}
+/// The error of a filter that could not be put on the threads. Nothing was filtered in any of them.
+fn failed(error: seccompiler::Error) -> EnforceError {
+    use seccompiler::Error::{Prctl, Seccomp, ThreadSync};
 
-impl From<seccompiler::Error> for Failed {
-    fn from(error: seccompiler::Error) -> Self {
-        use seccompiler::Error::{Prctl, Seccomp, ThreadSync};
-
-        match error {
-            ThreadSync(tid) => Self::Diverges(i32::try_from(tid).unwrap_or(0)),
-            Prctl(source) | Seccomp(source) => Self::Call(source),
-            other => Self::Call(io::Error::other(other.to_string())),
-        }
+    match error {
+        ThreadSync(tid) => EnforceError::FilterDiverges {
+            tid: i32::try_from(tid).unwrap_or(0),
+        },
+        Prctl(source) | Seccomp(source) => EnforceError::Filter { source },
+        other => EnforceError::Filter {
+            source: io::Error::other(other.to_string()),
+        },
     }
 }
 
@@ -99,16 +93,16 @@ impl Filter {
     }
 
     /// Puts every thread of the process under the filter, all or none.
-    pub(crate) fn install(self) -> Result<(), Failed> {
-        seccompiler::apply_filter_all_threads(&self.program)?;
+    pub(crate) fn install(self) -> Result<(), EnforceError> {
+        seccompiler::apply_filter_all_threads(&self.program).map_err(failed)?;
         sys::expect(self.refusals);
         Ok(())
     }
 
     /// Puts the calling thread under the filter, and what it starts. Returns what is not refused
     /// nevertheless.
-    pub(crate) fn install_here(self) -> Result<Option<Refusal>, Failed> {
-        seccompiler::apply_filter(&self.program)?;
+    pub(crate) fn install_here(self) -> Result<Option<Refusal>, EnforceError> {
+        seccompiler::apply_filter(&self.program).map_err(failed)?;
         Ok(self.refusals.into_iter().find(|refusal| !refusal.holds()))
     }
 }
@@ -230,7 +224,7 @@ mod tests {
                 assert_eq!(filter.install_here().unwrap(), None);
             }
             let arguments = [-1, 0, 0, 0, 0];
-            let call = calls::refusal(Protection::Metadata, "", recent::FILE_SETATTR, arguments);
+            let call = Refusal::new(Protection::Metadata, "", recent::FILE_SETATTR, arguments);
             call.answer().unwrap_err()
         };
         thread::spawn(call).join().unwrap()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    filter::{Failed, Filter},
+    filter::Filter,
     judge::judge,
     reach::Reach,
     sys::{self, Call, Domain, Probe, Visit},
@@ -119,12 +119,14 @@ impl Enforcement {
         let Some(filter) = self.filter.take() else {
             return Ok(());
         };
-        let Err(failed) = filter.install() else {
-            // That can't be undone either.
-            self.restricted = 1;
-            return Ok(());
-        };
-        lacks_filter(failed, report)
+        match filter.install() {
+            Ok(()) => {
+                // That can't be undone either.
+                self.restricted = 1;
+                Ok(())
+            }
+            Err(error) => lacks_filter(error, report),
+        }
     }
 
     /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
@@ -286,11 +288,7 @@ impl Enforcement {
 }
 
 /// Goes on without the filter where the policy lets that pass.
-pub(super) fn lacks_filter(failed: Failed, report: &mut Report) -> Result<(), EnforceError> {
-    let error = match failed {
-        Failed::Diverges(tid) => EnforceError::FilterDiverges { tid },
-        Failed::Call(source) => EnforceError::Filter { source },
-    };
+pub(super) fn lacks_filter(error: EnforceError, report: &mut Report) -> Result<(), EnforceError> {
     let needed = report.protections.iter().any(|protection| {
         protection.by.contains(&Layer::Seccomp) && protection.level == Level::Strict
     });

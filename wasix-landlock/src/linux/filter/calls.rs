@@ -26,11 +26,40 @@ const NEW_NAMESPACE: [i32; 7] = [
 /// Nothing: no descriptor, no process, no flag that exists.
 const NO: i64 = -1;
 
-/// Adds the rules of a protection, and returns what shows that they are there.
-#[allow(clippy::too_many_lines)]
+/// A path and attribute name that is none.
+static EMPTY: &std::ffi::CStr = c"";
+
+/// Adds the rules of a protection, and returns the calls that prove them.
 pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
-    let shown = |name, number, arguments| vec![refusal(protection, name, number, arguments)];
-    let calls: &[i64] = match protection {
+    for number in refused(protection) {
+        rules.refuse(*number);
+    }
+    match protection {
+        // Without a path it is about an open file, which WASI has a call for.
+        Protection::Metadata => {
+            rules.refuse_where(libc::SYS_utimensat, &[Condition::NotNull(1)]);
+        }
+        Protection::Namespaces => {
+            for flag in NEW_NAMESPACE {
+                let flag = flag.cast_unsigned();
+                rules.refuse_where(libc::SYS_clone, &[Condition::Masked(0, flag, flag)]);
+            }
+        }
+        // Limits of oneself are what the runtime asks for.
+        Protection::Processes => {
+            rules.refuse_where(libc::SYS_prlimit64, &[Condition::IsNot(0, 0)]);
+        }
+        _ => {}
+    }
+    let refusals = proofs(protection).into_iter();
+    let refusals =
+        refusals.map(|(name, number, arguments)| Refusal::new(protection, name, number, arguments));
+    refusals.collect()
+}
+
+/// The calls that a protection refuses whatever their arguments are.
+const fn refused(protection: Protection) -> &'static [i64] {
+    match protection {
         Protection::Metadata => METADATA,
         Protection::IoUring => &[
             libc::SYS_io_uring_setup,
@@ -46,90 +75,36 @@ pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
         Protection::FileHandles => &[libc::SYS_name_to_handle_at, libc::SYS_open_by_handle_at],
         Protection::KernelInterfaces => KERNEL_INTERFACES,
         _ => &[],
-    };
-    for number in calls {
-        rules.refuse(*number);
-    }
-    match protection {
-        Protection::Metadata => {
-            // Without a path it is about an open file, which WASI has a call for.
-            rules.refuse_where(libc::SYS_utimensat, &[Condition::NotNull(1)]);
-            let name = EMPTY.as_ptr() as i64;
-            vec![
-                refusal(protection, "fchmod", libc::SYS_fchmod, [NO, 0, 0, 0, 0]),
-                refusal(
-                    protection,
-                    "fchownat",
-                    libc::SYS_fchownat,
-                    [NO, name, NO, NO, 0],
-                ),
-                refusal(
-                    protection,
-                    "utimensat",
-                    libc::SYS_utimensat,
-                    [NO, name, 0, 0, 0],
-                ),
-                refusal(
-                    protection,
-                    "fsetxattr",
-                    libc::SYS_fsetxattr,
-                    [NO, name, name, 0, 0],
-                ),
-            ]
-        }
-        Protection::IoUring => shown("io_uring_enter", libc::SYS_io_uring_enter, [NO, 0, 0, 0, 0]),
-        Protection::Exec => {
-            let name = EMPTY.as_ptr() as i64;
-            shown("execveat", libc::SYS_execveat, [NO, name, 0, 0, 0])
-        }
-        Protection::Namespaces => {
-            for flag in NEW_NAMESPACE {
-                let flag = flag.cast_unsigned();
-                rules.refuse_where(libc::SYS_clone, &[Condition::Masked(0, flag, flag)]);
-            }
-            shown("setns", libc::SYS_setns, [NO, 0, 0, 0, 0])
-        }
-        Protection::Mounts => {
-            let name = EMPTY.as_ptr() as i64;
-            shown("umount2", libc::SYS_umount2, [name, NO, 0, 0, 0])
-        }
-        Protection::Keys => shown("keyctl", libc::SYS_keyctl, [NO, 0, 0, 0, 0]),
-        Protection::Processes => {
-            // Limits of oneself are what the runtime asks for.
-            rules.refuse_where(libc::SYS_prlimit64, &[Condition::IsNot(0, 0)]);
-            shown("pidfd_getfd", libc::SYS_pidfd_getfd, [NO, NO, 0, 0, 0])
-        }
-        Protection::Ipc => shown("shmctl", libc::SYS_shmctl, [NO, NO, 0, 0, 0]),
-        Protection::FileHandles => {
-            let name = EMPTY.as_ptr() as i64;
-            shown(
-                "name_to_handle_at",
-                libc::SYS_name_to_handle_at,
-                [NO, name, 0, 0, NO],
-            )
-        }
-        Protection::KernelInterfaces => {
-            shown("userfaultfd", libc::SYS_userfaultfd, [NO, 0, 0, 0, 0])
-        }
-        _ => Vec::new(),
     }
 }
 
-/// A path and attribute name that is none.
-static EMPTY: &std::ffi::CStr = c"";
-
-pub(super) const fn refusal(
-    protection: Protection,
-    name: &'static str,
-    number: i64,
-    arguments: [i64; 5],
-) -> Refusal {
-    Refusal {
-        protection,
-        name,
-        number,
-        arguments,
-        opens: false,
+/// The calls that prove a protection: name, number and arguments that name nothing.
+fn proofs(protection: Protection) -> Vec<(&'static str, i64, [i64; 5])> {
+    let name = EMPTY.as_ptr() as i64;
+    match protection {
+        Protection::Metadata => vec![
+            ("fchmod", libc::SYS_fchmod, [NO, 0, 0, 0, 0]),
+            ("fchownat", libc::SYS_fchownat, [NO, name, NO, NO, 0]),
+            ("utimensat", libc::SYS_utimensat, [NO, name, 0, 0, 0]),
+            ("fsetxattr", libc::SYS_fsetxattr, [NO, name, name, 0, 0]),
+        ],
+        Protection::IoUring => vec![("io_uring_enter", libc::SYS_io_uring_enter, [NO, 0, 0, 0, 0])],
+        Protection::Exec => vec![("execveat", libc::SYS_execveat, [NO, name, 0, 0, 0])],
+        Protection::Namespaces => vec![("setns", libc::SYS_setns, [NO, 0, 0, 0, 0])],
+        Protection::Mounts => vec![("umount2", libc::SYS_umount2, [name, NO, 0, 0, 0])],
+        Protection::Keys => vec![("keyctl", libc::SYS_keyctl, [NO, 0, 0, 0, 0])],
+        Protection::Processes => {
+            vec![("pidfd_getfd", libc::SYS_pidfd_getfd, [NO, NO, 0, 0, 0])]
+        }
+        Protection::Ipc => vec![("shmctl", libc::SYS_shmctl, [NO, NO, 0, 0, 0])],
+        Protection::FileHandles => {
+            let arguments = [NO, name, 0, 0, NO];
+            vec![("name_to_handle_at", libc::SYS_name_to_handle_at, arguments)]
+        }
+        Protection::KernelInterfaces => {
+            vec![("userfaultfd", libc::SYS_userfaultfd, [NO, 0, 0, 0, 0])]
+        }
+        _ => Vec::new(),
     }
 }
 

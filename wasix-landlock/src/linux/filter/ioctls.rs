@@ -1,6 +1,6 @@
 //! Commands that `ioctl(2)` takes.
 
-use super::{Condition, Refusal, Rules, calls::refusal};
+use super::{Condition, Refusal, Rules};
 use crate::Protection;
 
 /// No descriptor.
@@ -69,7 +69,7 @@ pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
 
 fn shown(protection: Protection, name: &'static str, command: u32) -> Refusal {
     let arguments = [NO, command.into(), 0, 0, 0];
-    refusal(protection, name, libc::SYS_ioctl, arguments)
+    Refusal::new(protection, name, libc::SYS_ioctl, arguments)
 }
 
 #[cfg(test)]

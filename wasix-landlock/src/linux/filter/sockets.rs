@@ -1,6 +1,6 @@
 //! Sockets that can be made.
 
-use super::{Condition, Refusal, Rules, calls::refusal};
+use super::{Condition, Refusal, Rules};
 use crate::{Network, Protection};
 
 /// The kernel's mask of a socket's type, without the flags: `SOCK_TYPE_MASK` in
@@ -43,10 +43,7 @@ fn internet(protection: Protection, kind: u32, rules: &mut Rules) -> Vec<Refusal
         );
     }
     let arguments = [libc::AF_INET.into(), kind.into(), 0, 0, 0];
-    vec![Refusal {
-        opens: true,
-        ..refusal(protection, "socket", libc::SYS_socket, arguments)
-    }]
+    vec![Refusal::of_socket(protection, arguments)]
 }
 
 fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
@@ -67,16 +64,17 @@ fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
         if let Some(argument) = arguments.get_mut(usize::from(flags)) {
             *argument = FAST_OPEN.into();
         }
-        refusals.push(refusal(Protection::Tcp, name, number, arguments));
+        refusals.push(Refusal::new(Protection::Tcp, name, number, arguments));
     }
     // Where unix sockets can be made, one of theirs may be meant.
     if ports.bind_tcp.is_empty() && all.contains(&Protection::UnixSockets) {
         rules.refuse(libc::SYS_listen);
-        refusals.push(refusal(
+        let arguments = [-1, 0, 0, 0, 0];
+        refusals.push(Refusal::new(
             Protection::Tcp,
             "listen",
             libc::SYS_listen,
-            [-1, 0, 0, 0, 0],
+            arguments,
         ));
     }
     refusals
@@ -112,22 +110,13 @@ fn others(rules: &mut Rules) -> Vec<Refusal> {
         conditions.push(family);
         rules.refuse_where(libc::SYS_socket, &conditions);
     }
-    let other = Protection::OtherSockets;
+    let mptcp = libc::IPPROTO_MPTCP.into();
     [
         [NO_FAMILY, STREAM.into(), 0, 0, 0],
         [libc::AF_INET.into(), RAW.into(), 0, 0, 0],
-        [
-            libc::AF_INET6.into(),
-            STREAM.into(),
-            libc::IPPROTO_MPTCP.into(),
-            0,
-            0,
-        ],
+        [libc::AF_INET6.into(), STREAM.into(), mptcp, 0, 0],
     ]
-    .map(|arguments| Refusal {
-        opens: true,
-        ..refusal(other, "socket", libc::SYS_socket, arguments)
-    })
+    .map(|arguments| Refusal::of_socket(Protection::OtherSockets, arguments))
     .to_vec()
 }
 
@@ -141,21 +130,9 @@ fn unix(rules: &mut Rules) -> Vec<Refusal> {
         );
     }
     let arguments = [UNIX.into(), DATAGRAM.into(), 0, 0, 0];
+    let protection = Protection::UnixSockets;
     vec![
-        Refusal {
-            opens: true,
-            ..refusal(
-                Protection::UnixSockets,
-                "socket",
-                libc::SYS_socket,
-                arguments,
-            )
-        },
-        refusal(
-            Protection::UnixSockets,
-            "socketpair",
-            libc::SYS_socketpair,
-            arguments,
-        ),
+        Refusal::of_socket(protection, arguments),
+        Refusal::new(protection, "socketpair", libc::SYS_socketpair, arguments),
     ]
 }

@@ -36,6 +36,30 @@ pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
 }
 
 impl Refusal {
+    /// A call that fails without the filter.
+    pub(crate) const fn new(
+        protection: Protection,
+        name: &'static str,
+        number: libc::c_long,
+        arguments: [libc::c_long; 5],
+    ) -> Self {
+        Self {
+            protection,
+            name,
+            number,
+            arguments,
+            opens: false,
+        }
+    }
+
+    /// Making a socket, which succeeds without the filter.
+    pub(crate) const fn of_socket(protection: Protection, arguments: [libc::c_long; 5]) -> Self {
+        Self {
+            opens: true,
+            ..Self::new(protection, "socket", libc::SYS_socket, arguments)
+        }
+    }
+
     /// Returns the call's result.
     pub(crate) fn answer(&self) -> Result<libc::c_long, i32> {
         let [a, b, c, d, e] = self.arguments;
