@@ -99,8 +99,8 @@ impl Access {
         }
         match object {
             Object::Directory => rights,
-            // The kernel answers EINVAL to a file's rule that carries a directory's right. That
-            // leaves `create` without a right: the file is made before the restriction.
+            // The kernel answers EINVAL to a file's rule that carries a directory's right. So
+            // `create` has no right there: the file is made before the restriction.
             Object::File => rights.on_files(),
         }
     }

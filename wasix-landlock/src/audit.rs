@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// The denials of the Landlock rules that the kernel's audit log records, where auditing is on.
 ///
-/// By default the log has the denials of this program and of what it starts, as evidence of what
-/// went wrong, and not those of programs that are executed later: that is the kernel's own default.
-/// The denied attempts by which each thread proves its restriction are no evidence of anything, so
+/// By default the log has the denials of this program and of the processes that it forks, as
+/// evidence of what went wrong, and none of programs that are executed later: the kernel's own
+/// default. The probes by which each thread proves its restriction are no evidence of anything, so
 /// they are kept out where the kernel can do that, from Linux 7.2 (ABI 10) on. Before, the log has
 /// one record for each thread, and from Linux 6.15 (ABI 7) on one more choice: none at all, with
 /// [`AuditLog::program`].

@@ -7,12 +7,12 @@ use std::{
 
 use crate::{Access, Right, names, platform};
 
-/// Says whether this process, or the calling thread's instance, may access a path of the host, and
-/// if not, what is missing.
+/// Explains whether this process, or the calling thread's instance, may access a path of the host,
+/// and which rights are missing.
 ///
-/// It answers from the record of what was enforced, and from what stands at the path now. Nothing
-/// is opened and nothing changes, so it can be asked for what is denied. What the user may not do
-/// by the file's own permissions is another matter, which it doesn't look at.
+/// The answer comes from the record of the enforced policy, and from the file that stands at the
+/// path now. The function opens and changes nothing, so that it works for denied paths. It doesn't
+/// look at the file's own permissions.
 ///
 /// ```
 /// use wasix_landlock::{Access, Verdict, explain};

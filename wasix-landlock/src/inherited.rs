@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 /// The policy's say about the descriptors that are open when it is enforced.
 ///
-/// No restriction touches what is open already: whoever takes the process over can go on reading a
+/// No restriction touches an open descriptor: code that takes the process over can go on reading a
 /// file that the program had open. Some descriptors give more than themselves: an io_uring opens
-/// files with the rights that were registered in it, and whoever has the other end of a unix socket
-/// can hand over any file. The report names those as a [`WayOut`](crate::WayOut), and warns.
+/// files with the rights that were registered in it, and the process at the other end of a unix
+/// socket can hand over any file. The report names each of these as a [`WayOut`](crate::WayOut),
+/// and warns.
 ///
 /// What is mapped isn't looked at, but for io_urings, nor are the descriptors of a thread that has a
 /// table of its own (`CLONE_FILES`).
 ///
-/// To close what the program doesn't need, drop the `File` or `OwnedFd` that owns it before.
-/// `take_passed_on` hands out what came with the process and has no owner yet.
+/// To close descriptors that the program doesn't need, drop the `File` or `OwnedFd` that owns them
+/// before. `take_passed_on` hands out the ones that came with the process and have no owner yet.
 ///
 /// ```
 /// use std::collections::BTreeSet;

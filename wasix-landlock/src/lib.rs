@@ -2,10 +2,10 @@
 //! thread of the process.
 //!
 //! A WASI runtime checks in user space that a module stays within its preopens. This crate makes
-//! the kernel check the same thing once more: a bug in the runtime's own path handling then ends in
-//! `EACCES` instead of in the host's files. It knows nothing of any runtime: the caller records
-//! each preopen with the host files and directories behind it, and gets back a [`Report`] of what
-//! the kernel now enforces.
+//! the kernel check the same once more: a bug in the runtime's own path handling then ends in
+//! `EACCES` instead of in the host's files. The crate depends on no runtime: the caller records
+//! each preopen with the host files and directories behind it, and gets a [`Report`] of what the
+//! kernel now enforces.
 //!
 //! ```no_run
 //! use wasix_landlock::{Access, HostKind, HostTarget, Policy, RecordedPreopen};
@@ -28,17 +28,18 @@
 //!
 //! # Stages
 //!
-//! [`Policy`] collects what is asked. [`Policy::prepare`] resolves every host path, checks it,
-//! asks the kernel what it can enforce and builds the ruleset; a [`Prepared`] that is dropped
-//! leaves nothing behind. [`Prepared::enforce`] restricts the process and proves, in each thread,
-//! that the restriction holds. That can't be undone: see [`Prepared::enforce`].
+//! [`Policy`] collects the requests. [`Policy::prepare`] resolves every host path, checks it, asks
+//! the kernel for its features and builds the ruleset; a [`Prepared`] that is dropped leaves
+//! nothing behind. [`Prepared::enforce`] restricts the process and proves, in each thread, that the
+//! restriction holds. A restriction can't be undone: see [`Prepared::enforce`].
 //!
-//! What of the process is restricted is the policy's [`Scope`]: all of it unless said otherwise.
+//! The policy's [`Scope`] is the part of the process that is restricted: all of it unless the
+//! policy says otherwise.
 //!
 //! # What a grant allows
 //!
-//! See [`Policy::table`], which the README shows. Whatever isn't granted is denied: executing, making devices, sockets and
-//! fifos, and device ioctls are never granted.
+//! See [`Policy::table`], which the README shows. Everything else is denied: executing, making
+//! devices, sockets and fifos, and device ioctls are never granted.
 //!
 //! # What it does not do
 //!
@@ -49,8 +50,8 @@
 //!   [`Inherited::Refuse`] refuses them.
 //! - Landlock does not mediate `chdir`, `stat`, `access`, `readlink`, `flock`, `fcntl`, `chmod`,
 //!   `chown`, `utime` and extended attributes, so these still work on files outside the grants.
-//! - It restricts no network access, sets no scope and adds no second layer unless the policy asks
-//!   for that: [`Policy::network`], [`Policy::harden`], [`Policy::protect`].
+//! - The crate restricts no network access, sets no scope and adds no second layer unless the
+//!   policy asks for them: [`Policy::network`], [`Policy::harden`], [`Policy::protect`].
 //! - A file that was created for a preopen and never used stays behind, empty: a restricted process
 //!   may not remove it.
 //! - Child processes forked before the restriction stay as they are.

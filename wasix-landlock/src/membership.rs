@@ -7,8 +7,8 @@ use crate::{EnforceError, Report, platform};
 /// The membership of a thread in an instance: a thread that was restricted by a policy with [`Scope::Instance`](crate::Scope::Instance), and
 /// the threads that it has started since.
 ///
-/// As long as one of these is there, which each thread of the instance holds on to, no policy can
-/// restrict the process as a whole.
+/// Each thread of the instance holds one. As long as one exists, no policy can restrict the process
+/// as a whole.
 ///
 /// ```
 /// use wasix_landlock::Membership;
@@ -53,14 +53,14 @@ impl Membership {
     /// Makes the calling thread known as one of this instance, after asking the kernel, in this
     /// thread, whether it is restricted.
     ///
-    /// The restriction itself is inherited by each thread from the one that starts it. What this
-    /// adds is the proof, and that a policy which is enforced in the thread joins the instance's.
+    /// Each thread inherits the restriction itself from the one that starts it. Entering adds the
+    /// proof, and a policy that is enforced in the thread joins the instance's.
     ///
     /// # Errors
     ///
-    /// [`EnforceError::NotRestricted`] when the thread was not started by one of the instance: what
-    /// must not run outside must not run in it. [`EnforceError::ScopeTaken`] when it belongs to
-    /// another instance.
+    /// [`ThreadError::NotRestricted`](crate::ThreadError) when no thread of the instance has
+    /// started this one: work of the instance must not run on it. [`EnforceError::ScopeTaken`] when
+    /// it belongs to another instance.
     pub fn enter(&self) -> Result<(), EnforceError> {
         self.0.enter()
     }

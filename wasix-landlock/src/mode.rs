@@ -32,7 +32,7 @@ pub enum Mode {
 impl Mode {
     /// The mode that [`MODE_VARIABLE`] names; [`Mode::Enforce`] when it is unset or empty.
     ///
-    /// Whoever starts a program chooses its environment. A program that was executed with more
+    /// The parent of a program chooses its environment. A program that was executed with more
     /// privileges than its caller has (`AT_SECURE` in getauxval(3): set-user-ID, set-group-ID or
     /// file capabilities) therefore ignores the variable. [`Policy::mode`](crate::Policy::mode)
     /// makes any program ignore it.

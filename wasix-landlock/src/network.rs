@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The ports that a process may use. Everything else of the network is refused.
 ///
-/// The kernel knows ports, not addresses: a port that may be connected to may be so on any host. A
-/// socket that was bound or connected before the restriction stays so, and a listening one goes on
+/// The kernel knows ports, not addresses: a granted port may be connected to on any host. A socket
+/// that was bound or connected before the restriction stays so, and a listening one goes on
 /// accepting.
 ///
 /// Without a UDP port all UDP is refused, **and names can't be resolved by DNS**: see
@@ -48,7 +48,7 @@ impl Network {
 
     /// Grants connecting to a TCP port.
     ///
-    /// That alone grants no DNS, which needs UDP. From Linux 7.2 (ABI 10) on, add
+    /// This port alone grants no DNS, which needs UDP. From Linux 7.2 (ABI 10) on, add
     /// [`send_udp(53)`](Network::send_udp). An older kernel can't tell UDP ports apart: connect to
     /// addresses, resolve names before the policy is enforced, or leave UDP unrestricted with
     /// [`Policy::without`](crate::Policy::without)`(`[`Protection::Udp`](crate::Protection::Udp)`)`.

@@ -73,10 +73,10 @@ pub struct HostTarget {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPreopen {
-    /// The path under which the module sees it.
+    /// The path under which the module sees the preopen.
     pub guest: String,
-    /// The builder call that named it, such as `preopen_dir`. It is how reports and errors refer
-    /// to it.
+    /// The builder call that named the preopen, such as `preopen_dir`. Reports and errors show this
+    /// name.
     pub origin: &'static str,
     /// The access that was asked for.
     pub access: Access,
@@ -86,8 +86,9 @@ pub struct RecordedPreopen {
 
 /// A host path that the runtime itself needs, not the module.
 ///
-/// It is granted to the whole process nevertheless: the kernel can't tell the two apart. When it
-/// is missing or can't be granted, the report says so and nothing fails, since the runtime copes.
+/// The whole process gets the grant nevertheless: the kernel can't tell runtime and module apart.
+/// Where the path is missing or can't be granted, the report says so and nothing fails, since the
+/// runtime copes.
 ///
 /// ```
 /// use wasix_landlock::{Access, Policy, RuntimePath};
@@ -172,8 +173,7 @@ impl Policy {
         })
     }
 
-    /// Says how much a protection is wanted, before or after [`Policy::harden`] and
-    /// [`Policy::network`].
+    /// Sets the level of a protection, before or after [`Policy::harden`] and [`Policy::network`].
     pub fn protect(mut self, protection: Protection, level: Level) -> Self {
         self.levels.insert(protection, level);
         self
@@ -184,22 +184,22 @@ impl Policy {
         self.protect(protection, Level::Degradable)
     }
 
-    /// Makes it an error when this protection can't be had.
+    /// Requires this protection: a kernel without it is an error.
     pub fn require(self, protection: Protection) -> Self {
         self.protect(protection, Level::Strict)
     }
 
-    /// Does without this protection, which the program around the module can't live with.
+    /// Turns this protection off, for a program around the module that can't work under it.
     pub fn without(self, protection: Protection) -> Self {
         self.protect(protection, Level::Off)
     }
 
-    /// Restricts the network to these ports. A policy that says nothing of it, here or by
-    /// [`Policy::harden`], leaves the network as it is.
+    /// Restricts the network to these ports. Without this call and without [`Policy::harden`] the
+    /// network stays unrestricted.
     ///
-    /// It requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`]. UDP
-    /// ports need ABI 10; without any granted, every kernel can refuse UDP altogether, DNS with it:
-    /// see [`Network::connect`].
+    /// The call requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`].
+    /// UDP ports need ABI 10; without any granted, every kernel can refuse UDP altogether, DNS with
+    /// it: see [`Network::connect`].
     pub fn network(mut self, network: Network) -> Self {
         self.network = Some(network);
         self
@@ -208,9 +208,9 @@ impl Policy {
     /// Requires every protection that a WASI runtime can live with, and no network unless
     /// [`Policy::network`] grants some: for programs that do little besides running modules.
     ///
-    /// It takes from the program around the module what it takes from the module: executing
-    /// programs, changing modes and owners, unix sockets, and so on; see [`Protection`]. What is
-    /// needed is given back with [`Policy::without`].
+    /// The program around the module loses the same abilities as the module: executing programs,
+    /// changing modes and owners, unix sockets, and so on; see [`Protection`]. [`Policy::without`]
+    /// gives one back.
     ///
     /// ```
     /// use wasix_landlock::{Policy, Protection};

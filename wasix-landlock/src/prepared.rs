@@ -6,8 +6,8 @@ use crate::{EnforceError, Report, platform};
 
 /// A policy whose paths are resolved and whose ruleset is complete.
 ///
-/// Dropping it without enforcing removes the files it created, each only if it is still the same
-/// file and still empty.
+/// Dropping a prepared policy removes the files that it created, each only if the file is still the
+/// same and still empty.
 ///
 /// ```
 /// use wasix_landlock::{Mode, Policy};
@@ -31,17 +31,17 @@ impl Prepared {
         self.0.report()
     }
 
-    /// Restricts every thread of this process and proves it in each of them; with
-    /// [`Scope::Instance`](crate::Scope::Instance), the calling thread alone. When that fails, the thread may be
-    /// restricted, and should end.
+    /// Restricts every thread of this process and proves the restriction in each of them; with
+    /// [`Scope::Instance`](crate::Scope::Instance), the calling thread alone. When that fails, the
+    /// thread may be restricted, and should end.
     ///
     /// A restriction lasts as long as the process and is inherited by the threads and processes it
     /// starts. Each other thread is visited with a real-time signal; a system call that is never
     /// restarted after one, such as `poll(2)`, returns `EINTR` then.
     ///
     /// Each thread is restricted and has proved it, or this fails and names the thread: one that
-    /// blocks every signal is an error, since nothing can prove anything in it. How threads are
-    /// restricted depends on the kernel:
+    /// blocks every signal is an error, since nothing can prove anything in it. The way depends on
+    /// the kernel:
     ///
     /// - Before Linux 7.0 each one restricts itself when it is visited. One that isn't reached is
     ///   found out when others are restricted already, so the process has to end.
@@ -49,9 +49,10 @@ impl Prepared {
     ///   once, then each one proves it. A thread that isn't reached is found out while nothing is
     ///   restricted: unblock the signals in it, or let it end, and try again.
     /// - Should a thread show a sign of a restriction of its own (the probe is denied in it, or it
-    ///   has `PR_SET_NO_NEW_PRIVS`), Linux 7.0 goes the first way as well, since the kernel would
-    ///   put this restriction in the place of the thread's. What a privileged thread has put on
-    ///   itself without that flag, and doesn't deny the probe, can't be seen and is replaced.
+    ///   has `PR_SET_NO_NEW_PRIVS`), Linux 7.0 goes the first way as well, since the kernel would put
+    ///   this restriction in the place of the thread's. A restriction that a privileged thread has
+    ///   put on itself without that flag, and that doesn't deny the probe, can't be seen and is
+    ///   replaced.
     ///
     /// Where [`Protection::AllThreads`](crate::Protection::AllThreads) is optional, a thread that
     /// isn't reached is in the report; if all it does is block signals, Linux 7.0 restricts it

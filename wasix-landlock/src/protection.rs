@@ -23,9 +23,9 @@ pub enum Level {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Layer {
-    /// The Landlock ruleset. What it refuses answers `EACCES`, and `EPERM` for a scope.
+    /// The Landlock ruleset. A denial is `EACCES`, and `EPERM` for a scope.
     Landlock,
-    /// The second layer, a seccomp filter. What it refuses answers `EPERM`.
+    /// The second layer, a seccomp filter. A denial is `EPERM`.
     Seccomp,
 }
 
@@ -46,18 +46,18 @@ macro_rules! protections {
     ($( $(#[$doc:meta])* $name:ident = $text:literal, $on:expr; )*) => {
         /// A part of the restriction that a kernel may lack, or that a program may not want.
         ///
-        /// What Landlock's first ABI covers is no protection in this sense: without it there is no
-        /// restriction at all. Nor is moving files between directories (`refer`, ABI 2): a kernel
-        /// without that right refuses it everywhere, which takes an ability away and opens
-        /// nothing.
+        /// The features of Landlock's first ABI are no protection in this sense: without them there
+        /// is no restriction at all. Moving files between directories (`refer`, ABI 2) is none
+        /// either: a kernel without that right refuses every such move, which takes an ability away
+        /// and opens nothing.
         ///
-        /// Those after [`Protection::AbstractSocketScope`] are the *second layer*, a seccomp filter
-        /// for what Landlock doesn't mediate. They are off unless
+        /// The protections after [`Protection::AbstractSocketScope`] are the *second layer*, a
+        /// seccomp filter for calls that Landlock doesn't mediate. They are off unless
         /// [`Policy::harden`](crate::Policy::harden), [`Policy::network`](crate::Policy::network)
-        /// or [`Policy::protect`](crate::Policy::protect) turns them on. They hold for the program
-        /// around the module as well, and for the processes that it starts. Under any of them, system
-        /// calls that are newer than Linux 6.18 don't exist (`ENOSYS`), as the filter doesn't know
-        /// them.
+        /// or [`Policy::protect`](crate::Policy::protect) turns them on. The program around the
+        /// module is under them as well, and so are the processes that it starts. Under any of
+        /// them, system calls that are newer than Linux 6.18 don't exist (`ENOSYS`), as the filter
+        /// doesn't know them.
         ///
         /// ```
         /// use wasix_landlock::{Level, Policy, Protection};
@@ -95,26 +95,26 @@ macro_rules! protections {
 protections! {
     /// Truncating needs a grant (ABI 3, Linux 6.2). Required unless named optional.
     ///
-    /// Without it, `truncate(2)` empties any file that the user may write, inside the grants or
-    /// outside of them.
+    /// Without this protection, `truncate(2)` empties any file that the user may write, inside the
+    /// grants or outside of them.
     Truncate = "truncate", OnBy::Default(Level::Strict);
     /// ioctls on devices are denied (ABI 5, Linux 6.10). Required unless named optional.
     ///
-    /// Without it, a device in a granted directory takes any ioctl.
+    /// Without this protection, a device in a granted directory takes any ioctl.
     IoctlDevice = "ioctl-device", OnBy::Default(Level::Strict);
     /// Connecting to a unix socket by its path is denied (ABI 9, Linux 7.1). Optional unless
     /// required: hardly any kernel in use has it, and it is enforced where one does.
     ///
-    /// Without it, every socket that the user may write to can be connected to, the ones of a
-    /// service manager or a container engine included. [`Protection::UnixSockets`] closes the same
-    /// on any kernel, for a program that makes no unix sockets.
+    /// Without this protection, every socket that the user may write to can be connected to, the
+    /// ones of a service manager or a container engine included. [`Protection::UnixSockets`] closes
+    /// the same on any kernel, for a program that makes no unix sockets.
     ResolveUnix = "resolve-unix", OnBy::Default(Level::Degradable);
     /// Every thread of the process is restricted, not just the calling one. Required unless named
     /// optional. From ABI 8 (Linux 7.0) the kernel does it at once, below that each thread is
     /// visited with a signal.
     ///
-    /// Without it, a thread that was running before keeps every access of the user. Off means the
-    /// same as degradable. The second layer is on every thread or on none.
+    /// Without this protection, a thread that was running before keeps every access of the user.
+    /// Off means the same as degradable. The second layer is on every thread or on none.
     AllThreads = "all-threads", OnBy::Default(Level::Strict);
     /// TCP ports need a grant, to bind and to connect (ABI 4, Linux 6.7).
     ///
@@ -126,7 +126,7 @@ protections! {
     /// Without any port granted, the filter refuses to make UDP sockets, on any kernel. Names can't be
     /// resolved by DNS then.
     Udp = "udp", OnBy::Network;
-    /// Processes outside of the restriction get no signals (ABI 6, Linux 6.12). Those that are
+    /// Processes outside of the restriction get no signals (ABI 6, Linux 6.12). Processes that are
     /// started later are inside.
     SignalScope = "signal-scope", OnBy::Harden;
     /// Abstract unix sockets of processes outside of the restriction can't be connected to (ABI 6,

@@ -16,8 +16,8 @@ use crate::{
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
-/// Paths are text here, with replacement characters for what isn't UTF-8. The [`Display`] form is
-/// a compact text for people.
+/// Paths are text here, with replacement characters where they aren't UTF-8. The [`Display`] form
+/// is a compact text for people.
 ///
 /// A file that was created for a preopen and never used stays behind, empty: a restricted process
 /// may not remove it.
@@ -30,8 +30,8 @@ pub struct Report {
     pub mode: Mode,
     /// The part of the process that is restricted.
     pub scope: Scope,
-    /// True if the calling thread is restricted. What of it other threads lack is in
-    /// [`Report::not_enforced`].
+    /// True if the calling thread is restricted. [`Report::not_enforced`] names the threads that
+    /// aren't.
     pub enforced: bool,
     /// True if it was only asked what would be enforced ([`Policy::show`](crate::Policy::show)):
     /// nothing was made, nothing is restricted.
@@ -41,7 +41,7 @@ pub struct Report {
     pub joined: bool,
     /// The kernel's Landlock ABI, 0 without Landlock.
     pub abi: u32,
-    /// The kernel's bit mask of fixed Landlock errata; `None` if it doesn't tell.
+    /// The kernel's bit mask of fixed Landlock errata; `None` if the kernel reports none.
     pub errata: Option<u32>,
     /// The handled access rights: denied wherever they aren't granted.
     pub handled: Vec<Right>,
@@ -156,8 +156,8 @@ pub struct RuntimePathReport {
 pub enum RuntimePathStatus {
     /// Granted as far as the kernel has the rights.
     Granted,
-    /// Nothing is there. The kernel has no rule for what doesn't exist, so it is denied should it
-    /// appear.
+    /// Nothing is there. The kernel has no rule for a missing file, so that the path is denied
+    /// should it appear.
     Absent,
     /// The path is there and isn't granted.
     NotGranted {

@@ -42,8 +42,8 @@ macro_rules! rights {
 
             /// The Landlock ABI that brought it.
             ///
-            /// Good for saying which kernel is needed. Whether this kernel has it is asked of the
-            /// kernel.
+            /// Of use in messages about the kernel that is needed. This crate asks the kernel
+            /// itself whether it has the right.
             #[must_use]
             pub const fn abi(self) -> u32 {
                 match self { $( Self::$name => $abi, )* }

@@ -32,8 +32,8 @@ pub enum Scope {
     /// The threads that it started before are not reached, so it should be restricted before it starts any; and work
     /// that it hands over to a thread of somebody else's, such as one of a pool, runs there unrestricted.
     ///
-    /// It stops bugs in the WASI layer, not native code: that can write into the memory of a thread
-    /// that isn't restricted.
+    /// This scope stops bugs in the WASI layer, not native code, which can write into the memory of
+    /// a thread that isn't restricted.
     Instance,
     /// As [`Scope::Process`], in a process that was started for one instance: the report says so.
     Worker,

@@ -7,7 +7,7 @@ use crate::{Protection, names::list};
 
 /// An error of enforcing a policy.
 ///
-/// `restricted` counts the threads that had been restricted by then. That can't be undone.
+/// `restricted` counts the threads that had been restricted by then, which can't be undone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnforceError {

@@ -40,8 +40,8 @@ impl CreatedFiles {
         access: Access,
     ) -> io::Result<(Opened, bool)> {
         let parent = open_directory(&missing.parent)?;
-        // The descriptor is used for the rule only. What it is opened for matters in a process
-        // that is restricted already, where the kernel asks for the right to that.
+        // The descriptor is used for the rule only. Its access mode matters in a process that is
+        // restricted already, where the kernel asks for the right to it.
         let mode = if access.read {
             OFlags::RDONLY
         } else {

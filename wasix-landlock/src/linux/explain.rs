@@ -34,8 +34,8 @@ struct Asked {
     access: Access,
     /// Device, inode and kind of what is there.
     found: Option<((u64, u64), Object)>,
-    /// Device and inode of each directory above it. They are asked for now, since a directory that
-    /// was moved keeps its rule.
+    /// Device and inode of each directory above the path, as of now: a directory that was moved
+    /// keeps its rule.
     above: Vec<(u64, u64)>,
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Process {
 
 static PROCESS: Mutex<Process> = Mutex::new(Process::Free);
 
-/// Locks it. Whoever enforces holds on to this, so that there is one sweep at a time.
+/// Locks the state. An enforcing thread holds the lock, so that there is one sweep at a time.
 pub(crate) fn lock() -> MutexGuard<'static, Process> {
     // It is only ever replaced as a whole, so that a panic can't have left it half changed.
     PROCESS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -31,7 +31,7 @@ pub(crate) struct Reach {
 pub(crate) struct Answers {
     /// Threads that the probe is allowed in.
     pub(crate) allowed: HashSet<i32>,
-    /// Threads that need no visit, see [`Kind::Worker`].
+    /// Threads that need no visit, see [`ThreadKind::Worker`].
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
     pub(crate) failures: Vec<EnforceError>,
@@ -49,8 +49,8 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// True if the kernel may restrict all threads at once. It would take away what a thread has
-    /// put on itself, and wait forever for one that doesn't come back from a system call.
+    /// True if the kernel may restrict all threads at once. The kernel would replace a thread's own
+    /// restriction, and wait forever for a thread that doesn't come back from a system call.
     pub(crate) const fn may_be_synced(&self) -> bool {
         !self.foreign && !self.stuck
     }
@@ -69,7 +69,7 @@ impl Answers {
 
 /// A thread's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ThreadKind {
     /// A thread that runs this process's code.
     Program,
     /// A kernel thread that does for io_uring what a thread of this process has asked for, with that
@@ -80,7 +80,7 @@ pub(crate) enum Kind {
     Poller,
 }
 
-impl Kind {
+impl ThreadKind {
     pub(crate) fn of(tasks: &Tasks, tid: i32) -> Self {
         if !tasks.is_kernel_worker(tid) {
             return Self::Program;
@@ -94,7 +94,7 @@ impl Kind {
     }
 }
 
-/// The failure that a [`Kind::Poller`] is.
+/// The failure that a [`ThreadKind::Poller`] is.
 pub(crate) fn poller(tasks: &Tasks, tid: i32) -> EnforceError {
     unreachable(
         tasks,
@@ -195,18 +195,18 @@ impl Reach {
                 }
                 State::Pending | State::Claimed | State::Abandoned => {
                     answers.unanswered = true;
-                    match Kind::of(visitor.tasks, tid) {
-                        Kind::Worker => {
+                    match ThreadKind::of(visitor.tasks, tid) {
+                        ThreadKind::Worker => {
                             answers.exempt.insert(tid);
                         }
-                        Kind::Poller => answers.failures.push(poller(visitor.tasks, tid)),
-                        Kind::Program if visitor.blocks(tid) => {
+                        ThreadKind::Poller => answers.failures.push(poller(visitor.tasks, tid)),
+                        ThreadKind::Program if visitor.blocks(tid) => {
                             answers.blocked = true;
                             answers
                                 .failures
                                 .push(unreachable(visitor.tasks, tid, BLOCKS));
                         }
-                        Kind::Program => {
+                        ThreadKind::Program => {
                             answers.stuck = true;
                             let failure = visitor.not_reached(tid, None, deadline);
                             answers.failures.push(failure);

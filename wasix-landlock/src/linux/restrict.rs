@@ -13,7 +13,7 @@ use super::{
     reach::Reach,
     sys::{self, Call, Domain, Probe, Visit},
     tasks::{Listing, Tasks},
-    threads::{Sweep, Swept},
+    threads::{Sweep, SweepResult},
     visit::Visitor,
 };
 use crate::{
@@ -49,8 +49,8 @@ enum Others {
 
 impl Enforcement {
     pub(crate) fn run(&mut self, report: &mut Report) -> Result<ThreadsReport, EnforceError> {
-        // Who sets a domain sets this flag, unless he has CAP_SYS_ADMIN and no use for it. Without a
-        // domain of its own this thread can't be one layer short where others aren't.
+        // A thread that sets a domain sets this flag, unless it has CAP_SYS_ADMIN. Without a domain
+        // of its own this thread can't be one layer short where others aren't.
         if sys::has_no_new_privileges() {
             self.rehearse()?;
         }
@@ -65,11 +65,14 @@ impl Enforcement {
         let (swept, synced) = match others {
             Others::None => {
                 self.filter(report)?;
-                (Swept::one_round(), false)
+                (SweepResult::one_round(), false)
             }
             Others::Unreachable => {
                 self.filter(report)?;
-                (Swept::default(), can_sync && self.restrict_at_once(1)?)
+                (
+                    SweepResult::default(),
+                    can_sync && self.restrict_at_once(1)?,
+                )
             }
             Others::Reachable(reach) => self.visit(*reach, can_sync, report)?,
         };
@@ -113,8 +116,8 @@ impl Enforcement {
         Ok(threads)
     }
 
-    /// Puts every thread under the filter. It comes first, as it is on all threads or on none, so
-    /// that each visit can show that it is there.
+    /// Puts every thread under the filter. The filter comes first, as it is on all threads or on
+    /// none, so that each visit can prove it.
     fn filter(&mut self, report: &mut Report) -> Result<(), EnforceError> {
         let Some(filter) = self.filter.take() else {
             return Ok(());
@@ -129,8 +132,8 @@ impl Enforcement {
         }
     }
 
-    /// Restricts a thread that is there for nothing else. What the kernel refuses here, such as one
-    /// layer too many, it would refuse in every thread, and now is when nothing is lost yet.
+    /// Restricts a thread that is there for nothing else. A refusal of the kernel, such as one
+    /// layer too many, would meet every thread, and nothing is lost yet.
     fn rehearse(&self) -> Result<(), EnforceError> {
         let (domain, probe) = (self.domain, &*self.probe);
         let (tid, visit) = thread::scope(|scope| {
@@ -173,7 +176,7 @@ impl Enforcement {
         reach: Reach,
         can_sync: bool,
         report: &mut Report,
-    ) -> Result<(Swept, bool), EnforceError> {
+    ) -> Result<(SweepResult, bool), EnforceError> {
         let Reach {
             tasks,
             listing,
@@ -217,15 +220,15 @@ impl Enforcement {
             .with_restricted(self.restricted))
     }
 
-    /// Puts the threads under the filter, restricts them and proves it. They have answered before, as
-    /// none of this can be undone.
+    /// Puts the threads under the filter, restricts them and proves the restriction. The threads
+    /// have answered before, as none of this can be undone.
     fn sweep(
         &mut self,
         sweep: &mut Sweep<'_>,
         listing: Listing,
         can_sync: bool,
         report: &mut Report,
-    ) -> (Swept, bool, Option<EnforceError>) {
+    ) -> (SweepResult, bool, Option<EnforceError>) {
         let syncs = can_sync && sweep.answers.may_be_synced();
         let count = listing.threads.len();
         let synced = self
@@ -233,7 +236,7 @@ impl Enforcement {
             .and_then(|()| Ok(syncs && self.restrict_at_once(count)?));
         let synced = match synced {
             Ok(synced) => synced,
-            Err(error) => return (Swept::one_round(), false, Some(error)),
+            Err(error) => return (SweepResult::one_round(), false, Some(error)),
         };
         if synced {
             sweep.domain = None;

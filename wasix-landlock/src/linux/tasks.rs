@@ -299,8 +299,8 @@ fn numbers(status: &str) -> Option<Vec<i32>> {
         .collect()
 }
 
-/// The fields of a `stat` file after the name. That is in parentheses and may hold any character,
-/// even one of those.
+/// The fields of a `stat` file after the name, which is in parentheses and may hold any character,
+/// even a parenthesis.
 fn after_name(stat: &str) -> Option<&str> {
     stat.rsplit_once(") ").map(|(_, fields)| fields)
 }

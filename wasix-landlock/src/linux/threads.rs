@@ -1,8 +1,8 @@
 //! Reaching every thread of the process, one by one.
 //!
-//! Landlock restricts a thread from within, so each one gets a signal whose handler does it. What
-//! is restricted passes that on to the threads it starts, hence this ends: once every thread alive
-//! was restricted, all later ones are born so.
+//! Landlock restricts a thread from within, so each one gets a signal whose handler restricts it. A
+//! restricted thread passes the restriction on to the threads that it starts, hence the sweep ends:
+//! once every thread alive was restricted, all later ones are born so.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     judge::{Judged, judge},
-    reach::{Answers, Kind, poller},
+    reach::{Answers, ThreadKind, poller},
     sys::{self, Domain, Probe, Round, State},
     tasks::{Life, Listing},
     visit::Visitor,
@@ -36,7 +36,7 @@ pub(crate) struct Sweep<'a> {
 
 /// The outcomes.
 #[derive(Debug, Default)]
-pub(crate) struct Swept {
+pub(crate) struct SweepResult {
     pub(crate) proved: usize,
     pub(crate) inherited: usize,
     pub(crate) gone: usize,
@@ -49,7 +49,7 @@ pub(crate) struct Swept {
     pub(crate) unanswered: bool,
 }
 
-impl Swept {
+impl SweepResult {
     /// Returns the result for a process with one thread.
     pub(crate) fn one_round() -> Self {
         Self {
@@ -65,11 +65,14 @@ impl Sweep<'_> {
     ///
     /// From one listing to the next, a thread's number is taken as its identity. The kernel hands
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
-    pub(crate) fn run(&mut self, listing: Option<Listing>) -> Result<Swept, (Swept, io::Error)> {
+    pub(crate) fn run(
+        &mut self,
+        listing: Option<Listing>,
+    ) -> Result<SweepResult, (SweepResult, io::Error)> {
         let until = Instant::now() + self.deadline;
         let mut handled: HashSet<i32> = self.answers.left_out().collect();
         handled.insert(sys::current_thread());
-        let mut swept = Swept::default();
+        let mut swept = SweepResult::default();
         let mut first = true;
         let mut listing = listing;
         loop {
@@ -123,15 +126,15 @@ impl Sweep<'_> {
     }
 
     /// True if a thread runs this process's code, and so has to be visited.
-    fn is_to_visit(&self, tid: i32, swept: &mut Swept) -> bool {
+    fn is_to_visit(&self, tid: i32, swept: &mut SweepResult) -> bool {
         // The others have answered, and a thread that is restricted can't ask.
         if self.answers.name(tid).is_some() || self.domain.is_none() {
             return true;
         }
-        match Kind::of(self.visitor.tasks, tid) {
-            Kind::Program => true,
-            Kind::Worker => false,
-            Kind::Poller => {
+        match ThreadKind::of(self.visitor.tasks, tid) {
+            ThreadKind::Program => true,
+            ThreadKind::Worker => false,
+            ThreadKind::Poller => {
                 swept.failures.push(poller(self.visitor.tasks, tid));
                 false
             }
@@ -145,7 +148,7 @@ impl Sweep<'_> {
         threads: Vec<i32>,
         until: Instant,
         first: bool,
-        swept: &mut Swept,
+        swept: &mut SweepResult,
         handled: &mut HashSet<i32>,
     ) -> bool {
         let (allowed, probe) = (&self.answers.allowed, Arc::clone(&self.probe));

@@ -8,15 +8,15 @@ use crate::platform;
 
 /// The descriptors that were open when a policy was enforced.
 ///
-/// A restriction doesn't touch what is open: a file stays readable or writable, a socket connected.
-/// A directory is of no use for opening what isn't granted.
+/// A restriction doesn't touch open descriptors: a file stays readable or writable, a socket
+/// connected. A directory is of no use for opening files beneath it that aren't granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DescriptorsReport {
     /// The descriptors, lowest first, without this crate's own. Of more than 256, those that give a
     /// way out come before the others.
     pub listed: Vec<DescriptorReport>,
-    /// The number of more were open and aren't listed.
+    /// The number of open descriptors that aren't listed.
     pub unlisted: usize,
 }
 
@@ -34,10 +34,11 @@ pub struct DescriptorReport {
     pub read: bool,
     /// True if it can be written to.
     pub write: bool,
-    /// True if a program that is executed gets it too. What Rust opens isn't passed on, so this
-    /// one came from the process that started this one, or was opened by other means.
+    /// True if an executed program inherits the descriptor. Rust opens none like that, so that the
+    /// descriptor came from the parent process, or was opened by other means.
     pub passed_on: bool,
-    /// The way in which it leads to more than itself, past the restriction; `None` if it doesn't.
+    /// The way in which the descriptor leads to more than itself, past the restriction; `None` if
+    /// it doesn't.
     #[serde(default)]
     pub way_out: Option<WayOut>,
 }
@@ -61,7 +62,7 @@ pub enum DescriptorKind {
     /// process, as far as the kernel tells (`unix_diag`).
     UnixSocket,
     /// A unix socket of an unnamed pair that this process made, with both ends open in this
-    /// process. Whether a forked process has a copy can't be told.
+    /// process. The kernel doesn't tell whether a forked process has a copy.
     SocketPair,
     /// A socket of another kind, such as netlink, packet, vsock or raw.
     OtherSocket,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    super::{reach::Kind, tasks::Tasks},
+    super::{reach::ThreadKind, tasks::Tasks},
     Ring,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn is_polled(number: RawFd) -> bool {
 }
 
 /// Names the rings that have no descriptor: those that are mapped, and those that a kernel thread
-/// polls. What belongs to a ring that is allowed doesn't count.
+/// polls. The parts of an allowed ring don't count.
 pub(super) fn without_descriptor(
     rings: &[Ring],
     allowed: &BTreeSet<RawFd>,
@@ -63,7 +63,7 @@ fn mapped() -> io::Result<BTreeSet<u64>> {
 fn pollers() -> io::Result<Vec<String>> {
     let tasks = Tasks::open()?;
     let mut threads = tasks.list()?.threads;
-    threads.retain(|tid| Kind::of(&tasks, *tid) == Kind::Poller);
+    threads.retain(|tid| ThreadKind::of(&tasks, *tid) == ThreadKind::Poller);
     let name = |tid| {
         let name = tasks.describe(tid).name.unwrap_or_default();
         format!("an io_uring that thread {tid} (`{name}`) polls")

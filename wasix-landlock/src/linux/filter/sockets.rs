@@ -51,8 +51,8 @@ fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
     if !ports.has_tcp() {
         refusals = internet(Protection::Tcp, STREAM, rules);
     }
-    // These two pass by Landlock: they connect and bind without saying so. They also hold for
-    // sockets that are there already.
+    // Sending with this flag, and listening, pass by Landlock: they connect and bind on the way.
+    // The rules also hold for sockets that are there already.
     for (name, number, flags) in [
         ("sendto", libc::SYS_sendto, 3),
         ("sendmsg", libc::SYS_sendmsg, 2),
