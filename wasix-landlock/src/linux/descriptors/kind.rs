@@ -1,6 +1,6 @@
 //! The kind of a descriptor, as the kernel tells it.
 
-use std::{collections::BTreeSet, os::fd::RawFd, process};
+use std::{collections::BTreeSet, io::IsTerminal, os::fd::RawFd, process};
 
 use rustix::{
     fs::{FileType, Stat, fstatfs, major, minor},
@@ -8,7 +8,6 @@ use rustix::{
         AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname,
         sockopt::{socket_domain, socket_peercred, socket_type},
     },
-    termios::isatty,
 };
 
 use super::{super::sys, peer};
@@ -56,7 +55,7 @@ pub(super) fn of(
         FileType::BlockDevice => DescriptorKind::Device,
         FileType::CharacterDevice => match (major(inode.st_rdev), minor(inode.st_rdev)) {
             (1, 3) => DescriptorKind::Null,
-            _ if sys::ask(number, isatty) => DescriptorKind::Terminal,
+            _ if sys::ask(number, |open| open.is_terminal()) => DescriptorKind::Terminal,
             _ => DescriptorKind::Device,
         },
         file_type => {
