@@ -18,7 +18,8 @@ pub enum EnforceError {
 
     /// Descriptors are open that the policy refuses, see [`Inherited::Refuse`](crate::Inherited).
     #[error(
-        "descriptors are open that no restriction touches: {}; close them before, or allow them",
+        "open descriptors stay usable under any restriction: {}; close them before the build, or allow them \
+         by `Inherited::Refuse`",
         list(refused, ", ")
     )]
     DescriptorsOpen {
@@ -40,7 +41,8 @@ pub enum EnforceError {
 
     /// The open descriptors can't be listed.
     #[error(
-        "what is open can't be listed in /proc: {source}; mount /proc, or only report what is open"
+        "the open descriptors can't be listed in /proc: {source}; mount /proc, or let them pass by \
+         `Inherited::Report`"
     )]
     Descriptors {
         /// The kernel's error.
@@ -59,7 +61,10 @@ pub enum EnforceError {
     },
 
     /// The kernel refused the filter. No thread is under it.
-    #[error("the kernel took no seccomp filter: {source}")]
+    #[error(
+        "the kernel took no seccomp filter: {source}; name the protections of the second layer optional, or \
+         do without them"
+    )]
     Filter {
         /// The kernel's error.
         source: io::Error,
@@ -71,8 +76,8 @@ pub enum EnforceError {
 
     /// There are instances in this process, which a restriction of the whole process would narrow.
     #[error(
-        "{instances} instances run in this process, which would be restricted as well: wait for them \
-         to end, or build in an instance or a worker"
+        "{instances} instances run in this process and would be restricted as well; wait for them to end, or \
+         build in an instance or a worker"
     )]
     InstancesRunning {
         /// The number of instances.
@@ -82,7 +87,7 @@ pub enum EnforceError {
     /// The process was restricted as a whole since the policy was prepared, or the calling thread
     /// belongs to an instance already.
     #[error(
-        "this thread is restricted already, by another instance or with the whole process: give each \
+        "this thread is restricted already, by another instance or with the whole process; give each \
          instance a thread of its own"
     )]
     ScopeTaken,
@@ -140,7 +145,7 @@ pub enum EnforceError {
     NoFreeSignal,
 
     /// The handler could not be installed.
-    #[error("signal {signal} can't be handled: {source}")]
+    #[error("signal {signal} can't be handled: {source}; leave a real-time signal at its default")]
     Signal {
         /// The signal.
         signal: i32,
@@ -178,14 +183,18 @@ pub enum ThreadError {
     },
 
     /// The kernel said that the thread is restricted, and the probe that must fail didn't.
-    #[error("was restricted and {probe} is still allowed: the restriction doesn't hold")]
+    #[error(
+        "was restricted and {probe} is still allowed: the restriction doesn't hold; run no module in this process"
+    )]
     NotRestricted {
         /// The probe.
         probe: String,
     },
 
     /// The filter is there, and a system call that it must refuse isn't refused.
-    #[error("is under the filter and {call} is not refused: `{protection}` doesn't hold")]
+    #[error(
+        "is under the filter and {call} is not refused: `{protection}` doesn't hold; run no module in this process"
+    )]
     NotFiltered {
         /// The protection.
         protection: Protection,

@@ -37,7 +37,7 @@ pub enum PrepareError {
     /// This process is restricted as a whole already, which leaves an instance in it nothing of its
     /// own.
     #[error(
-        "this process is restricted as a whole already: make instances in a process that isn't, or \
+        "this process is restricted as a whole already; make instances in a process that isn't, or \
          start a worker"
     )]
     ScopeTaken,
@@ -89,7 +89,9 @@ pub enum PrepareError {
     },
 
     /// The kernel refused the rule for a port.
-    #[error("the kernel took no rule for a port: landlock_add_rule: {source}")]
+    #[error(
+        "the kernel took no rule for a port: landlock_add_rule: {source}; check what filters system calls here"
+    )]
     PortRule {
         /// The kernel's error.
         source: io::Error,
@@ -107,7 +109,7 @@ pub enum PrepareError {
 
     /// The kernel made no ruleset.
     #[error(
-        "the kernel made no Landlock ruleset for {}: {source}",
+        "the kernel made no Landlock ruleset for {}: {source}; check what filters system calls here",
         list(rights, ", ")
     )]
     Ruleset {
@@ -186,15 +188,19 @@ pub enum PathError {
     },
 
     /// The path could not be opened, for a reason that has no variant of its own.
-    #[error("can't be opened: {0}")]
+    #[error("can't be opened: {0}; name a path that this user can open")]
     Open(#[source] io::Error),
 
     /// A missing file could not be created.
-    #[error("can't be created: {0}")]
+    #[error(
+        "can't be created: {0}; make it first, or preopen a directory that this user may write to"
+    )]
     Create(#[source] io::Error),
 
     /// The kernel refused the rule.
-    #[error("got no rule: landlock_add_rule: {0}")]
+    #[error(
+        "got no rule from the kernel: landlock_add_rule: {0}; check what filters system calls here"
+    )]
     Rule(#[source] io::Error),
 }
 

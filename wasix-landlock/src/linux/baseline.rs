@@ -158,9 +158,9 @@ pub(super) fn on_kernel(
                 let why = match error {
                     PrepareError::FilterUnavailable { reason, .. } => reason,
                     _ => format!(
-                        "this kernel has Landlock ABI {}, it came with ABI {}",
-                        kernel.abi,
-                        need.abi()
+                        "the protection needs Landlock ABI {}, this kernel has {}",
+                        need.abi(),
+                        kernel.abi
                     ),
                 };
                 // What nobody asked for is missing without a warning.
@@ -210,8 +210,8 @@ pub(super) fn on_kernel(
     };
     if filter.is_some() && !filtered.contains(&Protection::IoUring) {
         report.warnings.push(
-            "io_uring is allowed: its operations pass by the second layer, so that metadata and \
-             sockets stay within reach"
+            "io_uring is allowed, whose operations the second layer doesn't see: metadata and sockets \
+             stay within reach"
                 .to_owned(),
         );
     }

@@ -36,7 +36,7 @@ pub(crate) fn check(
         Ok(open) => open,
         Err(error) if !inherited.refuses_by_kind() => {
             report.warnings.push(format!(
-                "what is open can't be listed in /proc/thread-self/fd: {error}"
+                "the open descriptors can't be listed in /proc/thread-self/fd: {error}; mount /proc"
             ));
             return Ok(());
         }
@@ -59,7 +59,7 @@ pub(crate) fn check(
             // Where the memory can't be looked at, the descriptors are named nevertheless.
             let mapped = rings::mapped_alone(&rings).unwrap_or_default();
             let warnings = mapped.into_iter().map(|ring| {
-                format!("{ring} was there before, which gives a way out of the restriction")
+                format!("{ring} gives a way out of the restriction; close it before the build")
             });
             report.warnings.extend(warnings);
         }
@@ -152,8 +152,8 @@ impl Open {
         }
         (!named.is_empty()).then(|| {
             format!(
-                "what was open before gives a way out of the restriction: descriptor {}; close it \
-                 before, or have it refused (`Inherited::Refuse`)",
+                "open descriptors give a way out of the restriction: descriptor {}; close them before \
+                 the build, or refuse them (`Inherited::Refuse`)",
                 named.join(", ")
             )
         })

@@ -166,7 +166,7 @@ impl Preparation {
             .filter(|right| *right == Right::Refer)
             .map(|right| NotGranted {
                 right,
-                why: format!("this kernel lacks it, it came with ABI {}", right.abi()),
+                why: format!("the right needs Landlock ABI {}", right.abi()),
             })
             .collect()
     }
@@ -260,7 +260,7 @@ impl Preparation {
         *resolved = Some(opened.resolved.to_string_lossy().into_owned());
         if let Some(special) = opened.special.filter(|found| *found != CHARACTER_DEVICE) {
             return Ok(RuntimePathStatus::NotGranted {
-                why: format!("it is a {special}"),
+                why: format!("the path is a {special}"),
             });
         }
         if path.access.rights(opened.object).is_empty() {

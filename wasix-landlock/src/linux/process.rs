@@ -85,7 +85,7 @@ impl Enforced {
             if asked.level == Level::Strict && strict {
                 return Err(NotWithin::Protection { protection });
             }
-            let gap = format!("{protection}: an earlier policy did without");
+            let gap = format!("{protection}: an earlier policy restricted this process without");
             report.not_enforced.push(gap);
         }
         let ports = self.ports_beyond(network);

@@ -108,7 +108,7 @@ impl Enforcement {
             let mut why = failure.to_string();
             if synced {
                 why.push_str(
-                    "; thread sync has restricted it, says the kernel, and nothing proves it",
+                    "; the kernel says that thread sync has restricted the thread, and nothing proves it",
                 );
             }
             lacks_all_threads(report, &why);

@@ -230,15 +230,15 @@ impl fmt::Display for DescriptorReport {
 impl fmt::Display for WayOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ring => "its operations may run with rights from before",
+            Self::Ring => "its operations may run with rights from before the restriction",
             Self::PolledRing => {
                 "a kernel thread runs its operations with rights from before, without a system call"
             }
-            Self::HandsOverFiles => "another process may have its other end, and hand over files",
+            Self::HandsOverFiles => "another process may have the other end, and hand over files",
             Self::TakesCommands => "it takes commands that no restriction touches",
             Self::KernelInterface => "it is an interface of the kernel's",
             Self::Namespace => "it can be entered",
-            Self::Unknown => "what it allows isn't known",
+            Self::Unknown => "this crate doesn't know its kind",
         })
     }
 }
