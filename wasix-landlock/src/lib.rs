@@ -72,7 +72,6 @@ mod audit;
 mod error;
 mod explain;
 mod inherited;
-mod membership;
 mod mode;
 mod names;
 mod network;
@@ -98,9 +97,9 @@ pub use error::{
 };
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use inherited::Inherited;
-pub use membership::Membership;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
+pub use platform::Membership;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;
 pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen, RuntimePath};

@@ -28,9 +28,20 @@ thread_local! {
     static HERE: RefCell<Option<Entered>> = const { RefCell::new(None) };
 }
 
-/// An instance, seen from one of its threads.
+/// The membership of a thread in an instance: a thread that was restricted by a policy with
+/// [`Scope::Instance`](crate::Scope::Instance), and the threads that it has started since.
+///
+/// Each thread of the instance holds one. As long as one exists, no policy can restrict the process
+/// as a whole.
+///
+/// ```
+/// use wasix_landlock::Membership;
+///
+/// assert!(Membership::current().is_none()); // this thread belongs to none
+/// assert!(!Membership::is_around());
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Membership(Arc<Inner>);
+pub struct Membership(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -119,27 +130,37 @@ impl Membership {
         membership.mark();
     }
 
-    pub(crate) fn current() -> Option<Self> {
+    /// The instance that the calling thread is known to belong to.
+    #[must_use]
+    pub fn current() -> Option<Self> {
         // While a thread ends, there is nothing to ask any more.
         HERE.try_with(|here| here.borrow().as_ref().map(|entered| entered.0.clone()))
             .ok()
             .flatten()
     }
 
-    pub(crate) fn is_around() -> bool {
+    /// True if an instance has started the calling thread, known or not.
+    #[must_use]
+    pub fn is_around() -> bool {
         let free = matches!(*process::lock(), Process::Free);
         free && !matches!(place(), Place::Outside)
     }
 
-    pub(crate) fn id(&self) -> u64 {
+    /// A number that no other instance of this process has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
         self.0.id
     }
 
-    pub(crate) fn report(&self) -> Arc<Report> {
+    /// Returns the report of the restriction.
+    #[must_use]
+    pub fn report(&self) -> Arc<Report> {
         Arc::clone(&self.0.report)
     }
 
-    pub(crate) fn threads(&self) -> usize {
+    /// Returns the number of threads that are known to belong to the instance and haven't ended.
+    #[must_use]
+    pub fn threads(&self) -> usize {
         self.0.threads.load(Ordering::SeqCst)
     }
 
@@ -147,7 +168,18 @@ impl Membership {
         self.0.enforced.as_ref()
     }
 
-    pub(crate) fn enter(&self) -> Result<(), EnforceError> {
+    /// Makes the calling thread known as one of this instance, after asking the kernel, in this
+    /// thread, whether it is restricted.
+    ///
+    /// Each thread inherits the restriction itself from the one that starts it. Entering adds the
+    /// proof, and a policy that is enforced in the thread joins the instance's.
+    ///
+    /// # Errors
+    ///
+    /// [`ThreadError::NotRestricted`](crate::ThreadError) when no thread of the instance has
+    /// started this one: work of the instance must not run on it. [`EnforceError::ScopeTaken`] when
+    /// it belongs to another instance.
+    pub fn enter(&self) -> Result<(), EnforceError> {
         match Self::current() {
             Some(other) if other.id() == self.id() => return Ok(()),
             Some(_) => return Err(EnforceError::ScopeTaken),

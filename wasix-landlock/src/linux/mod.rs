@@ -26,7 +26,8 @@ mod visit;
 
 pub(crate) use descriptors::open_now;
 pub(crate) use explain::explain;
-pub(crate) use membership::{Membership, current};
+pub use membership::Membership;
+pub(crate) use membership::current;
 pub(crate) use plan::Plan;
 pub(crate) use prepare::{prepare, show};
 pub use sys::take_passed_on;

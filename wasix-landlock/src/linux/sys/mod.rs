@@ -9,6 +9,7 @@ mod probe;
 mod refusal;
 mod signal;
 mod table;
+mod thread;
 
 pub use descriptors::take_passed_on;
 pub(crate) use descriptors::{ask, flags, list_open};
@@ -18,11 +19,9 @@ pub(crate) use landlock::{
 };
 pub(crate) use probe::{Fifo, Probe};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
-pub(crate) use signal::{
-    Handler, HandlerError, bit, current_thread, is_only_thread, leads, program_signals, send,
-    thread_exists,
-};
+pub(crate) use signal::{Handler, HandlerError, bit, program_signals, send};
 pub(crate) use table::{Call, Round, State, Table, Visit};
+pub(crate) use thread::{current_thread, is_only_thread, leads, thread_exists};
 
 use std::{
     io,

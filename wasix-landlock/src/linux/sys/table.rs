@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Domain, Probe, Refusal, current_thread, first_not_refused, has_no_new_privileges,
-    set_no_new_privileges, signal::thread_name,
+    set_no_new_privileges, thread::thread_name,
 };
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
