@@ -92,34 +92,27 @@ fn a_process_with_one_thread_needs_no_signal() {
     });
 }
 
+/// Enforces a policy around four threads that wait in this way.
+fn reaches_four_that(wait: Wait) {
+    let tree = Arc::new(Tree::new());
+    let crew = Crew::start([wait; 4], &tree);
+    enforce(&tree);
+    crew.check();
+}
+
 #[test]
 fn threads_that_sleep() {
-    isolated!(|| {
-        let tree = Arc::new(Tree::new());
-        let crew = Crew::start([Wait::Sleep; 4], &tree);
-        enforce(&tree);
-        crew.check();
-    });
+    isolated!(|| reaches_four_that(Wait::Sleep));
 }
 
 #[test]
 fn threads_that_poll_see_an_interruption_at_most() {
-    isolated!(|| {
-        let tree = Arc::new(Tree::new());
-        let crew = Crew::start([Wait::Poll; 4], &tree);
-        enforce(&tree);
-        crew.check();
-    });
+    isolated!(|| reaches_four_that(Wait::Poll));
 }
 
 #[test]
 fn threads_that_spin() {
-    isolated!(|| {
-        let tree = Arc::new(Tree::new());
-        let crew = Crew::start([Wait::Spin; 4], &tree);
-        enforce(&tree);
-        crew.check();
-    });
+    isolated!(|| reaches_four_that(Wait::Spin));
 }
 
 #[test]
