@@ -303,6 +303,7 @@ fn bits(rights: Rights) -> BitFlags<AccessFs> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -316,5 +317,32 @@ mod tests {
         }
         let all = bits(Right::ALL.iter().copied().collect());
         assert_eq!(all, BitFlags::all());
+    }
+
+    #[test]
+    fn a_ruleset_quiets_the_proofs_where_the_kernel_can() {
+        let Ok(kernel) = Kernel::ask() else {
+            println!("SKIPPED: this kernel has no Landlock");
+            return;
+        };
+        let mut builder = Builder::new(&kernel.features, AuditLog::default(), kernel.abi).unwrap();
+        assert_eq!(builder.quiets_proofs(), kernel.abi >= 10);
+        if builder.quiets_proofs() {
+            builder.quiet(&std::fs::File::open("/").unwrap()).unwrap();
+        }
+        assert!(builder.finish().is_ok());
+    }
+
+    #[test]
+    fn an_error_of_the_kernel_keeps_its_number() {
+        let Ok(kernel) = Kernel::ask() else {
+            println!("SKIPPED: this kernel has no Landlock");
+            return;
+        };
+        let mut builder = Builder::new(&kernel.features, AuditLog::none(), kernel.abi).unwrap();
+        // No rule goes on a pipe.
+        let (pipe, _writer) = std::io::pipe().unwrap();
+        let error = builder.grant(&pipe, [Right::ReadFile].into_iter().collect());
+        assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::EBADFD));
     }
 }
