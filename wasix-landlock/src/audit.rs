@@ -1,4 +1,4 @@
-//! A policy's choice of what the kernel's audit log records.
+//! The denials that the kernel's audit log records, as a policy chooses.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,7 @@ mod on_linux {
     const QUIET_ABI: u32 = 10;
 
     impl AuditLog {
-        /// The flags for `landlock_restrict_self`, as far as this kernel has them.
+        /// Returns the flags for `landlock_restrict_self` that this kernel has.
         pub(crate) const fn flags(self, abi: u32) -> u32 {
             if abi < FLAGS_ABI {
                 return 0;
@@ -113,7 +113,7 @@ mod on_linux {
             flags
         }
 
-        /// True if the proofs take a quiet rule on what is tried, which this kernel has.
+        /// True if quiet rules keep the proofs out of the log, which takes a kernel that has them.
         pub(crate) const fn quiets_proofs(self, abi: u32) -> bool {
             self.program && !self.proofs && abi >= QUIET_ABI
         }

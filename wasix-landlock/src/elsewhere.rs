@@ -79,7 +79,7 @@ pub(crate) fn explain(path: &std::path::Path, access: crate::Access) -> crate::E
     }
 }
 
-/// Says what would be enforced, see [`Policy::show`].
+/// Reports the restriction of a policy, see [`Policy::show`].
 pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
     let mut report = prepare(policy)?.0;
     report.only_shown = true;

@@ -53,9 +53,9 @@ pub enum Verdict {
     /// The file is not the one that was granted: something else was put in its place, and a rule
     /// holds for what was there when the process was restricted.
     Replaced {
-        /// The grant whose file it was.
+        /// The grant of the file before.
         was: GrantedPath,
-        /// The access rights that it had.
+        /// The access rights of that grant.
         missing: Vec<Right>,
     },
     /// The access is not granted.
@@ -70,7 +70,7 @@ pub enum Verdict {
     },
 }
 
-/// A grant, as an explanation names it.
+/// A grant in an explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GrantedPath {
@@ -85,7 +85,7 @@ pub struct GrantedPath {
 }
 
 impl Explanation {
-    /// True if the kernel denies it.
+    /// True if the kernel denies the access.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         !matches!(

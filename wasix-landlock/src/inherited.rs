@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The policy's say about the descriptors that are open when it is enforced.
+/// The policy's treatment of descriptors that are open when it is enforced.
 ///
 /// No restriction touches an open descriptor: code that takes the process over can go on reading a
 /// file that the program had open. Some descriptors give more than themselves: an io_uring opens

@@ -1,4 +1,4 @@
-//! The mode of enforcement: the reaction to what isn't possible.
+//! The mode of enforcement: the reaction to a protection or grant that can't be had.
 
 use std::{env, str::FromStr};
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Network {
-    /// TCP ports to bind to. 0 is what is asked for to get any free port.
+    /// TCP ports to bind to. Port 0 stands for any free port.
     pub bind_tcp: BTreeSet<u16>,
     /// TCP ports to connect to.
     pub connect_tcp: BTreeSet<u16>,
@@ -111,7 +111,7 @@ impl Network {
         !self.bind_udp.is_empty() || !self.send_udp.is_empty()
     }
 
-    /// Describes the ports that this grants and `other` doesn't; empty if it lies within.
+    /// Describes the granted ports that `other` doesn't grant; empty if there are none.
     #[cfg(target_os = "linux")]
     pub(crate) fn beyond(&self, other: &Self) -> Vec<String> {
         let (these, those) = (self.ports(), other.ports());

@@ -55,7 +55,7 @@ pub struct HostTarget {
     pub access: Access,
 }
 
-/// A preopen as it was recorded.
+/// A recorded preopen.
 ///
 /// ```
 /// use wasix_landlock::{Access, HostTarget, HostKind, RecordedPreopen};
@@ -80,7 +80,7 @@ pub struct RecordedPreopen {
     pub origin: &'static str,
     /// The access that was asked for.
     pub access: Access,
-    /// The host paths behind it. Empty for a purely virtual preopen, which needs no rule.
+    /// The host paths behind the preopen. Empty for a purely virtual one, which needs no rule.
     pub targets: Vec<HostTarget>,
 }
 
@@ -313,7 +313,7 @@ impl Policy {
         platform::prepare(self).map(Prepared)
     }
 
-    /// Says what would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
+    /// Reports the restriction that would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
     /// restricts nothing.
     ///
     /// A file that would be created is in the report as created; whether this user may create it is

@@ -1,4 +1,4 @@
-//! A policy that was checked, and what this process is under.
+//! A policy that was checked, and the report in force.
 
 use std::sync::Arc;
 

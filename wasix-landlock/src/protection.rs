@@ -41,7 +41,7 @@ enum OnBy {
     Harden,
 }
 
-/// Defines [`Protection`] once, with each one's name and what turns it on.
+/// Defines [`Protection`] once, with the name of each and the call that turns it on.
 macro_rules! protections {
     ($( $(#[$doc:meta])* $name:ident = $text:literal, $on:expr; )*) => {
         /// A part of the restriction that a kernel may lack, or that a program may not want.
@@ -79,7 +79,7 @@ macro_rules! protections {
             /// Every protection.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
-            /// The name, as the report has it.
+            /// The name in reports.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$name => $text, )* }

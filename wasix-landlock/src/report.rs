@@ -33,7 +33,7 @@ pub struct Report {
     /// True if the calling thread is restricted. [`Report::not_enforced`] names the threads that
     /// aren't.
     pub enforced: bool,
-    /// True if it was only asked what would be enforced ([`Policy::show`](crate::Policy::show)):
+    /// True if the restriction was only shown ([`Policy::show`](crate::Policy::show)):
     /// nothing was made, nothing is restricted.
     #[serde(default)]
     pub only_shown: bool,
@@ -72,15 +72,15 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PreopenReport {
-    /// The path under which the module sees it.
+    /// The path under which the module sees the preopen.
     pub guest: String,
-    /// The builder call that named it.
+    /// The builder call that named the preopen.
     pub origin: String,
     /// The access that was asked for.
     pub asked: Access,
     /// The outcomes.
     pub status: Status,
-    /// The host paths behind it.
+    /// The host paths behind the preopen.
     pub hosts: Vec<HostReport>,
 }
 
@@ -89,15 +89,15 @@ pub struct PreopenReport {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Status {
-    /// Every right it needs is granted.
+    /// Every right that the preopen needs is granted.
     Granted,
     /// Nothing of the host is behind it.
     Virtual,
-    /// Some of the rights it needs are granted.
+    /// Some of the rights that the preopen needs are granted.
     PartlyGranted,
-    /// None of the rights it needs is granted: the module gets `EACCES`.
+    /// None of the rights that the preopen needs is granted: the module gets `EACCES`.
     NotGranted,
-    /// Nothing is restricted, so it needs no grant.
+    /// Nothing is restricted, so that no grant is needed.
     Unrestricted,
 }
 
@@ -107,7 +107,7 @@ pub enum Status {
 pub struct HostReport {
     /// The path as it was given.
     pub path: String,
-    /// The path it led to, absolute and without symbolic links; `None` if it led nowhere.
+    /// The resolved path, absolute and without symbolic links; `None` if there is none.
     pub resolved: Option<String>,
     /// The kind that the caller named.
     pub kind: HostKind,
@@ -115,9 +115,9 @@ pub struct HostReport {
     pub found: Option<Object>,
     /// The access from which the rule was made.
     pub access: Access,
-    /// The access rights its rule grants.
+    /// The access rights that the rule grants.
     pub granted: Vec<Right>,
-    /// The access rights it would need and doesn't have.
+    /// The access rights that are missing.
     pub not_granted: Vec<NotGranted>,
     /// True if the file was missing and was created, or would be.
     pub created: bool,
@@ -139,7 +139,7 @@ pub struct NotGranted {
 pub struct RuntimePathReport {
     /// The path as it was given.
     pub path: String,
-    /// The path it led to; `None` if it led nowhere.
+    /// The resolved path; `None` if there is none.
     pub resolved: Option<String>,
     /// The purpose.
     pub reason: String,
@@ -164,7 +164,7 @@ pub enum RuntimePathStatus {
         /// The reason, in words.
         why: String,
     },
-    /// Nothing is restricted, so it needs no grant.
+    /// Nothing is restricted, so that no grant is needed.
     Unrestricted,
 }
 
@@ -187,9 +187,9 @@ pub struct ProtectionReport {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProtectionStatus {
-    /// The kernel enforces it.
+    /// The kernel enforces the protection.
     Enforced,
-    /// The policy doesn't want it.
+    /// The policy doesn't want the protection.
     Off,
     /// The protection is not enforced although the policy wants it.
     NotEnforced {
@@ -227,7 +227,7 @@ pub struct ThreadsReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SweepMethod {
-    /// The kernel did it at once (`LANDLOCK_RESTRICT_SELF_TSYNC`, ABI 8), then each was visited for
+    /// The kernel restricted all threads at once (`LANDLOCK_RESTRICT_SELF_TSYNC`, ABI 8), then each was visited for
     /// the proof.
     #[serde(rename = "kernel thread sync")]
     KernelThreadSync,
@@ -237,7 +237,7 @@ pub enum SweepMethod {
     /// The calling thread alone restricted itself, and the threads that it starts inherit.
     #[serde(rename = "calling thread")]
     CallingThread,
-    /// An earlier policy did it, and later threads inherit.
+    /// An earlier policy restricted the threads, and later ones inherit.
     #[serde(rename = "joined")]
     Joined,
 }
@@ -312,7 +312,7 @@ impl ProtectionReport {
 }
 
 impl Report {
-    /// A report of nothing: what there is before anything was asked of a kernel.
+    /// A report before anything was asked of a kernel.
     pub(crate) fn new(mode: Mode) -> Self {
         Self {
             mode,
@@ -320,7 +320,7 @@ impl Report {
         }
     }
 
-    /// True if anything is going to be restricted, of what was only shown.
+    /// True if a policy that is only shown would restrict anything.
     fn would_restrict(&self) -> bool {
         self.only_shown && !self.handled.is_empty()
     }

@@ -34,13 +34,13 @@ macro_rules! rights {
             /// Every right this crate knows, in the order of the kernel's bits.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
-            /// The kernel's name of it, in lower case and without `LANDLOCK_ACCESS_FS_`.
+            /// The kernel's name, in lower case and without `LANDLOCK_ACCESS_FS_`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$name => $text, )* }
             }
 
-            /// The Landlock ABI that brought it.
+            /// The Landlock ABI that brought the right.
             ///
             /// Of use in messages about the kernel that is needed. This crate asks the kernel
             /// itself whether it has the right.
@@ -79,7 +79,7 @@ rights! {
     MakeBlock = 11, "make_block", abi 1;
     /// Make a symbolic link.
     MakeSym = 12, "make_sym", abi 1;
-    /// Rename or link a file into another directory. A kernel without it refuses that everywhere.
+    /// Rename or link a file into another directory. A kernel without the right refuses that everywhere.
     Refer = 13, "refer", abi 2;
     /// Truncate a file.
     Truncate = 14, "truncate", abi 3;

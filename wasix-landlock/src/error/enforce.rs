@@ -23,7 +23,7 @@ pub enum EnforceError {
         list(refused, ", ")
     )]
     DescriptorsOpen {
-        /// Each one's number, what it leads to, its kind, and how it leads out.
+        /// The number, target, kind and way out of each descriptor.
         refused: Vec<String>,
     },
 
@@ -35,7 +35,7 @@ pub enum EnforceError {
         list(refused, ", ")
     )]
     RingsOpen {
-        /// Each one's number or inode.
+        /// The number or inode of each io_uring.
         refused: Vec<String>,
     },
 

@@ -208,9 +208,9 @@ pub enum PathError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// `ENOSYS`: it isn't built in, or a seccomp filter hides it.
+    /// `ENOSYS`: Landlock isn't built in, or a seccomp filter hides it.
     NotImplemented,
-    /// `EOPNOTSUPP`: it is built in and switched off at boot.
+    /// `EOPNOTSUPP`: Landlock is built in and switched off at boot.
     NotEnabled,
     /// Something else, the kernel's error number.
     Other(i32),

@@ -24,7 +24,7 @@ pub(super) enum Baseline {
     Enforced(Arc<Enforced>),
 }
 
-/// Decides it, and fills in what the report says of the kernel and the protections.
+/// Chooses the baseline, and reports the kernel and the protections.
 pub(super) fn choose(
     policy: &Policy,
     mode: Mode,
@@ -222,7 +222,7 @@ pub(super) fn on_kernel(
     Ok(Baseline::Ruleset(Box::new(builder), rights, filter))
 }
 
-/// Takes over what an earlier policy has enforced.
+/// Takes over the restriction of an earlier policy.
 fn within(
     policy: &Policy,
     report: &mut Report,

@@ -32,7 +32,7 @@ struct CreatedFile {
 }
 
 impl CreatedFiles {
-    /// Creates a file, or opens what has appeared in its place since it was found missing. Says
+    /// Creates a file, or opens one that has appeared in its place since it was found missing. Says
     /// which.
     pub(crate) fn create(
         &mut self,
@@ -108,7 +108,7 @@ impl CreatedFile {
     }
 }
 
-/// Opens a name as what is there, and no more than named.
+/// The flags that open a name without following it, reading it or writing it.
 const AS_IT_IS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {

@@ -23,7 +23,7 @@ const LISTED: usize = 256;
 /// The number of descriptors a warning names.
 const WARNED: usize = 16;
 
-/// Checks what is open against the policy, and reports it. `own` are this crate's.
+/// Checks the open descriptors against the policy, and reports them. `own` are this crate's.
 ///
 /// Called before anything is restricted: `/proc` can't be opened afterwards, and an error leaves
 /// the process as it was.
@@ -112,7 +112,7 @@ impl Open {
         Ok(Self(described.collect()))
     }
 
-    /// Names what isn't allowed, neither by number nor by kind.
+    /// Names the descriptors that are allowed neither by number nor by kind.
     fn refused(&self, allowed: &BTreeSet<RawFd>) -> Vec<String> {
         let refused = self.0.iter().map(|(open, _)| open).filter(|open| {
             !open.kind.is_harmless() && !open.is_usual_stream() && !allowed.contains(&open.number)
@@ -138,7 +138,7 @@ impl Open {
             .collect()
     }
 
-    /// Names what gives a way out, if anything does.
+    /// Warns of the descriptors that give a way out.
     fn warning(&self) -> Option<String> {
         let ways_out: Vec<&DescriptorReport> = self
             .0

@@ -1,4 +1,4 @@
-//! Restricting the process, or one thread of it.
+//! The restriction of the process, or of one thread.
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
 
@@ -47,7 +47,7 @@ impl Plan {
         Ok(outcome.announce())
     }
 
-    /// Looks at what is open where a policy that joins refuses any of it. The first policy's report
+    /// Checks the open descriptors where a policy that joins refuses any. The first policy's report
     /// has the rest, and asking may need grants for `/proc`.
     fn check_refused(&mut self) -> Result<(), EnforceError> {
         if self.inherited.refuses_by_kind() {

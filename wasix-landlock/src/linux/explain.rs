@@ -1,4 +1,4 @@
-//! Answers from the record of what was enforced.
+//! Explanations from the record of the enforced policy.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ pub(crate) fn explain(path: &Path, access: Access) -> Explanation {
 struct Asked {
     resolved: PathBuf,
     access: Access,
-    /// Device, inode and kind of what is there.
+    /// Device, inode and kind of the file at the path.
     found: Option<((u64, u64), Object)>,
     /// Device and inode of each directory above the path, as of now: a directory that was moved
     /// keeps its rule.

@@ -1,4 +1,4 @@
-//! The second layer: a seccomp filter for what Landlock doesn't mediate.
+//! The second layer: a seccomp filter for calls that Landlock doesn't mediate.
 
 mod calls;
 mod ioctls;
@@ -187,7 +187,7 @@ enum Condition {
     Is(u8, u32),
     /// The argument isn't this value.
     IsNot(u8, u32),
-    /// Under this mask, it is this.
+    /// The argument is this value under this mask, which comes first.
     Masked(u8, u32, u32),
     /// The argument is a pointer to something.
     NotNull(u8),

@@ -22,7 +22,7 @@ const PROOFS: [Right; 3] = [Right::ReadDir, Right::ReadFile, Right::MakeFifo];
 pub(crate) struct Kernel {
     pub(crate) abi: u32,
     pub(crate) errata: Option<u32>,
-    /// The features that it has.
+    /// The features of this kernel.
     pub(crate) features: Features,
 }
 
@@ -221,7 +221,7 @@ impl Builder {
         })
     }
 
-    /// Grants these rights on what a descriptor stands for, and beneath it.
+    /// Grants these rights on a descriptor's file or directory, and beneath it.
     pub(crate) fn grant(&mut self, object: &impl AsFd, rights: Rights) -> io::Result<()> {
         let rule = PathBeneath::new(object, bits(rights));
         (&mut self.ruleset)

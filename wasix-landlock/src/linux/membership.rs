@@ -17,7 +17,7 @@ use crate::{EnforceError, Report};
 
 /// The number of the next instance.
 static NEXT: AtomicU64 = AtomicU64::new(1);
-/// Instances that have a thread, or somebody who holds on to them. Counted up under the lock of
+/// The number of instances that have a thread or a holder. Counted up under the lock of
 /// [`process`], so that none appears while the process is being restricted.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 /// The probes that proved instances, each once. Where one of them is denied, an instance is around the
@@ -47,7 +47,7 @@ pub struct Membership(Arc<Inner>);
 struct Inner {
     id: u64,
     report: Arc<Report>,
-    /// Missing where the policy let it pass that nothing is enforced.
+    /// The policy in force; `None` where the policy lets pass that there is none.
     enforced: Option<Arc<Enforced>>,
     probe: Arc<Probe>,
     threads: AtomicUsize,
@@ -64,7 +64,7 @@ pub(crate) enum Place {
     Outside,
     /// In this one.
     In(Membership),
-    /// Some instance's restriction is on it, and nobody said which.
+    /// In an unknown instance, whose restriction is on the thread.
     Unknown,
 }
 

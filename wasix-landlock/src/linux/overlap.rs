@@ -8,7 +8,7 @@ use std::{
 use super::process::Grant;
 use crate::Object;
 
-/// A warning for each preopen that gets more than it asked for through another grant, and for one
+/// Warns of each preopen that gets more than its own access through another grant, and of one
 /// of `/`.
 pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
     let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();

@@ -44,7 +44,7 @@ pub(crate) enum Next {
     Nothing,
     /// This process is restricted already.
     Join,
-    /// Restrict it with this.
+    /// Restrict the process with this.
     Restrict(Restriction),
 }
 
@@ -81,7 +81,7 @@ impl Plan {
         Ok((ruleset, probe))
     }
 
-    /// Checks what is open. `own` are this crate's descriptors.
+    /// Checks the open descriptors. `own` are this crate's.
     pub(super) fn check_open(&mut self, own: &BTreeSet<i32>) -> Result<(), EnforceError> {
         descriptors::check(&self.inherited, own, &mut self.report)
     }

@@ -23,7 +23,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     plan(&policy, false)
 }
 
-/// Says what would be enforced, see [`Policy::show`].
+/// Reports the restriction of a policy, see [`Policy::show`].
 pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
     Ok(plan(&policy, true)?.report)
 }
@@ -48,7 +48,7 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
 
 /// A policy being prepared.
 struct Preparation {
-    /// True if what can't be granted goes to the report instead of being an error.
+    /// True if a failed grant goes to the report instead of being an error.
     lenient: bool,
     baseline: Baseline,
     report: Report,
@@ -119,7 +119,7 @@ impl Preparation {
         Ok(())
     }
 
-    /// Grants what a preopen's host path was found to be.
+    /// Grants the file or directory at a preopen's host path.
     fn host(
         &mut self,
         owner: &str,
@@ -341,7 +341,7 @@ impl Preparation {
         self.host(&file.owner, &file.target, file.access, &opened, host)
     }
 
-    /// Turns an error into a note where that is what the mode asks for.
+    /// Fails with an error, or notes it in the report where the mode asks for that.
     fn fail_or_note(
         &mut self,
         result: Result<(), PrepareError>,

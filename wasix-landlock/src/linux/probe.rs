@@ -1,4 +1,4 @@
-//! Choosing what shows that a thread is restricted.
+//! The choice of the probe that proves a restriction.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -38,7 +38,7 @@ const CANDIDATES: &[(&str, Right)] = &[
     ("/etc/passwd", Right::ReadFile),
 ];
 
-/// The files to open first where a quiet rule goes on what is opened: devices that give nothing away.
+/// The files to open first where a quiet rule goes on the probe's file: devices that give nothing away.
 const LEAVES: &[(&str, Right)] = &[
     ("/dev/zero", Right::ReadFile),
     ("/dev/null", Right::ReadFile),

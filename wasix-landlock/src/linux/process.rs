@@ -15,7 +15,7 @@ use crate::{
 /// The state of this process.
 #[derive(Clone, Debug)]
 pub(crate) enum Process {
-    /// No policy has restricted it.
+    /// No policy has restricted the process.
     Free,
     /// A policy has.
     Under(Arc<Enforced>),
@@ -43,11 +43,11 @@ pub(crate) struct Enforced {
 /// A host path with the rights that are granted on it, or asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    /// The preopen or runtime path it comes from, as messages name it.
+    /// The preopen or runtime path of the grant, as messages name it.
     pub(crate) owner: String,
     /// The path as it was given.
     pub(crate) path: PathBuf,
-    /// The path it led to.
+    /// The resolved path.
     pub(crate) resolved: PathBuf,
     /// Device and inode; `None` for a file that is still to be created.
     pub(crate) inode: Option<(u64, u64)>,
@@ -59,7 +59,7 @@ pub(crate) struct Grant {
 }
 
 impl Enforced {
-    /// Checks that a policy lies within this one but for its paths, and tells its report what is
+    /// Checks that a policy lies within this one but for its paths, and writes into its report what is
     /// enforced. The report has the policy's protections, by level.
     pub(crate) fn admit(
         &self,

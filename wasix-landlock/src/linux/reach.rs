@@ -37,7 +37,7 @@ pub(crate) struct Answers {
     pub(crate) failures: Vec<EnforceError>,
     /// True if a signal may still be under way.
     pub(crate) unanswered: bool,
-    /// The names of those that answered. `/proc` doesn't show them any more afterwards.
+    /// The names of the threads that answered. `/proc` doesn't show them after the restriction.
     names: HashMap<i32, String>,
     /// True if one shows a sign of a restriction of its own: a probe that is denied already, or
     /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
@@ -60,7 +60,7 @@ impl Answers {
         self.names.get(&tid).cloned()
     }
 
-    /// The threads that aren't visited: those that need no visit, and those that can't be reached.
+    /// The threads that aren't visited: some need no visit, some can't be reached.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = i32> {
         let failed = self.failures.iter().filter_map(EnforceError::thread);
         failed.chain(self.exempt.iter().copied())

@@ -62,7 +62,7 @@ pub(crate) fn check_syntax(path: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
-/// Finds and checks what a preopen names. `access` is what its rule would be made from.
+/// Finds and checks a preopen's host path. `access` is the access of its rule.
 pub(crate) fn find(target: &HostTarget, access: Access) -> Result<Found, PathError> {
     let path = target.path.as_path();
     check_syntax(path)?;
@@ -94,14 +94,14 @@ pub(crate) fn find(target: &HostTarget, access: Access) -> Result<Found, PathErr
     Ok(Found::There(opened))
 }
 
-/// True if this user may read it, as far as permission bits go.
+/// True if the permission bits let this user read an object.
 pub(crate) fn may_read(opened: &Opened) -> bool {
     let directory = opened.object == Object::Directory;
     // A filter that hides the call says nothing about the file, hence only EACCES counts.
     sys::may_read(opened.file.as_fd(), directory) != Err(libc::EACCES)
 }
 
-/// Opens a path as what it is, without opening it for reading or writing.
+/// Opens a path for neither reading nor writing.
 pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     let resolved = fs::canonicalize(path)?;
     let file = OpenOptions::new()
@@ -111,7 +111,7 @@ pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     describe(file, resolved)
 }
 
-/// Describes what a descriptor stands for.
+/// Describes the object of a descriptor.
 pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
     let metadata = file.metadata()?;
     let kind = metadata.file_type();

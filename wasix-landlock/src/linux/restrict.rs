@@ -1,4 +1,4 @@
-//! Restricting the threads, and proving it.
+//! The restriction of all threads, and its proof.
 
 use std::{
     io, mem,
@@ -39,7 +39,7 @@ pub(crate) struct Enforcement {
 
 /// The threads besides the calling one.
 enum Others {
-    /// There is none, so that nobody can start one either.
+    /// There is no other thread, so that none can start one either.
     None,
     /// The other threads can't be reached, and the policy lets that pass.
     Unreachable,
@@ -304,7 +304,7 @@ pub(super) fn lacks_filter(error: EnforceError, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// Says what follows from a domain of each thread's own. Only the kernel's own thread
+/// Warns of the effects of a domain of each thread's own. Only the kernel's own thread
 /// synchronisation puts all threads into one, and a scope ends at the domain's border.
 fn warn_of_single_domains(report: &mut Report) {
     let scopes = [Protection::SignalScope, Protection::AbstractSocketScope];

@@ -35,7 +35,7 @@ pub struct DenialReport {
     pub access: Access,
     /// The reason, in words.
     pub why: String,
-    /// The access rights that the kernel's rules lack for it.
+    /// The access rights that the kernel's rules lack for the access.
     pub missing: Vec<Right>,
     /// The preopen that the path is in, or that comes nearest, in words.
     pub nearest: Option<String>,

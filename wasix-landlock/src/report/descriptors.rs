@@ -26,13 +26,13 @@ pub struct DescriptorsReport {
 pub struct DescriptorReport {
     /// The number.
     pub number: i32,
-    /// The kind, as the kernel tells it.
+    /// The kind.
     pub kind: DescriptorKind,
     /// The target in `/proc/self/fd`, such as a path or `socket:[1234]`.
     pub target: String,
-    /// True if it can be read from.
+    /// True if the descriptor can be read from.
     pub read: bool,
-    /// True if it can be written to.
+    /// True if the descriptor can be written to.
     pub write: bool,
     /// True if an executed program inherits the descriptor. Rust opens none like that, so that the
     /// descriptor came from the parent process, or was opened by other means.
@@ -54,7 +54,7 @@ pub enum DescriptorKind {
     KernelFile,
     /// A directory.
     Directory,
-    /// A name alone (`O_PATH`), of whatever it is.
+    /// A name alone (`O_PATH`), of a file of any kind.
     NameOnly,
     /// A TCP, UDP or other stream or datagram socket of the internet protocols.
     Socket,
@@ -106,7 +106,7 @@ pub enum WayOut {
     /// An io_uring runs operations with the rights that were registered in it, and for whichever
     /// process submits them.
     Ring,
-    /// A kernel thread polls the io_uring, with the rights of whoever made it: no system call is
+    /// A kernel thread polls the io_uring, with the rights of its maker: no system call is
     /// needed that a filter could refuse.
     PolledRing,
     /// Another process may have the other end of the socket, and can hand over open files.
@@ -122,7 +122,7 @@ pub enum WayOut {
 }
 
 impl DescriptorsReport {
-    /// Lists what is open now, which nothing here changes.
+    /// Lists the open descriptors, and leaves them open.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -162,7 +162,7 @@ impl DescriptorReport {
     /// The last of the standard streams.
     pub(crate) const LAST_STREAM: i32 = 2;
 
-    /// True if it is a standard stream of a kind that streams usually are.
+    /// True if the descriptor is a standard stream of a usual kind.
     pub(crate) fn is_usual_stream(&self) -> bool {
         use DescriptorKind::{Fifo, File, Null, Pipe, Socket, SocketPair, Terminal, UnixSocket};
 
@@ -179,7 +179,7 @@ impl DescriptorReport {
 }
 
 impl DescriptorKind {
-    /// True if it gives no way out, whoever else has it: it carries bytes, counts or waits.
+    /// True if the kind gives no way out: it carries bytes, counts or waits.
     #[cfg(target_os = "linux")]
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(
@@ -193,7 +193,7 @@ impl DescriptorKind {
         )
     }
 
-    /// True if a process usually made it for itself.
+    /// True if a process usually makes the kind for itself.
     const fn is_internal(self) -> bool {
         matches!(
             self,

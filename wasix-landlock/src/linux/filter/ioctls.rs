@@ -39,7 +39,7 @@ const INODE: [u32; 7] = [
 /// `TIOCSTI` and `TIOCLINUX` in `asm-generic/ioctls.h`: typing, and pasting on a console.
 const TERMINAL_INPUT: [u32; 2] = [0x5412, 0x541c];
 
-/// Adds the rules of a protection, and returns what shows that they are there.
+/// Adds the rules of a protection, and returns the calls that prove them.
 pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
     let refused: &[u32] = match protection {
         Protection::Metadata => &INODE,

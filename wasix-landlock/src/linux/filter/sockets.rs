@@ -19,7 +19,7 @@ const FAST_OPEN: u32 = libc::MSG_FASTOPEN as u32;
 /// A family that is none.
 const NO_FAMILY: i64 = 255;
 
-/// Adds the rules of a protection, and returns what shows that they are there.
+/// Adds the rules of a protection, and returns the calls that prove them.
 pub(super) fn add(
     protection: Protection,
     ports: &Network,

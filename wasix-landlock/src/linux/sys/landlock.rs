@@ -1,4 +1,4 @@
-//! Landlock's own system calls, as far as the `landlock` crate hides what is needed of them.
+//! Landlock's own system calls that the `landlock` crate hides.
 
 use std::{os::fd::RawFd, ptr};
 
@@ -22,12 +22,12 @@ pub(crate) mod log_flags {
     pub(crate) const SUBDOMAINS_OFF: u32 = 1 << 2;
 }
 
-/// The kernel's Landlock ABI. The crate tells no ABI above the ones it knows.
+/// The kernel's Landlock ABI. The `landlock` crate reports no ABI above the ones it knows.
 pub(crate) fn abi() -> Result<u32, i32> {
     ask(CREATE_RULESET_VERSION)
 }
 
-/// The bit mask of errata that are fixed in this kernel; `None` if it doesn't tell.
+/// The bit mask of errata that are fixed in this kernel; `None` if the kernel reports none.
 pub(crate) fn errata() -> Option<u32> {
     ask(CREATE_RULESET_ERRATA).ok()
 }

@@ -28,7 +28,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-/// A system call's result: what it returned, or the error number.
+/// Returns a system call's result, or the error number.
 fn check(returned: libc::c_long) -> Result<libc::c_long, i32> {
     if returned < 0 {
         // Reading errno allocates nothing, so that the signal handler may come through here.

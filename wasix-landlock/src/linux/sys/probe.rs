@@ -30,7 +30,7 @@ pub(crate) struct Fifo {
     directory: OwnedFd,
     /// A name that begins alike for every thread, and has room for a thread's number.
     name: Name,
-    /// The number's place in it.
+    /// The place of the number in the name.
     number: usize,
 }
 
@@ -41,7 +41,7 @@ type Name = [u8; 48];
 const DIGITS: usize = 10;
 
 impl Probe {
-    /// The descriptor that it keeps open.
+    /// The descriptor that the probe keeps open.
     pub(crate) fn descriptor(&self) -> Option<RawFd> {
         match self {
             Self::MakeFifo(fifo) => Some(fifo.directory.as_raw_fd()),
@@ -49,7 +49,7 @@ impl Probe {
         }
     }
 
-    /// Tries it, undoing it where it succeeds. Async-signal-safe: system calls only.
+    /// Runs the probe, undoing it where it succeeds. Async-signal-safe: system calls only.
     pub(crate) fn run(&self) -> Result<(), i32> {
         let result = match self {
             Self::Open { path, flags } => {

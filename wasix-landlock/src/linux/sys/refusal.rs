@@ -29,7 +29,7 @@ pub(crate) fn expect(refusals: Vec<Refusal>) {
     let _ = EXPECTED.set(refusals.into());
 }
 
-/// Tries in the calling thread what must be refused, and returns what isn't. Async-signal-safe:
+/// Tries in the calling thread the calls that must be refused, and returns one that isn't. Async-signal-safe:
 /// system calls only.
 pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
     EXPECTED.get()?.iter().find(|refusal| !refusal.holds())

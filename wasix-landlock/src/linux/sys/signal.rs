@@ -99,7 +99,7 @@ impl Handler {
         self.signal
     }
 
-    /// Puts back what was there before, unless another handler has taken the signal meanwhile.
+    /// Puts back the action before, unless another handler has taken the signal meanwhile.
     ///
     /// `unanswered` says that the signal may be under way to a thread. The default disposition would
     /// end the process then, so that the handler stays; the C library's handler ignores it.

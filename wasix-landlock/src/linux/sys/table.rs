@@ -69,7 +69,7 @@ pub(crate) enum State {
     Done(Visit),
     /// The thread ended.
     Gone,
-    /// The sweep gave up on it.
+    /// The sweep gave up on the thread.
     Abandoned,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Visit {
     pub(crate) before: Result<(), i32>,
     /// The restriction.
     pub(crate) restricted: Result<(), (Call, i32)>,
-    /// The probe after it.
+    /// The probe after the restriction.
     pub(crate) after: Result<(), i32>,
     /// The call that the second layer should refuse and doesn't.
     pub(crate) not_refused: Option<&'static Refusal>,
@@ -134,7 +134,7 @@ pub(crate) enum Call {
 }
 
 impl Table {
-    /// Does in the calling thread what the table asks of it. Async-signal-safe: atomics and system
+    /// Visits the calling thread, if the table lists it. Async-signal-safe: atomics and system
     /// calls only.
     fn visit(&self) {
         let tid = current_thread();
