@@ -10,15 +10,13 @@ mod suite;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::ensure;
-use suite::{Compiler, Directory, Suite, run_all};
-use virtual_fs::host_fs;
-use wasmer_wasix::WasiEnvBuilder;
+use suite::{Compiler, Interface, Suite, run_all};
 
 fn main() -> ExitCode {
-    if let Some(code) = suite::child(preopen) {
+    let map = |_, builder, directories: &[_], _: &Path| suite::map(builder, directories);
+    if let Some(code) = suite::child(map) {
         return code;
     }
     match run() {
@@ -30,23 +28,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn preopen(
-    mut builder: WasiEnvBuilder,
-    directories: &[Directory<'_>],
-    _outside: &Path,
-) -> anyhow::Result<WasiEnvBuilder> {
-    let host = host_fs::FileSystem::new(tokio::runtime::Handle::current(), "/")?;
-    builder = builder.fs(Arc::new(host) as Arc<dyn virtual_fs::FileSystem + Send + Sync>);
-    for Directory { host, guest } in directories {
-        builder.add_map_dir(guest, host)?;
-    }
-    Ok(builder)
-}
-
 fn run() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let suite = Suite::unpack(&folder.join("../conformance"))?;
-    let results = run_all(&suite.cases, &std::env::current_exe()?, Compiler::Cranelift);
+    let results = run_all(
+        &suite.cases,
+        &std::env::current_exe()?,
+        Interface::Mapped,
+        Compiler::Cranelift,
+    );
     let mut text = String::new();
     for (case, result) in suite.cases.iter().zip(&results) {
         let word = if result.is_ok() { "passes" } else { "fails" };

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
-use suite::{Compiler, Directory, Suite, run_all};
+use suite::{Compiler, Directory, Interface, Suite, run_all};
 use wasmer_wasix::WasiEnvBuilder;
 
 const USAGE: &str = "\
@@ -20,7 +20,7 @@ usage: wasix-landlock-conformance            run all modules, print the results,
        wasix-landlock-conformance NAME...    run the modules whose name contains one of these";
 
 fn main() -> ExitCode {
-    if let Some(code) = suite::child(preopen) {
+    if let Some(code) = suite::child(grant) {
         return code;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,11 +33,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Preopens with all rights, as the suite's own runner does, and sees to it that the kernel enforces it.
+/// The interfaces and compilers that are tried, and the heads of their columns.
+const COLUMNS: [(Interface, Compiler, &str); 4] = [
+    (Interface::Mapped, Compiler::Cranelift, "fork, same program"),
+    (
+        Interface::Confined,
+        Compiler::Cranelift,
+        "fork, without virtual root",
+    ),
+    (Interface::Preopen, Compiler::Cranelift, "fork, cranelift"),
+    (Interface::Preopen, Compiler::Singlepass, "fork, singlepass"),
+];
+
+/// Preopens with all rights, as the suite's own runner does.
 fn preopen(
     mut builder: WasiEnvBuilder,
     directories: &[Directory<'_>],
-    outside: &Path,
 ) -> anyhow::Result<WasiEnvBuilder> {
     // As preview 1 has it: nothing but the preopens.
     builder.set_virtual_root(false);
@@ -50,6 +61,24 @@ fn preopen(
                 .create(true)
         })?;
     }
+    Ok(builder)
+}
+
+/// Hands the directories over, and sees to it that the kernel enforces them.
+fn grant(
+    interface: Interface,
+    mut builder: WasiEnvBuilder,
+    directories: &[Directory<'_>],
+    outside: &Path,
+) -> anyhow::Result<WasiEnvBuilder> {
+    let builder = match interface {
+        Interface::Mapped => suite::map(builder, directories)?,
+        Interface::Confined => {
+            builder.set_virtual_root(false);
+            suite::map(builder, directories)?
+        }
+        Interface::Preopen => preopen(builder, directories)?,
+    };
     let outside = outside.to_owned();
     ensure!(
         File::open(&outside).is_ok(),
@@ -82,22 +111,22 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     cases.retain(|case| names.is_empty() || names.iter().any(|name| case.name.contains(name)));
     let program = std::env::current_exe()?;
     let mut columns = Vec::new();
-    for compiler in Compiler::ALL {
-        let results = run_all(&cases, &program, compiler);
+    for (interface, compiler, head) in COLUMNS {
+        let results = run_all(&cases, &program, interface, compiler);
         let mut passed = Vec::new();
         for (case, result) in cases.iter().zip(results) {
             if let Err(error) = &result {
-                println!("{}, {}: {error:#}", case.name, compiler.name());
+                println!("{}, {head}: {error:#}", case.name);
             }
             passed.push(result.is_ok());
         }
         let count = passed.iter().filter(|passed| **passed).count();
-        println!("{}: {count} of {} pass", compiler.name(), cases.len());
-        columns.push(passed);
+        println!("{head}: {count} of {} pass", cases.len());
+        columns.push((head, passed));
     }
     if !names.is_empty() {
         ensure!(!cases.is_empty(), "no module has such a name");
-        let failed = columns.iter().flatten().any(|passed| !passed);
+        let failed = columns.iter().any(|(_, passed)| passed.contains(&false));
         ensure!(!failed, "not all of them pass");
         return Ok(());
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
+use virtual_fs::host_fs;
 use wasix_landlock_fork::{Manifest, Upstream};
 use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
 use wasmer::{Engine, Module, Store};
@@ -40,17 +41,6 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Cranelift, Self::Singlepass];
-
-    /// As the table has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cranelift => "cranelift",
-            Self::Singlepass => "singlepass",
-        }
-    }
-
     fn engine(self) -> Engine {
         match self {
             Self::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
@@ -58,6 +48,17 @@ impl Compiler {
         }
         .into()
     }
+}
+
+/// The interface by which a module gets its directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interface {
+    /// Upstream's own, as existing programs use it: the host's file system, and directories mapped by alias.
+    Mapped,
+    /// The same, with the virtual root turned off, as the fork can.
+    Confined,
+    /// The fork's `WasiEnvBuilder::preopen`, without a virtual root.
+    Preopen,
 }
 
 /// The JSON beside a module; what is missing has its default, as the suite's specification says.
@@ -135,7 +136,12 @@ impl Case {
     ///
     /// # Errors
     /// What differs from what the suite expects, in one line.
-    pub fn run(&self, program: &Path, compiler: Compiler) -> anyhow::Result<()> {
+    pub fn run(
+        &self,
+        program: &Path,
+        interface: Interface,
+        compiler: Compiler,
+    ) -> anyhow::Result<()> {
         let scratch = tempfile::tempdir()?;
         let root = scratch.path().join("root");
         fs::create_dir(&root)?;
@@ -146,6 +152,7 @@ impl Case {
             )?;
         }
         let request = Request {
+            interface,
             compiler,
             module: self.module.clone(),
             root,
@@ -193,7 +200,12 @@ impl Case {
 }
 
 /// Runs all `cases`, two at a time, and hands over what became of each, in their order.
-pub fn run_all(cases: &[Case], program: &Path, compiler: Compiler) -> Vec<anyhow::Result<()>> {
+pub fn run_all(
+    cases: &[Case],
+    program: &Path,
+    interface: Interface,
+    compiler: Compiler,
+) -> Vec<anyhow::Result<()>> {
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let mut results: Vec<(usize, anyhow::Result<()>)> = std::thread::scope(|scope| {
@@ -204,7 +216,7 @@ pub fn run_all(cases: &[Case], program: &Path, compiler: Compiler) -> Vec<anyhow
                 let Some(case) = cases.get(number) else {
                     return done;
                 };
-                done.push((number, case.run(program, compiler)));
+                done.push((number, case.run(program, interface, compiler)));
             }
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
@@ -252,6 +264,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// The request to a child.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
+    interface: Interface,
     compiler: Compiler,
     module: PathBuf,
     root: PathBuf,
@@ -267,11 +280,29 @@ pub struct Directory<'a> {
     pub guest: &'a str,
 }
 
+/// Maps the directories by upstream's own interface.
+pub fn map(
+    mut builder: WasiEnvBuilder,
+    directories: &[Directory<'_>],
+) -> anyhow::Result<WasiEnvBuilder> {
+    let host = host_fs::FileSystem::new(tokio::runtime::Handle::current(), "/")?;
+    builder = builder.fs(Arc::new(host) as Arc<dyn virtual_fs::FileSystem + Send + Sync>);
+    for Directory { host, guest } in directories {
+        builder.add_map_dir(guest, host)?;
+    }
+    Ok(builder)
+}
+
 /// If this process is one that [`Case::run`] started, runs the module and returns the exit code. `preopen`
 /// hands the directories to the builder; the module's own path is given as an example of what must not be
 /// accessible any more.
 pub fn child(
-    preopen: impl FnOnce(WasiEnvBuilder, &[Directory<'_>], &Path) -> anyhow::Result<WasiEnvBuilder>,
+    preopen: impl FnOnce(
+        Interface,
+        WasiEnvBuilder,
+        &[Directory<'_>],
+        &Path,
+    ) -> anyhow::Result<WasiEnvBuilder>,
 ) -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() != Some(CHILD) {
@@ -287,7 +318,12 @@ pub fn child(
 
 fn run_module(
     request: &str,
-    preopen: impl FnOnce(WasiEnvBuilder, &[Directory<'_>], &Path) -> anyhow::Result<WasiEnvBuilder>,
+    preopen: impl FnOnce(
+        Interface,
+        WasiEnvBuilder,
+        &[Directory<'_>],
+        &Path,
+    ) -> anyhow::Result<WasiEnvBuilder>,
 ) -> anyhow::Result<u8> {
     let request: Request = serde_json::from_str(request)?;
     let tokio = tokio::runtime::Runtime::new()?;
@@ -315,7 +351,7 @@ fn run_module(
         .args(&request.expected.args)
         .envs(&request.expected.env)
         .runtime(Arc::new(runtime));
-    let builder = preopen(builder, &directories, &request.module)?;
+    let builder = preopen(request.interface, builder, &directories, &request.module)?;
     let (instance, env) = builder.instantiate(module, &mut store)?;
     let start = instance.exports.get_function("_start")?;
     let ended = start.call(&mut store, &[]);

@@ -10,20 +10,40 @@ use anyhow::{Context, bail, ensure};
 /// crate that the suite comes from.
 const WASMTIME_FAILS: [&str; 1] = ["rust/remove_directory_trailing_slashes"];
 
+/// Modules that the virtual root alone prevents from passing, which is there unless a program turns it off.
+const VIRTUAL_ROOT: &str = "
+## What only the virtual root prevents
+
+Upstream gives each module a root of its own, as descriptor 3, around what is mapped. A program turns it off with
+`WasiEnvBuilder::set_virtual_root(false)`; with that, both modules pass.
+
+| module | expects | with the virtual root |
+|---|---|---|
+| c/sock_shutdown-invalid_fd | EBADF: no descriptor 3 | ENOTSOCK: descriptor 3 is the root |
+| rust/interesting_paths | ENOTCAPABLE for an absolute path | ENOENT: the path is looked up from the root |
+";
+
 const HEAD: &str = "\
 # WebAssembly/wasi-testsuite, preview 1
 
 Made by `cargo run --release -p wasix-landlock-conformance`, and checked with `-- --check`. The modules come
-from the crate wasmtime-cli 41.0.3. The columns: Wasmer as published (`upstream-tests/baseline`, with
-Cranelift), the fork with each compiler and with enforcement on, and what wasmtime 41.0.3 expects of itself.
+from the crate wasmtime-cli 41.0.3. Enforcement is on in each of the fork's columns.
+
+| column | |
+|---|---|
+| upstream | Wasmer as published, through `.fs(host file system)` and `map_dir`, with Cranelift (`upstream-tests/baseline`) |
+| fork, same program | the same program, with the forks |
+| fork, without virtual root | the same, and `WasiEnvBuilder::set_virtual_root(false)` |
+| fork, cranelift and fork, singlepass | `WasiEnvBuilder::preopen`, also without a virtual root, with each compiler |
+| wasmtime | what wasmtime 41.0.3 expects of itself |
 
 ";
 
-/// Writes the table of `columns`, one for each compiler, into `folder`, or compares it with what is there.
+/// Writes the table of `columns`, each with its head, into `folder`, or compares it with what is there.
 pub fn update(
     folder: &Path,
     names: &[&str],
-    columns: &[Vec<bool>],
+    columns: &[(&str, Vec<bool>)],
     check: bool,
 ) -> anyhow::Result<()> {
     let upstream = upstream(folder, names)?;
@@ -31,16 +51,20 @@ pub fn update(
         .iter()
         .map(|name| !WASMTIME_FAILS.contains(name))
         .collect();
-    let columns: Vec<&[bool]> = [&upstream[..]]
+    let columns: Vec<(&str, &[bool])> = [("upstream", &upstream[..])]
         .into_iter()
-        .chain(columns.iter().map(Vec::as_slice))
-        .chain([&wasmtime[..]])
+        .chain(columns.iter().map(|(head, passed)| (*head, &passed[..])))
+        .chain([("wasmtime", &wasmtime[..])])
         .collect();
     let mut text = String::from(HEAD);
-    text.push_str("| module | upstream | fork, cranelift | fork, singlepass | wasmtime |\n|---|---|---|---|---|\n");
+    text.push_str("| module |");
+    for (head, _) in &columns {
+        write!(text, " {head} |")?;
+    }
+    writeln!(text, "\n|{}", "---|".repeat(columns.len() + 1))?;
     for (row, name) in names.iter().enumerate() {
         write!(text, "| {name} |")?;
-        for column in &columns {
+        for (_, column) in &columns {
             text.push_str(if column[row] {
                 " passes |"
             } else {
@@ -50,7 +74,7 @@ pub fn update(
         text.push('\n');
     }
     write!(text, "| of {} |", names.len())?;
-    for column in &columns {
+    for (_, column) in &columns {
         write!(
             text,
             " {} |",
@@ -58,6 +82,7 @@ pub fn update(
         )?;
     }
     text.push('\n');
+    text.push_str(VIRTUAL_ROOT);
     let path = folder.join("RESULTS.md");
     if !check {
         return fs::write(&path, text).with_context(|| format!("{}", path.display()));
