@@ -20,6 +20,7 @@ mod host_list;
 #[cfg(feature = "host-fs")]
 pub mod host_preopen;
 pub mod limited;
+pub mod memory_bound;
 mod plain_path;
 pub mod positional;
 

@@ -3,7 +3,8 @@
 #![warn(clippy::all)]
 
 use wasmer_wasix_types::wasi::{
-    Errno, Fd as WasiFd, Fdflags, Fdflagsext, Filestat, Filetype, Fstflags, Oflags, Rights,
+    Errno, Fd as WasiFd, Fdflags, Fdflagsext, Fdstat, Filesize, Filestat, Filetype, Fstflags,
+    Oflags, Rights,
 };
 
 use crate::WasiEnv;
@@ -66,6 +67,8 @@ none! {
     host_allocate(&Fd, u64, u64) -> OnHost<()>;
     host_set_flags(&Fd, Fdflags) -> OnHost<()>;
     host_list(&Fd) -> OnHost<Vec<Entry>>;
+    stdio_fdstat(&Fd) -> Option<Fdstat>;
+    stdio_tell(&Fd) -> OnHost<Filesize>;
 }
 
 impl WasiFs {

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType as HostType, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::{HostDirectory, stat};
 use crate::FileType;
@@ -47,6 +48,10 @@ impl HostDirectory {
                 inode: entry.ino(),
             });
         }
-        Ok(entries)
+        match entries.is_empty() {
+            // It was removed: there is always a `.` otherwise.
+            true => Err(Errno::NOENT.into()),
+            false => Ok(entries),
+        }
     }
 }

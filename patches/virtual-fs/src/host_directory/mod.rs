@@ -31,7 +31,7 @@ use descriptor::Base;
 pub use entries::HostEntry;
 pub use node::HostNode;
 pub use open::HostOpen;
-pub use stat::{HostStat, HostTime};
+pub use stat::{HostStat, HostTime, appends};
 
 /// A place on the host: a directory, and a path beneath it that the kernel has yet to resolve.
 #[derive(Debug, Clone)]

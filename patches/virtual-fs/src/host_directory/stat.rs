@@ -29,11 +29,28 @@ pub struct HostStat {
 }
 
 impl HostStat {
+    /// The metadata of an open file or stream.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub fn of(stream: impl AsFd) -> io::Result<Self> {
+        of_open(stream.as_fd())
+    }
+
     /// True if both are the same file.
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
+}
+
+/// True if each write to an open file or stream goes to its end.
+///
+/// # Errors
+/// The kernel's error.
+pub fn appends(stream: impl AsFd) -> io::Result<bool> {
+    let flags = rustix::fs::fcntl_getfl(stream)?;
+    Ok(flags.contains(rustix::fs::OFlags::APPEND))
 }
 
 /// A time to set.

@@ -28,6 +28,9 @@ impl WasiFs {
     }
 
     pub(crate) fn host_filestat(&self, fd: &Fd) -> OnHost<Filestat> {
+        if fd.is_stdio {
+            return super::stdio::filestat(fd);
+        }
         let stat = self.on_descriptor(Operation::Look, fd, HostNode::stat, |directory| {
             directory.stat(Path::new(""), true)
         })?;

@@ -25,8 +25,15 @@ impl WasiFs {
         path: &str,
         follow: bool,
     ) -> OnHost<HostPlace> {
-        if path.is_empty() || cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(feature = "landlock-kernel-alone") {
             return None;
+        }
+        if path.is_empty() {
+            let on_host = with_node(base, |_| ()).is_some() || self.place_of(base).is_some();
+            return on_host.then_some(Err(Errno::Noent));
+        }
+        if path.starts_with('/') && self.is_confined() {
+            return Some(Err(Errno::Notcapable));
         }
         if path.contains('\0') {
             return Some(Err(Errno::Inval));
@@ -108,9 +115,6 @@ impl WasiFs {
     ) -> OnHost<HostPlace> {
         let mut rest = path;
         if path.starts_with('/') {
-            if self.is_confined() {
-                return None;
-            }
             rest = path.trim_start_matches('/');
             at = self.root_inode.clone();
             let whole = match &*at.kind.read().ok()? {

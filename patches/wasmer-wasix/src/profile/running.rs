@@ -179,8 +179,12 @@ pub(crate) fn before_write<M: MemorySize>(
 }
 
 impl WasiFs {
-    /// From now on, `meter` counts.
+    /// From now on, `meter` counts. Files in memory may hold what may be written.
     pub(crate) fn count_with(&mut self, meter: Arc<Meter>) {
+        let root = self.root_fs.writable_root();
+        if let (Some(most), Some(root)) = (meter.limits().disk_bytes, root) {
+            root.bound_memory(usize::try_from(most).unwrap_or(usize::MAX));
+        }
         if let Ok(descriptors) = self.fd_map.get_mut() {
             descriptors.meter = Arc::clone(&meter);
         }
