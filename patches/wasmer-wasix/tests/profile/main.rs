@@ -16,5 +16,6 @@ mod builder;
 mod given;
 mod groups;
 mod limits;
+mod memory_root;
 mod text;
 mod threads;
