@@ -4,12 +4,16 @@
 //! case NAME: description
 //! ways fs mount                 only these ways in (all by default)
 //! needs mount                   skipped, with the reason, where this can't be had
+//! harden                        every protection is asked for
 //! stdin pipe                    standard input: `null` (the default), `file`, `pipe`
 //! host write p/f text           before the first call: made before the program starts
 //! open p f rw as f0
 //! host append p/f more
 //! read f0 100
 //! ```
+//!
+//! Lines that begin with `thread N`, or with `shared N` or `chaos N`, are the calls of that thread; those that follow
+//! each other are made at the same time.
 //!
 //! `p` and `q` are directories that the program gets, `r` the root of the module's tree, in memory. `{x*300}` in a
 //! word stands for 300 times `x`, `''` for the empty word. [`crate::native`] has the calls, [`crate::host`] what the
@@ -46,8 +50,33 @@ pub struct Case {
     pub mounts: bool,
     /// Standard input.
     pub input: Input,
+    /// True if every protection is asked for.
+    pub harden: bool,
     /// The calls and the host's changes, in words.
     pub steps: Vec<Step>,
+}
+
+/// The way in which threads make calls at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Each in directories of its own, so that each call is compared.
+    Apart,
+    /// In one directory, where what has to hold is checked: see [`crate::shared`].
+    Shared,
+    /// In one directory, with descriptors that others close meanwhile.
+    Chaos,
+}
+
+impl Kind {
+    /// The word before the thread's number.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Apart => "thread",
+            Self::Shared => "shared",
+            Self::Chaos => "chaos",
+        }
+    }
 }
 
 /// One call, or one change by the host.
@@ -65,6 +94,14 @@ impl Step {
     #[must_use]
     pub fn is_host(&self) -> bool {
         self.0[0] == "host"
+    }
+
+    /// The thread that makes the call, if the program has several at that time.
+    #[must_use]
+    pub fn thread(&self) -> Option<(Kind, &str)> {
+        let kinds = [Kind::Apart, Kind::Shared, Kind::Chaos];
+        let kind = kinds.into_iter().find(|kind| kind.name() == self.0[0])?;
+        Some((kind, self.0.get(1)?))
     }
 
     /// The words, with what is written in short made long.
@@ -102,8 +139,17 @@ impl Case {
             ways: Way::ALL.to_vec(),
             mounts: false,
             input: Input::default(),
+            harden: false,
             steps: Vec::new(),
         }
+    }
+
+    /// The number of threads that the module has at most.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        let numbers = self.steps.iter().filter_map(Step::thread);
+        let numbers = numbers.filter_map(|(_, number)| number.parse().ok());
+        numbers.max().unwrap_or_default()
     }
 
     /// Reads cases.
@@ -146,6 +192,7 @@ impl Case {
                     .collect::<Result<_, _>>()?;
             }
             ["needs", "mount"] => self.mounts = true,
+            ["harden"] => self.harden = true,
             ["stdin", "null"] => self.input = Input::Null,
             ["stdin", "file"] => self.input = Input::File,
             ["stdin", "pipe"] => self.input = Input::Pipe,
@@ -173,6 +220,9 @@ impl fmt::Display for Case {
             Input::Null => {}
             Input::File => writeln!(f, "stdin file")?,
             Input::Pipe => writeln!(f, "stdin pipe")?,
+        }
+        if self.harden {
+            writeln!(f, "harden")?;
         }
         for step in &self.steps {
             writeln!(f, "{step}")?;

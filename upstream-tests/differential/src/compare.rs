@@ -1,5 +1,6 @@
 //! The differences between the two sides: call by call, and on the disk after each.
 
+use crate::case::Kind;
 use crate::disk::DiskDifference;
 use crate::outcome::Outcome;
 
@@ -61,11 +62,11 @@ pub(crate) fn differences(situation: &str, native: &Outcome, module: &Outcome) -
     }
     let value = |outcome: &Outcome, field: &str| {
         let mut known = outcome.fields.iter();
-        let found = known.find(|(name, _)| *name == field);
+        let found = known.find(|(name, _)| name == field);
         found.map_or_else(|| "nothing".to_owned(), |(_, value)| value.clone())
     };
     let names = native.fields.iter().chain(&module.fields);
-    let mut fields: Vec<&str> = names.map(|(name, _)| *name).collect();
+    let mut fields: Vec<&str> = names.map(|(name, _)| &**name).collect();
     fields.sort_unstable();
     fields.dedup();
     // Of another kind of object, nothing else can be the same.
@@ -84,7 +85,12 @@ pub(crate) fn differences(situation: &str, native: &Outcome, module: &Outcome) -
 
 /// True if the sides are in different states after this, so that nothing after it can be compared.
 pub(crate) fn apart(line: &Line, disk: &[DiskDifference]) -> bool {
-    let call = line.text.split_whitespace().next().unwrap_or_default();
+    let mut words = line.text.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let call = match first == Kind::Apart.name() {
+        true => words.nth(1).unwrap_or_default(),
+        false => first,
+    };
     let ended = |key: &str| {
         let ends = ["/crash", "/hang", "/trap"];
         ends.iter().any(|end| key.ends_with(end))

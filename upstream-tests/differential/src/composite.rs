@@ -18,7 +18,11 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::host::try_host;
 use crate::outcome::{Kind, Outcome};
+
+/// The calls of a thread, in words.
+pub type Program = Vec<Vec<String>>;
 
 /// A side of the comparison.
 pub trait Side {
@@ -27,6 +31,12 @@ pub trait Side {
     /// # Errors
     /// If the words are no call, or the side can't be asked.
     fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome>;
+
+    /// Makes the calls of several threads at the same time. Each has the side's descriptors at first.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>>;
 
     /// Ends the side.
     ///
@@ -58,8 +68,25 @@ pub fn call(side: &mut dyn Side, root: &Path, words: &[&str]) -> anyhow::Result<
         ["clear", directory, path] => clear(side, directory, path),
         ["many", directory, path, count] => many(side, directory, path, count.parse()?),
         ["race", fd, count, file] => race(side, &root.join(file), fd, count.parse()?),
+        ["host", ..] => {
+            let words: Vec<String> = words[1..].iter().map(ToString::to_string).collect();
+            Ok(Outcome::of(try_host(root, &words)?))
+        }
         _ => side.call(words),
     }
+}
+
+/// Makes the calls of a thread.
+///
+/// # Errors
+/// As [`call`].
+pub fn make(side: &mut dyn Side, root: &Path, program: &Program) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for words in program {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        outcomes.push(call(side, root, &words)?);
+    }
+    Ok(outcomes)
 }
 
 fn with(

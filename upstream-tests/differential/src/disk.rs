@@ -94,7 +94,7 @@ impl Disk {
             } else {
                 format!("{names} of another device")
             };
-            outcome.fields.push(("file", file));
+            outcome.fields.push(("file".into(), file));
         }
         if !outcome.inodes.is_empty() {
             let names: Vec<String> = outcome
@@ -104,7 +104,7 @@ impl Disk {
                 .filter(|(name, _)| name != "..")
                 .map(|(name, inode)| format!("{name}={}", self.names(*inode)))
                 .collect();
-            outcome.fields.push(("files", names.join(" ")));
+            outcome.fields.push(("files".into(), names.join(" ")));
         }
     }
 

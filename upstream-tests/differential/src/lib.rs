@@ -47,6 +47,7 @@ pub mod host;
 pub mod known;
 pub mod native;
 pub mod outcome;
+pub mod shared;
 pub mod sides;
 pub mod situation;
 pub mod suite;

@@ -1,19 +1,23 @@
 //! The outcome of a call, in a form that both sides can have.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 /// The time of a sequence, to tell times that were set from those of changes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Clock {
     /// Shortly before the sequence, in nanoseconds.
     pub from: u128,
 }
 
 /// The outcome of a call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// `ok`, the name of an errno of WASI, or `crash`, `hang`, `trap`.
     pub result: String,
     /// The call's results, by name.
-    pub fields: Vec<(&'static str, String)>,
+    pub fields: Vec<(Cow<'static, str>, String)>,
     /// The device and the inode, where it returned them.
     pub id: Option<(u64, u64)>,
     /// The names of a listing, with their inodes.
@@ -104,10 +108,19 @@ impl Outcome {
         }
     }
 
+    /// The outcome of a call that did not return.
+    #[must_use]
+    pub fn end(result: &str, detail: String) -> Box<Self> {
+        Box::new(Self {
+            detail: Some(detail),
+            ..Self::of(result)
+        })
+    }
+
     /// Adds something returned.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.fields.push((name, value.to_string()));
+        self.fields.push((name.into(), value.to_string()));
         self
     }
 

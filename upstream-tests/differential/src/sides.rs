@@ -22,6 +22,8 @@ use crate::outcome::{Clock, Outcome};
 use crate::situation::situation;
 use crate::way::Way;
 
+mod threads;
+
 /// Runs a case through a way in.
 ///
 /// # Errors
@@ -34,9 +36,11 @@ pub fn compare(case: &Case, way: Way, program: &Path) -> anyhow::Result<Comparis
             way,
             socket: root.join("socket"),
             root: root.clone(),
+            threads: case.threads(),
+            harden: case.harden,
         };
         let process = Process::start(program, &request, start.stdio, root.join("stderr"))?;
-        Ok(Box::new(Guest::new(process, start.clock)?))
+        Ok(Box::new(Guest::new(Box::new(process), start.clock)?))
     })
 }
 
@@ -108,31 +112,42 @@ impl Sides {
             clock: self.clock,
         })?;
         let mut comparison = Comparison::default();
-        for (index, step) in after.iter().enumerate() {
-            let (mut line, situation) = if step.is_host() {
-                (self.changes(step)?, "host()".to_owned())
-            } else {
-                let line = self.step(step, &mut native, &mut *module);
-                line.with_context(|| format!("{}: {step}", case.name))?
-            };
-            line.differences
-                .retain(|found| !already_on_disk(found, &self.disk));
+        let mut rest = after;
+        while !rest.is_empty() {
+            let (block, behind) = rest.split_at(threads::size(rest));
+            rest = behind;
+            let done = self.block(block, &mut native, &mut *module);
+            let (mut lines, situation) =
+                done.with_context(|| format!("{}: {}", case.name, block[0]))?;
+            for line in &mut lines {
+                line.differences
+                    .retain(|found| !already_on_disk(found, &self.disk));
+            }
             let disk = self.look_at_disks()?;
             // Where only one side has done it, the directories differ for that reason.
-            let explained = line.differences.iter().any(explains);
+            let explained = lines
+                .iter()
+                .flat_map(|line| &line.differences)
+                .any(explains);
             let new = disk
                 .iter()
                 .filter(|found| !explained && !self.disk.contains(found));
-            line.differences.extend(new.map(|found| Difference {
-                key: format!("{situation}.disk.{}", found.field),
-                native: format!("{}: {}", found.path, found.native),
-                module: format!("{}: {}", found.path, found.module),
-            }));
-            let apart = apart(&line, &disk);
+            let new: Vec<Difference> = new
+                .map(|found| Difference {
+                    key: format!("{situation}.disk.{}", found.field),
+                    native: format!("{}: {}", found.path, found.native),
+                    module: format!("{}: {}", found.path, found.module),
+                })
+                .collect();
+            comparison.skipped += block.len().saturating_sub(lines.len());
+            if let Some(last) = lines.last_mut() {
+                last.differences.extend(new);
+            }
+            let apart = lines.iter().any(|line| apart(line, &disk));
             self.disk = disk;
-            comparison.lines.push(line);
+            comparison.lines.append(&mut lines);
             if apart {
-                comparison.skipped = after.len() - index - 1;
+                comparison.skipped += rest.len();
                 // The process is gone, or left to itself.
                 let _ended = module.end();
                 return Ok(comparison);
@@ -146,7 +161,31 @@ impl Sides {
             });
         }
         self.compare_output(&mut comparison)?;
+        self.look_for_panics(&mut comparison)?;
         Ok(comparison)
+    }
+
+    /// A call, a change by the host, or calls that are made at the same time; with the situation that differences of
+    /// the directories are attributed to.
+    fn block(
+        &mut self,
+        block: &[Step],
+        native: &mut Native,
+        module: &mut dyn Side,
+    ) -> anyhow::Result<(Vec<Line>, String)> {
+        let step = &block[0];
+        match step.thread() {
+            Some((kind, _)) => {
+                let block = threads::Block::new(kind, block)?;
+                let lines = block.run(&self.roots, native, module)?;
+                Ok((lines, format!("{}()", kind.name())))
+            }
+            None if step.is_host() => Ok((vec![self.changes(step)?], "host()".to_owned())),
+            None => {
+                let (line, situation) = self.step(step, native, module)?;
+                Ok((vec![line], situation))
+            }
+        }
     }
 
     fn step(
@@ -244,6 +283,19 @@ impl Sides {
             native,
             differences,
         });
+        Ok(())
+    }
+
+    /// A thread that panicked may have left the module going.
+    fn look_for_panics(&self, comparison: &mut Comparison) -> anyhow::Result<()> {
+        let said = fs::read_to_string(self.roots[1].join("stderr"))?;
+        if said.contains("panicked at") {
+            comparison.lines.push(Line {
+                text: "(standard error)".to_owned(),
+                native: String::new(),
+                differences: vec![difference("stderr.panic", "", &said)],
+            });
+        }
         Ok(())
     }
 

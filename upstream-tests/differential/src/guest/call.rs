@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{ANSWER, DATA};
+use wasix_landlock_attacks::errno::Errno;
+
+use super::text::{ANSWER, DATA, ROOM};
+use super::threads::Threads;
 use crate::outcome::Outcome;
 
 /// Either what a call returned, or the outcome without anything returned.
@@ -19,6 +22,17 @@ pub struct Call {
     pub data: Vec<u8>,
     /// The number of bytes to take from where the call puts what it returns.
     pub answer: u32,
+    /// The part of the memory that the call uses: one for each thread.
+    pub room: u32,
+}
+
+/// What the module's process is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Message {
+    /// One call.
+    Call(Call),
+    /// Threads, which make calls at the same time.
+    Threads(Threads),
 }
 
 /// The outcome of a call, from the module's process.
@@ -30,16 +44,46 @@ pub enum Reply {
     Trapped(String),
 }
 
+impl Reply {
+    /// The bytes that were returned, or the outcome without any.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn answer(self) -> Answer<Vec<u8>> {
+        match self {
+            Self::Returned(0, bytes) => Ok(bytes),
+            Self::Returned(number, _) => {
+                let name = Errno::from_number(number).name();
+                Err(Box::new(Outcome::of(name)))
+            }
+            Self::Trapped(message) => Err(Outcome::end("trap", message)),
+        }
+    }
+}
+
 impl Call {
-    /// A call without arguments.
+    /// A call without arguments, by the thread that has this part of the memory.
     #[must_use]
-    pub fn new(function: &str) -> Self {
+    pub fn new(function: &str, room: u32) -> Self {
         Self {
             function: function.to_owned(),
             arguments: Vec::new(),
             data: Vec::new(),
             answer: 0,
+            room,
         }
+    }
+
+    /// The address of the data.
+    #[must_use]
+    pub const fn data_at(&self) -> u32 {
+        self.room * ROOM + DATA
+    }
+
+    /// The address of what the call returns.
+    #[must_use]
+    pub const fn answer_at(&self) -> u32 {
+        self.room * ROOM + ANSWER
     }
 
     /// Adds a number.
@@ -56,7 +100,7 @@ impl Call {
 
     /// Puts bytes into the memory, and adds where they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        let at = DATA as usize + self.data.len();
+        let at = self.data_at() as usize + self.data.len();
         self.data.extend(bytes);
         // What follows may have to be aligned.
         self.data.resize(self.data.len().next_multiple_of(8), 0);
@@ -79,7 +123,7 @@ impl Call {
 
     /// Adds where so many bytes of what is returned go.
     pub fn result(&mut self, size: u32) -> &mut Self {
-        self.arguments.push((ANSWER + self.answer).into());
+        self.arguments.push((self.answer_at() + self.answer).into());
         self.answer += size.next_multiple_of(8);
         self
     }

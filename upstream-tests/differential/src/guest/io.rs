@@ -3,7 +3,6 @@
 use anyhow::{Context, bail, ensure};
 
 use super::call::{Answer, Call};
-use super::text::{ANSWER, DATA};
 use super::{Guest, long, word};
 use crate::composite::listing;
 use crate::outcome::{Kind, Meta, Outcome};
@@ -17,16 +16,16 @@ const PIECES: usize = 10_000;
 ///
 /// # Errors
 /// If the words are no call, or the module can't be asked.
-pub fn call(guest: &mut Guest, words: &[&str]) -> anyhow::Result<Answer> {
+pub fn call(guest: &mut Guest<'_>, words: &[&str]) -> anyhow::Result<Answer> {
     if let ["poll", milliseconds, events @ ..] = words {
         return poll(guest, milliseconds.parse()?, events);
     }
     let [name, slot, rest @ ..] = words else {
         bail!("no such call");
     };
-    let fd = guest.fd(slot);
+    let (fd, room) = (guest.fd(slot), guest.room);
     let on = |function: &str| {
-        let mut call = Call::new(function);
+        let mut call = Call::new(function, room);
         call.number(fd);
         call
     };
@@ -60,13 +59,13 @@ pub fn call(guest: &mut Guest, words: &[&str]) -> anyhow::Result<Answer> {
             let mut stat = on("fd_filestat_get");
             stat.result(64);
             let clock = guest.clock;
-            let answer = guest.process.call(stat)?;
+            let answer = guest.calls.call(stat)?;
             Ok(answer.map(|bytes| Outcome::ok().with_meta(&meta(&bytes), clock)))
         }
         ("fdstat", []) => {
             let mut stat = on("fd_fdstat_get");
             stat.result(24);
-            let answer = guest.process.call(stat)?;
+            let answer = guest.calls.call(stat)?;
             Ok(answer.map(|bytes| {
                 let kind = Kind::from_number(bytes[0]);
                 // As the C library asks: a terminal can't be positioned.
@@ -111,19 +110,19 @@ pub fn call(guest: &mut Guest, words: &[&str]) -> anyhow::Result<Answer> {
 }
 
 fn receive(
-    guest: &mut Guest,
+    guest: &mut Guest<'_>,
     mut call: Call,
     size: u32,
     offset: Option<u64>,
 ) -> anyhow::Result<Answer> {
     // The count comes first, the bytes after it.
-    call.vector(ANSWER + 8, size);
+    call.vector(call.answer_at() + 8, size);
     if let Some(offset) = offset {
         call.long(offset);
     }
     call.result(8);
     call.answer += size;
-    let answer = guest.process.call(call)?;
+    let answer = guest.calls.call(call)?;
     Ok(answer.map(|bytes| {
         let used = word(&bytes, 0).min(size) as usize;
         Outcome::ok().with_bytes(&bytes[8..8 + used])
@@ -131,38 +130,38 @@ fn receive(
 }
 
 fn send(
-    guest: &mut Guest,
+    guest: &mut Guest<'_>,
     mut call: Call,
     text: &str,
     offset: Option<u64>,
 ) -> anyhow::Result<Answer> {
     // The vector is the first of the data, the text follows.
-    call.vector(DATA + 8, u32::try_from(text.len())?);
+    call.vector(call.data_at() + 8, u32::try_from(text.len())?);
     call.data.extend(text.as_bytes());
     if let Some(offset) = offset {
         call.long(offset);
     }
     call.result(8);
-    let answer = guest.process.call(call)?;
+    let answer = guest.calls.call(call)?;
     Ok(answer.map(|bytes| Outcome::ok().with("size", word(&bytes, 0))))
 }
 
-fn position(guest: &mut Guest, call: Call) -> anyhow::Result<Answer> {
-    let answer = guest.process.call(call)?;
+fn position(guest: &mut Guest<'_>, call: Call) -> anyhow::Result<Answer> {
+    let answer = guest.calls.call(call)?;
     Ok(answer.map(|bytes| Outcome::ok().with("position", long(&bytes, 0))))
 }
 
 /// Lists piece by piece, so that cookies are used.
-fn list(guest: &mut Guest, fd: u32) -> anyhow::Result<Answer> {
+fn list(guest: &mut Guest<'_>, fd: u32) -> anyhow::Result<Answer> {
     let (mut entries, mut cookie, mut size) = (Vec::new(), 0, LISTING);
     for _ in 0..PIECES {
-        let mut read = Call::new("fd_readdir");
+        let mut read = guest.new_call("fd_readdir");
         read.number(fd)
             .result(size)
             .number(size)
             .long(cookie)
             .result(8);
-        let bytes = match guest.process.call(read)? {
+        let bytes = match guest.calls.call(read)? {
             Ok(bytes) => bytes,
             Err(outcome) => return Ok(Err(outcome)),
         };
@@ -187,12 +186,11 @@ fn list(guest: &mut Guest, fd: u32) -> anyhow::Result<Answer> {
             ensure!(size < 0x4_0000, "a listing that never fits");
         }
     }
-    let mut outcome = Outcome::of("hang");
-    outcome.detail = Some(format!("a listing without end: {} names", entries.len()));
-    Ok(Err(Box::new(outcome)))
+    let detail = format!("a listing without end: {} names", entries.len());
+    Ok(Err(Outcome::end("hang", detail)))
 }
 
-fn poll(guest: &mut Guest, milliseconds: u64, events: &[&str]) -> anyhow::Result<Answer> {
+fn poll(guest: &mut Guest<'_>, milliseconds: u64, events: &[&str]) -> anyhow::Result<Answer> {
     let mut subscriptions = Vec::new();
     for (index, event) in events.iter().enumerate() {
         let (kind, slot) = match event.split_once(':') {
@@ -212,12 +210,12 @@ fn poll(guest: &mut Guest, milliseconds: u64, events: &[&str]) -> anyhow::Result
     timeout[24..32].copy_from_slice(&(milliseconds * 1_000_000).to_le_bytes());
     subscriptions.extend(timeout);
     let count = u32::try_from(events.len() + 1)?;
-    let mut poll = Call::new("poll_oneoff");
+    let mut poll = guest.new_call("poll_oneoff");
     poll.bytes(&subscriptions)
         .result(32 * count)
         .number(count)
         .result(8);
-    let bytes = match guest.process.call(poll)? {
+    let bytes = match guest.calls.call(poll)? {
         Ok(bytes) => bytes,
         Err(outcome) => return Ok(Err(outcome)),
     };

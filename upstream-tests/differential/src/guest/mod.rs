@@ -5,34 +5,57 @@ mod io;
 mod paths;
 pub mod process;
 pub mod text;
+pub mod threads;
 
 use std::collections::HashMap;
 
 use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
 
-use crate::composite::Side;
+use crate::composite::{Program, Side};
 use crate::native::STANDARD;
 use crate::outcome::{Clock, Outcome};
 use call::{Answer, Call};
-use process::Process;
+use threads::Threads;
 
 /// A directory as the module names it: a descriptor, and what goes before a path.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Directory {
     fd: u32,
     prefix: String,
 }
 
+/// The functions of a module, as calls are made of them.
+pub trait Calls {
+    /// Makes a call, and returns the bytes that it returned.
+    ///
+    /// # Errors
+    /// The outer one if the call can't be put; the inner one is the call's.
+    fn call(&mut self, call: Call) -> anyhow::Result<Answer<Vec<u8>>>;
+
+    /// Has threads of the module make calls at the same time.
+    ///
+    /// # Errors
+    /// If the calls can't be put.
+    fn threads(&mut self, threads: Threads) -> anyhow::Result<Vec<Vec<Outcome>>>;
+
+    /// Ends the module.
+    ///
+    /// # Errors
+    /// If it ends otherwise than it should.
+    fn end(self: Box<Self>) -> anyhow::Result<()>;
+}
+
 /// The module's side of a case.
-#[derive(Debug)]
-pub struct Guest {
-    process: Process,
+pub struct Guest<'c> {
+    calls: Box<dyn Calls + 'c>,
+    room: u32,
     slots: HashMap<String, u32>,
     directories: HashMap<String, Directory>,
     clock: Clock,
 }
 
-impl Side for Guest {
+impl Side for Guest<'_> {
     fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome> {
         Ok(match self.answer(words)? {
             Ok(outcome) => outcome,
@@ -41,19 +64,29 @@ impl Side for Guest {
     }
 
     fn end(self: Box<Self>) -> anyhow::Result<()> {
-        self.process.end()
+        self.calls.end()
+    }
+
+    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
+        self.calls.threads(Threads {
+            programs: programs.to_vec(),
+            slots: self.slots.clone(),
+            directories: self.directories.clone(),
+            clock: self.clock,
+        })
     }
 }
 
-impl Guest {
+impl<'c> Guest<'c> {
     /// Looks for `p`, `q` and `r` as the C library does: a preopen, or else a path below the preopen `/`.
     ///
     /// # Errors
     /// If the module is gone, or has no preopens.
-    pub fn new(process: Process, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(calls: Box<dyn Calls + 'c>, clock: Clock) -> anyhow::Result<Self> {
         let names = STANDARD.map(str::to_owned);
         let mut guest = Self {
-            process,
+            calls,
+            room: 0,
             slots: names.into_iter().zip(0..).collect(),
             directories: HashMap::new(),
             clock,
@@ -87,18 +120,34 @@ impl Guest {
         Ok(guest)
     }
 
+    /// A thread of the module: it has what `threads` says.
+    #[must_use]
+    pub fn thread(calls: Box<dyn Calls + 'c>, threads: &Threads, number: u32) -> Self {
+        Self {
+            calls,
+            room: number,
+            slots: threads.slots.clone(),
+            directories: threads.directories.clone(),
+            clock: threads.clock,
+        }
+    }
+
+    fn new_call(&self, function: &str) -> Call {
+        Call::new(function, self.room)
+    }
+
     fn preopens(&mut self) -> anyhow::Result<Vec<(u32, String)>> {
         let mut names = Vec::new();
         for fd in 3.. {
-            let mut get = Call::new("fd_prestat_get");
+            let mut get = self.new_call("fd_prestat_get");
             get.number(fd).result(8);
-            let Ok(bytes) = self.process.call(get)? else {
+            let Ok(bytes) = self.calls.call(get)? else {
                 return Ok(names);
             };
             let size = word(&bytes, 4);
-            let mut get = Call::new("fd_prestat_dir_name");
+            let mut get = self.new_call("fd_prestat_dir_name");
             get.number(fd).result(size).number(size);
-            if let Ok(name) = self.process.call(get)? {
+            if let Ok(name) = self.calls.call(get)? {
                 let name = String::from_utf8_lossy(&name[..size as usize]);
                 names.push((fd, name.trim_end_matches('\0').to_owned()));
             }
@@ -134,7 +183,7 @@ impl Guest {
         match words {
             ["open", directory, path, how, "as", slot] => self.open(directory, path, how, slot),
             ["close", slot] => {
-                let mut close = Call::new("fd_close");
+                let mut close = self.new_call("fd_close");
                 close.number(self.fd(slot));
                 let closed = self.plain(close)?;
                 self.slots.remove(*slot);
@@ -152,7 +201,7 @@ impl Guest {
 
     /// Makes a call that returns nothing.
     fn plain(&mut self, call: Call) -> anyhow::Result<Answer> {
-        let answer = self.process.call(call)?;
+        let answer = self.calls.call(call)?;
         Ok(answer.map(|_| Outcome::ok()))
     }
 
@@ -167,9 +216,9 @@ impl Guest {
         let has = |letter| how.contains(letter);
         let bit = |letter, bit: u32| u32::from(has(letter)) << bit;
         let (fd, path) = self.path(directory, path);
-        let mut get = Call::new("fd_fdstat_get");
+        let mut get = self.new_call("fd_fdstat_get");
         get.number(fd).result(24);
-        let inheriting = match self.process.call(get)? {
+        let inheriting = match self.calls.call(get)? {
             Ok(bytes) => long(&bytes, 16),
             Err(outcome) => return Ok(Err(outcome)),
         };
@@ -182,7 +231,7 @@ impl Guest {
         if has('w') {
             rights |= WRITING;
         }
-        let mut open = Call::new("path_open");
+        let mut open = self.new_call("path_open");
         open.number(fd)
             .number(!has('n'))
             .text(&path)
@@ -191,7 +240,7 @@ impl Guest {
             .long(inheriting)
             .number(bit('a', 0) | bit('y', 1) | bit('b', 2) | bit('s', 4))
             .result(4);
-        let answer = self.process.call(open)?;
+        let answer = self.calls.call(open)?;
         let fd = match answer {
             Ok(bytes) => word(&bytes, 0),
             Err(outcome) => return Ok(Err(outcome)),
@@ -205,9 +254,9 @@ impl Guest {
         if let Some(before) = before
             && before != fd
         {
-            let mut close = Call::new("fd_close");
+            let mut close = self.new_call("fd_close");
             close.number(before);
-            self.process.call(close)?.ok();
+            self.calls.call(close)?.ok();
         }
         self.slots.insert(slot.to_owned(), fd);
         Ok(Ok(outcome))
@@ -215,7 +264,7 @@ impl Guest {
 
     fn renumber(&mut self, from: &str, to: &str) -> anyhow::Result<Answer> {
         let (from_fd, to_fd) = (self.fd(from), self.fd(to));
-        let mut renumber = Call::new("fd_renumber");
+        let mut renumber = self.new_call("fd_renumber");
         renumber.number(from_fd).number(to_fd);
         let answer = self.plain(renumber)?;
         if answer.is_ok() && from != to {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use wasix_landlock_attacks::errno::Errno;
 
-use super::call::{Answer, Call, Reply};
+use super::Calls;
+use super::call::{Answer, Call, Message, Reply};
+use super::threads::Threads;
 use crate::outcome::Outcome;
 use crate::way::Way;
 
@@ -32,6 +33,10 @@ pub struct Request {
     pub root: PathBuf,
     /// The socket that the calls come through.
     pub socket: PathBuf,
+    /// The number of threads.
+    pub threads: u32,
+    /// True if every protection is asked for.
+    pub harden: bool,
 }
 
 /// The running module.
@@ -91,58 +96,67 @@ impl Process {
         Ok(process)
     }
 
-    /// Makes a call, and returns the bytes that it returned.
-    ///
-    /// # Errors
-    /// The outer one if the call can't be put; the inner one is the call's.
-    pub fn call(&mut self, call: Call) -> anyhow::Result<Answer<Vec<u8>>> {
-        super::check_function(&call.function)?;
-        let mut line = serde_json::to_vec(&call)?;
+    /// The process's answer, a line.
+    fn ask(&mut self, message: &Message) -> anyhow::Result<Answer<String>> {
+        let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
         if let Err(error) = self.calls.write_all(&line) {
-            return self.ended(error);
+            return self.ended(&error);
         }
         let mut reply = String::new();
         match self.replies.read_line(&mut reply) {
-            Ok(1..) => {}
-            Ok(0) => return self.ended(ErrorKind::UnexpectedEof.into()),
-            Err(error) => return self.ended(error),
+            Ok(1..) => Ok(Ok(reply)),
+            Ok(0) => self.ended(&ErrorKind::UnexpectedEof.into()),
+            Err(error) => self.ended(&error),
         }
-        Ok(match serde_json::from_str(&reply)? {
-            Reply::Returned(0, bytes) => Ok(bytes),
-            Reply::Returned(number, _) => {
-                let name = Errno::from_number(number).name();
-                Err(Box::new(Outcome::of(name)))
-            }
-            Reply::Trapped(message) => Err(end("trap", message)),
-        })
     }
 
     /// The outcome of a call after which the process is gone.
-    fn ended(&mut self, error: std::io::Error) -> anyhow::Result<Answer<Vec<u8>>> {
+    fn ended(&mut self, error: &std::io::Error) -> anyhow::Result<Answer<String>> {
         let hangs = [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind());
         if hangs {
             self.child.kill()?;
         }
         let status = self.child.wait()?;
         Ok(Err(if hangs {
-            end("hang", format!("no answer in {PATIENCE:?}"))
+            Outcome::end("hang", "no answer in time".to_owned())
         } else {
-            end("crash", format!("{status}: {}", said(&self.errors)))
+            Outcome::end("crash", format!("{status}: {}", said(&self.errors)))
         }))
     }
+}
 
-    /// Ends it.
-    ///
-    /// # Errors
-    /// If it ends otherwise than it should.
-    pub fn end(self) -> anyhow::Result<()> {
+impl Calls for Process {
+    fn call(&mut self, call: Call) -> anyhow::Result<Answer<Vec<u8>>> {
+        super::check_function(&call.function)?;
+        let reply = self.ask(&Message::Call(call))?;
+        Ok(match reply {
+            Ok(reply) => serde_json::from_str::<Reply>(&reply)?.answer(),
+            Err(ended) => Err(ended),
+        })
+    }
+
+    fn threads(&mut self, threads: Threads) -> anyhow::Result<Vec<Vec<Outcome>>> {
+        let programs = threads.programs.len();
+        self.calls.set_read_timeout(Some(START))?;
+        let reply = self.ask(&Message::Threads(threads))?;
+        self.calls.set_read_timeout(Some(PATIENCE))?;
+        match reply {
+            Ok(reply) => {
+                let outcomes: Result<_, String> = serde_json::from_str(&reply)?;
+                outcomes.map_err(|error| anyhow!(error))
+            }
+            Err(ended) => Ok(vec![vec![*ended]; programs]),
+        }
+    }
+
+    fn end(self: Box<Self>) -> anyhow::Result<()> {
         let Self {
             mut child,
             calls,
             replies,
             errors,
-        } = self;
+        } = *self;
         drop((calls, replies));
         let until = Instant::now() + START;
         while Instant::now() < until {
@@ -158,12 +172,6 @@ impl Process {
         child.wait()?;
         bail!("the module's process does not end");
     }
-}
-
-fn end(result: &str, detail: String) -> Box<Outcome> {
-    let mut outcome = Outcome::of(result);
-    outcome.detail = Some(detail);
-    Box::new(outcome)
 }
 
 fn accept(listener: &UnixListener, child: &mut Child) -> anyhow::Result<UnixStream> {

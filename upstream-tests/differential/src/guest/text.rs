@@ -41,14 +41,27 @@ pub const FUNCTIONS: [(&str, &str); 33] = [
 
 /// The place where a request's data is put.
 pub const DATA: u32 = 0x1_0000;
-/// The way in which much fits there.
+/// The number of bytes that fit there.
 pub const DATA_SIZE: u32 = 0x4_0000;
 /// The place where a call puts what it returns.
 pub const ANSWER: u32 = DATA + DATA_SIZE;
+/// The number of pages that a thread has.
+const ROOM_PAGES: u32 = 12;
+/// The number of bytes that a thread has.
+pub const ROOM: u32 = ROOM_PAGES << 16;
+/// The address of what the first thread starts with, which nothing is read from.
+pub const START: u32 = 0x1000;
+/// The distance to that of the next thread.
+pub const START_SIZE: u32 = 64;
 
-/// The module, as text.
+/// A thread's work is done by the process that the module runs in, which has the thread make the calls.
+const SPAWN: &str = r#"
+(func (export "spawn") (param i32) (result i32) local.get 0 call $spawn)
+(func (export "wasi_thread_start") (param i32 i32) local.get 1 call $work)"#;
+
+/// The module, as text, with room for so many threads.
 #[must_use]
-pub fn text() -> String {
+pub fn text(threads: u32) -> String {
     let (mut imports, mut exports) = (String::new(), String::new());
     for (name, parameters) in FUNCTIONS {
         let (mut types, mut locals) = (String::new(), String::new());
@@ -66,7 +79,18 @@ pub fn text() -> String {
             "(func (export \"{name}\") (param{types}) (result i32){locals} call ${name})"
         );
     }
-    format!(
-        "(module {imports} (memory (export \"memory\") 12) {exports} (func (export \"_start\")))"
-    )
+    let memory = match threads {
+        0 => format!("(memory (export \"memory\") {ROOM_PAGES})"),
+        threads => {
+            let pages = ROOM_PAGES * (threads + 1);
+            exports += SPAWN;
+            format!(
+                "(import \"wasi\" \"thread-spawn\" (func $spawn (param i32) (result i32)))
+                 (import \"differential\" \"work\" (func $work (param i32)))
+                 (import \"env\" \"memory\" (memory {pages} {pages} shared))
+                 (export \"memory\" (memory 0))"
+            )
+        }
+    };
+    format!("(module {imports} {memory} {exports} (func (export \"_start\")))")
 }

@@ -21,11 +21,12 @@ mod descriptor;
 mod meta;
 pub mod path;
 mod paths;
+pub mod threads;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -33,7 +34,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 pub use meta::{from_stat, kind, list, meta};
 use path::{Answer, Refusal};
 
-use crate::composite::Side;
+use crate::composite::{Program, Side, make};
 use crate::outcome::{Clock, Outcome};
 
 /// The descriptors that are open from the start, by their numbers.
@@ -54,11 +55,18 @@ pub struct Native {
     slots: HashMap<String, Opened>,
     directories: HashMap<String, OwnedFd>,
     clock: Clock,
+    root: PathBuf,
 }
 
 impl Side for Native {
     fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome> {
         self.make(words)
+    }
+
+    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
+        threads::run(self, programs, |side, root, program| {
+            make(side, root, program)
+        })
     }
 }
 
@@ -83,6 +91,7 @@ impl Native {
             slots: slots.collect(),
             directories,
             clock,
+            root: root.to_owned(),
         })
     }
 

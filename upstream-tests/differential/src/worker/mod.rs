@@ -1,5 +1,7 @@
 //! The process that a module runs in: it builds the environment, and makes the calls that it gets from a socket.
 
+mod threads;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -9,16 +11,18 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use nix::sys::resource::{Resource, setrlimit};
 use virtual_fs::{FileSystem, host_fs};
-use wasix_landlock_differential::guest::call::{Call, Reply};
+use wasix_landlock_differential::guest::call::{Call, Message, Reply};
 use wasix_landlock_differential::guest::process::{Request, WORKER};
-use wasix_landlock_differential::guest::text::{ANSWER, DATA, FUNCTIONS, text};
+use wasix_landlock_differential::guest::text::{FUNCTIONS, text};
 use wasix_landlock_differential::way::Way;
 use wasmer::sys::{EngineBuilder, Singlepass};
-use wasmer::{Engine, Instance, Module, Store, Value};
+use wasmer::{AsStoreMut, Engine, Instance, Module, Store, Value};
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, Runtime, WasiEnvBuilder};
+
+use threads::Work;
 
 /// The exit code of a process that could not run its module.
 const NOT_RUN: u8 = 125;
@@ -53,14 +57,19 @@ fn run(request: &str) -> anyhow::Result<()> {
         .build()?;
     let _entered = tokio.enter();
     let engine: Engine = EngineBuilder::new(Singlepass::default()).engine().into();
-    let module = Module::new(&engine, text())?;
+    let module = Module::new(&engine, text(request.threads))?;
     let mut store = Store::new(engine.clone());
     let mut runtime =
         PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio.handle().clone())));
     runtime
         .set_engine(engine)
         .set_networking_implementation(wasmer_wasix::UnsupportedVirtualNetworking::default());
+    let work = Work::new(&request.root);
+    runtime.with_instantiation_hook(work.clone());
     let builder = builder(&request, Arc::new(runtime))?.landlock(|l| {
+        if request.harden {
+            l.harden();
+        }
         l.on_enforced(|report| {
             if !report.enforced {
                 eprintln!("nothing is enforced: {report}");
@@ -71,8 +80,13 @@ fn run(request: &str) -> anyhow::Result<()> {
     let (instance, env) = builder.instantiate(module, &mut store)?;
     socket.write_all(b"ready\n")?;
     for line in BufReader::new(socket.try_clone()?).lines() {
-        let reply = call(&instance, &mut store, &serde_json::from_str(&line?)?)?;
-        let mut line = serde_json::to_vec(&reply)?;
+        let mut line = match serde_json::from_str(&line?)? {
+            Message::Call(wanted) => serde_json::to_vec(&call(&instance, &mut store, &wanted)?)?,
+            Message::Threads(threads) => {
+                let outcomes = work.threads(&instance, &mut store, threads);
+                serde_json::to_vec(&outcomes.map_err(|error| format!("{error:#}")))?
+            }
+        };
         line.push(b'\n');
         socket.write_all(&line)?;
     }
@@ -80,7 +94,7 @@ fn run(request: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn call(instance: &Instance, store: &mut Store, call: &Call) -> anyhow::Result<Reply> {
+fn call(instance: &Instance, store: &mut impl AsStoreMut, call: &Call) -> anyhow::Result<Reply> {
     let (_, parameters) = FUNCTIONS
         .iter()
         .find(|(name, _)| *name == call.function)
@@ -95,7 +109,9 @@ fn call(instance: &Instance, store: &mut Store, call: &Call) -> anyhow::Result<R
         })
         .collect();
     let memory = instance.exports.get_memory("memory")?;
-    memory.view(store).write(DATA.into(), &call.data)?;
+    memory
+        .view(store)
+        .write(call.data_at().into(), &call.data)?;
     let function = instance.exports.get_function(&call.function)?;
     let results = match function.call(store, &arguments) {
         Ok(results) => results,
@@ -103,7 +119,9 @@ fn call(instance: &Instance, store: &mut Store, call: &Call) -> anyhow::Result<R
     };
     let number = results[0].i32().context("no error number")?;
     let mut answer = vec![0; call.answer as usize];
-    memory.view(store).read(ANSWER.into(), &mut answer)?;
+    memory
+        .view(store)
+        .read(call.answer_at().into(), &mut answer)?;
     Ok(Reply::Returned(number.cast_unsigned(), answer))
 }
 

@@ -1,19 +1,32 @@
 //! Generated sequences: the same from the same seed.
 
+mod threads;
+
 use fastrand::Rng;
 
 use crate::case::{Case, Input, Step};
 
 const SLOTS: [&str; 4] = ["f0", "f1", "f2", "f3"];
 
-/// The sequence of a seed.
+/// The sequence of a seed: of one thread, of several in directories of their own, or of several in one directory.
 #[must_use]
 pub fn generate(seed: u64) -> Case {
     let rng = &mut Rng::with_seed(seed);
     let mut case = Case::new(&format!("seed-{seed}"), "generated");
     // A read of an empty pipe would wait.
     case.input = pick(rng, &[Input::Null, Input::File]);
-    let mut lines: Vec<String> = [
+    case.harden = (seed / 16) % 4 == 3;
+    let lines = match (seed / 4) % 4 {
+        2 => threads::apart(rng),
+        3 => threads::shared(rng),
+        _ => one_thread(rng),
+    };
+    case.steps = lines.iter().map(|line| Step::parse(line)).collect();
+    case
+}
+
+fn plain_setup() -> Vec<String> {
+    [
         "host write p/f first",
         "host write p/g second",
         "host mkdir p/d",
@@ -23,7 +36,11 @@ pub fn generate(seed: u64) -> Case {
         "host write q/f other",
     ]
     .map(str::to_owned)
-    .to_vec();
+    .to_vec()
+}
+
+fn one_thread(rng: &mut Rng) -> Vec<String> {
+    let mut lines = plain_setup();
     for _ in 0..rng.usize(..4) {
         lines.push(pick(rng, &SETUP).to_owned());
     }
@@ -43,8 +60,7 @@ pub fn generate(seed: u64) -> Case {
             call(rng)
         });
     }
-    case.steps = lines.iter().map(|line| Step::parse(line)).collect();
-    case
+    lines
 }
 
 const SETUP: [&str; 8] = [
