@@ -141,7 +141,8 @@ fn append<M: MemorySize>(
             done => break done.map_err(map_io_err),
         }
     };
-    if let (Some(cursor), Ok((begun, written))) = (cursor, &done) {
+    // As the kernel has it, nothing that is appended moves no offset.
+    if let (Some(cursor), Ok((begun, written @ 1..))) = (cursor, &done) {
         cursor.store(begun + *written as u64, Ordering::Release);
     }
     Some(done)

@@ -68,6 +68,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// True if the threads begin with the program's descriptors.
+    #[must_use]
+    pub fn shares(self) -> bool {
+        self != Self::Apart
+    }
+
     /// The word before the thread's number.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -36,6 +36,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Puts a word before all keys.
+    pub fn mark(&mut self, word: &str) {
+        for line in &mut self.lines {
+            for difference in &mut line.differences {
+                difference.key.insert_str(0, word);
+            }
+        }
+    }
+
     /// All differences.
     pub fn differences(&self) -> impl Iterator<Item = &Difference> {
         self.lines.iter().flat_map(|line| &line.differences)

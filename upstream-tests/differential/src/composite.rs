@@ -18,8 +18,9 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::case::Kind;
 use crate::host::try_host;
-use crate::outcome::{Kind, Outcome};
+use crate::outcome::{self, Outcome};
 
 /// The calls of a thread, in words.
 pub type Program = Vec<Vec<String>>;
@@ -32,11 +33,11 @@ pub trait Side {
     /// If the words are no call, or the side can't be asked.
     fn call(&mut self, words: &[&str]) -> anyhow::Result<Outcome>;
 
-    /// Makes the calls of several threads at the same time. Each has the side's descriptors at first.
+    /// Makes the calls of several threads at the same time. Each begins with the side's descriptors if `kind` says so.
     ///
     /// # Errors
     /// As [`Self::call`].
-    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>>;
+    fn threads(&mut self, kind: Kind, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>>;
 
     /// Ends the side.
     ///
@@ -188,11 +189,11 @@ fn race(side: &mut dyn Side, file: &Path, fd: &str, count: usize) -> anyhow::Res
 
 /// A listing: the names with their types, sorted.
 #[must_use]
-pub fn listing(entries: &[(String, Kind, u64)]) -> Outcome {
+pub fn listing(entries: &[(String, outcome::Kind, u64)]) -> Outcome {
     let mut names: Vec<String> = entries
         .iter()
         .map(|(name, kind, _)| match kind {
-            Kind::File => name.clone(),
+            outcome::Kind::File => name.clone(),
             kind => format!("{name}:{}", kind.name()),
         })
         .collect();

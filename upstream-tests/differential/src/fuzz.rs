@@ -13,7 +13,7 @@ use crate::suite::in_parallel;
 use crate::table::Tally;
 use crate::way::Way;
 
-/// The number of new differences are made short before the run ends.
+/// The number of new differences with which the run ends.
 const MOST: usize = 40;
 
 /// A difference that is not on the list.
@@ -30,8 +30,10 @@ pub struct Found {
 /// The outcome of generated cases.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// The number of were run.
+    /// The number of cases that were run.
     pub cases: u64,
+    /// The time that they took.
+    pub time: Duration,
     /// The lines, through each way in.
     pub tallies: [Tally; 4],
     /// New differences, by key and way in.
@@ -81,6 +83,7 @@ pub fn fuzz(
             }
         }
     }
+    outcomes.time = begun.elapsed();
     Ok(outcomes)
 }
 

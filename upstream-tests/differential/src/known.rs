@@ -16,6 +16,7 @@
 //! | `CALL(SITUATION).FIELD` | both succeeded and returned something else |
 //! | `CALL(SITUATION).disk.FIELD` | the directories differ after the call |
 //!
+//! A key begins with `hardened` where every protection was asked for, and is matched without this word too.
 //! [`crate::situation`] has the situations. Behind `@` are the ways in that have the difference, all of them by default;
 //! `privileged`, where only root sees it, by mounting; `unprivileged`, where root doesn't; and `rare`, where a run may
 //! not show it. Each other key has to occur in the kept cases, through each of its ways in. One that doesn't is to be
@@ -27,6 +28,9 @@ use std::fmt::Write as _;
 use anyhow::{Context, bail, ensure};
 
 use crate::way::Way;
+
+/// The beginning of keys where every protection was asked for.
+pub const HARDENED: &str = "hardened ";
 
 /// True if a difference is meant to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,8 +123,10 @@ impl List {
         let mut entries = self.entries.iter().enumerate();
         entries.find_map(|(index, entry)| {
             let mut patterns = entry.patterns.iter();
-            let at = patterns
-                .position(|pattern| pattern.ways.contains(&way) && glob(&pattern.text, key));
+            let plain = key.strip_prefix(HARDENED).unwrap_or(key);
+            let fits = |text: &str| glob(text, key) || glob(text, plain);
+            let at =
+                patterns.position(|pattern| pattern.ways.contains(&way) && fits(&pattern.text));
             at.map(|at| (index, at))
         })
     }

@@ -27,8 +27,12 @@
 //! - `cases` runs the kept cases (`cases/`), those whose name contains one of the words, and prints the table;
 //!   `--write` puts it into `RESULTS.md`, `--prune` removes from the list what no longer occurs. With a word, each
 //!   difference is printed with both sides.
+//! A generated case has one thread, several in directories of their own, or several that share names, files and
+//! descriptors. Of the latter, what has to hold in any order is checked ([`shared`]).
+//!
 //! - `fuzz` runs the kept cases, and then generated ones. Each new difference is printed with its seed and a sequence
-//!   that was made as short as possible: to keep it, append that to `cases/found.txt`.
+//!   that was made as short as possible: to keep it, append that to `cases/found.txt`. The table that it prints goes into
+//!   `generated.md`.
 //! - `seed` runs one generated sequence again and prints both sides; `seeds` runs so many, as the test does.
 //!
 //! Cases that mount file systems (another device, a full one, a read-only one) need root, which gets a mount

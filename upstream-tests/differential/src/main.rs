@@ -17,7 +17,7 @@ use wasix_landlock_differential::generate::generate;
 use wasix_landlock_differential::known::{List, Standing};
 use wasix_landlock_differential::sides::compare;
 use wasix_landlock_differential::suite::{folder, in_parallel, kept, run};
-use wasix_landlock_differential::table::{reasons, table};
+use wasix_landlock_differential::table::{generated, reasons, table};
 use wasix_landlock_differential::way::Way;
 
 const USAGE: &str = "\
@@ -85,6 +85,9 @@ fn start(arguments: &[&str]) -> anyhow::Result<()> {
     }
 }
 
+/// The record of the last long run of generated cases, as `fuzz` prints it.
+const GENERATED: &str = "generated.md";
+
 /// Set in the process that has a mount namespace of its own.
 const MOUNTS_VARIABLE: &str = "WASIX_LANDLOCK_DIFFERENTIAL_MOUNTS";
 
@@ -142,7 +145,8 @@ fn cases(arguments: &[&str], program: &Path, mounts: bool, list: &mut List) -> a
     let results = format!(
         "# Native and as a module\n\nThe kept cases of this crate: Linux system calls compared with the same calls of a \
          module, through each way in. Written by `cargo run --release -p wasix-landlock-differential -- cases \
-         --write`.\n\n{text}\n## Open faults\n\nDiffering values, by fault.\n\n{}\n## Known differences\n\n{}",
+         --write`.\n\n{text}\n{}\n## Open faults\n\nDiffering values, by fault.\n\n{}\n## Known differences\n\n{}",
+        fs::read_to_string(folder(GENERATED))?,
         reasons(list, Standing::Open),
         reasons(list, Standing::Known),
     );
@@ -193,10 +197,7 @@ fn show(comparison: &Comparison, way: Way, list: &List) {
 
 /// Prints what came of generated cases.
 fn report(program: &Path, first: u64, outcomes: &Outcomes) -> anyhow::Result<()> {
-    println!("{} generated cases from seed {first}", outcomes.cases);
-    for (way, tally) in Way::ALL.iter().zip(&outcomes.tallies) {
-        println!("{}: {tally:?}", way.name());
-    }
+    println!("{}", generated(first, outcomes));
     let mut by_key: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
     for found in outcomes.found.values() {
         by_key.entry(&found.difference.key).or_default().push(found);

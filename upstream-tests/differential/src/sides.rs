@@ -17,6 +17,7 @@ use crate::disk::{Disk, DiskDifference};
 use crate::guest::Guest;
 use crate::guest::process::{Process, Request, stream_to};
 use crate::host::{host, try_host};
+use crate::known::HARDENED;
 use crate::native::Native;
 use crate::outcome::{Clock, Outcome};
 use crate::situation::situation;
@@ -59,7 +60,11 @@ fn compare_with(
     let mut sides = Sides::new(scratch.path())?;
     let compared = sides.run(case, second);
     sides.unmount();
-    compared
+    let mut comparison = compared?;
+    if case.harden {
+        comparison.mark(HARDENED);
+    }
+    Ok(comparison)
 }
 
 struct Sides {

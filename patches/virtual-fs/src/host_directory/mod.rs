@@ -14,10 +14,10 @@ mod node;
 mod open;
 mod stat;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStringExt;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,7 +160,7 @@ impl HostDirectory {
         &self,
         path: &Path,
         allowed: bool,
-        change: impl Fn(std::os::fd::BorrowedFd<'_>, &std::ffi::OsStr) -> Result<(), Errno>,
+        change: impl Fn(BorrowedFd<'_>, &OsStr) -> Result<(), Errno>,
     ) -> io::Result<()> {
         self.may(allowed)?;
         let (parent, name) = self.base.parent(path)?;
@@ -207,20 +207,26 @@ impl HostPlace {
         }
     }
 
+    /// Looks for the directory that the path's last name is in, as the kernel does before it looks at a second path.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub fn look_for_parent(&self) -> io::Result<()> {
+        self.directory.base.parent(&self.path).map(drop)
+    }
+
     /// Makes `target` another name of the file that is here.
     ///
     /// # Errors
     /// As [`Self::rename`].
     pub fn link(&self, follow: bool, target: &Self) -> io::Result<()> {
         target.directory.may(target.directory.access.create)?;
-        let (to, new) = target.directory.base.parent(&target.path)?;
         let follow = follow || resolve::ends_with_slash(&self.path);
         let flags = path_flags(follow);
         let file = self.directory.base.open(&self.path, flags, Mode::empty())?;
+        let (to, new) = target.directory.base.parent(&target.path)?;
         if stat::of_open(file.as_fd())?.file_type.is_dir() {
-            // The kernel looks at the new name first, and Landlock would refuse before it looks at the old one.
-            let taken = rustix::fs::statat(&to, new, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-            return Err(if taken { Errno::EXIST } else { Errno::PERM }.into());
+            return Err(not_for_directories(to.as_fd(), new).into());
         }
         self.may_become(target)?;
         if follow {
@@ -242,6 +248,19 @@ impl HostPlace {
             new,
             AtFlags::empty(),
         )?)
+    }
+}
+
+/// The kernel's error for a hard link to a directory: it looks at the new name first, and Landlock would refuse before
+/// that.
+fn not_for_directories(to: BorrowedFd<'_>, new: &OsStr) -> Errno {
+    let name = new.as_bytes();
+    let end = name.iter().rposition(|byte| *byte != b'/');
+    let trimmed = &name[..end.map_or(0, |end| end + 1)];
+    match rustix::fs::statat(to, OsStr::from_bytes(trimmed), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Errno::EXIST,
+        Err(Errno::NOENT) if trimmed.len() == name.len() => Errno::PERM,
+        Err(error) => error,
     }
 }
 

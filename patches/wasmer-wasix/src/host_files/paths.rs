@@ -138,7 +138,8 @@ impl WasiFs {
         let target = self.host_place(inodes, &new, to, false)?;
         let (source, target) = match (source, target) {
             (Ok(source), Ok(target)) => (source, target),
-            (Err(errno), _) | (_, Err(errno)) => return Some(Err(errno)),
+            (Err(errno), _) => return Some(Err(errno)),
+            (Ok(source), Err(errno)) => return Some(Err(first(source.look_for_parent(), errno))),
         };
         Some(source.rename(&target).map_err(|error| {
             let errno = self.host_error(Operation::Rename, (&old, from), error);
@@ -158,7 +159,11 @@ impl WasiFs {
         let target = self.host_place(inodes, &new, to, false)?;
         let (source, target) = match (source, target) {
             (Ok(source), Ok(target)) => (source, target),
-            (Err(errno), _) | (_, Err(errno)) => return Some(Err(errno)),
+            (Err(errno), _) => return Some(Err(errno)),
+            (Ok(source), Err(errno)) => {
+                let found = source.directory.stat(&source.path, follow).map(drop);
+                return Some(Err(first(found, errno)));
+            }
         };
         let made = source.link(follow, &target);
         Some(made.map_err(|error| self.host_error(Operation::Link, (&new, to), error)))
@@ -170,4 +175,9 @@ impl WasiFs {
             self.root_fs.note_refused(operation, base, Path::new(path));
         }
     }
+}
+
+/// The error of a call on two paths: the kernel looks at the first one before it refuses the second.
+fn first(looked: io::Result<()>, second: Errno) -> Errno {
+    looked.map_or_else(crate::host_errno::of_files, |()| second)
 }

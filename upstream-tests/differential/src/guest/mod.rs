@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::case::Kind;
 use crate::composite::{Program, Side};
 use crate::native::STANDARD;
 use crate::outcome::{Clock, Outcome};
@@ -67,10 +68,13 @@ impl Side for Guest<'_> {
         self.calls.end()
     }
 
-    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
+    fn threads(&mut self, kind: Kind, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
         self.calls.threads(Threads {
             programs: programs.to_vec(),
-            slots: self.slots.clone(),
+            slots: match kind.shares() {
+                true => self.slots.clone(),
+                false => HashMap::new(),
+            },
             directories: self.directories.clone(),
             clock: self.clock,
         })

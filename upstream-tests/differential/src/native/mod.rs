@@ -34,6 +34,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 pub use meta::{from_stat, kind, list, meta};
 use path::{Answer, Refusal};
 
+use crate::case::Kind;
 use crate::composite::{Program, Side, make};
 use crate::outcome::{Clock, Outcome};
 
@@ -63,8 +64,8 @@ impl Side for Native {
         self.make(words)
     }
 
-    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
-        threads::run(self, programs, |side, root, program| {
+    fn threads(&mut self, kind: Kind, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
+        threads::run(self, kind, programs, |side, root, program| {
             make(side, root, program)
         })
     }

@@ -98,6 +98,9 @@ impl Place {
     /// # Errors
     /// If the kernel refuses.
     pub fn find(directory: BorrowedFd<'_>, path: &str) -> Answer<Self> {
+        if path.is_empty() {
+            return Err(Errno::NOENT.into());
+        }
         if path.starts_with('/') {
             return Err(Refusal::Leaves);
         }

@@ -81,6 +81,10 @@ fn remove(at: BorrowedFd<'_>, path: &str, flags: AtFlags) -> Answer<Outcome> {
 
 fn two(native: &Native, name: &str, old: (&str, &str), new: (&str, &str)) -> Answer<Outcome> {
     let (from, to) = (native.directory(old.0)?, native.directory(new.0)?);
+    // The kernel takes both paths before it looks at one.
+    if old.1.is_empty() || new.1.is_empty() {
+        return Err(Errno::NOENT.into());
+    }
     let source = Place::find(from, old.1)?;
     let target = Place::find(to, new.1)?;
     let (source_at, target_at) = (source.parent(), target.parent());

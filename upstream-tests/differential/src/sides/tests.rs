@@ -1,4 +1,5 @@
 use super::*;
+use crate::case::Kind;
 use crate::compare::Difference;
 use crate::composite::Program;
 use crate::generate::generate;
@@ -20,8 +21,8 @@ impl Side for Lenient {
         })
     }
 
-    fn threads(&mut self, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
-        let mut made = self.0.threads(programs)?;
+    fn threads(&mut self, kind: Kind, programs: &[Program]) -> anyhow::Result<Vec<Vec<Outcome>>> {
+        let mut made = self.0.threads(kind, programs)?;
         for (program, outcomes) in programs.iter().zip(&mut made) {
             for (words, outcome) in program.iter().zip(outcomes) {
                 if words[0] == "mkdir" {

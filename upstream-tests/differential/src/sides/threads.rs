@@ -64,7 +64,7 @@ impl Block {
     /// Compares the calls of each thread, until its sides have gone apart.
     fn compare(&self, native: &mut Native, module: &mut dyn Side) -> anyhow::Result<Vec<Line>> {
         let natives = describe(native, &self.programs)?;
-        let modules = module.threads(&self.programs)?;
+        let modules = module.threads(self.kind, &self.programs)?;
         let mut lines = Vec::new();
         for ((texts, natives), modules) in self.texts.iter().zip(&natives).zip(&modules) {
             for ((text, (situation, native)), module) in texts.iter().zip(natives).zip(modules) {
@@ -94,7 +94,7 @@ impl Block {
         let sides: [&mut dyn Side; 2] = [native, module];
         for (side, root) in sides.into_iter().zip(roots) {
             let before = shared::names(root)?;
-            let outcomes = side.threads(&self.programs)?;
+            let outcomes = side.threads(self.kind, &self.programs)?;
             if let Some(ended) = outcomes.iter().flatten().find(|outcome| outcome.is_end()) {
                 let key = format!("{}() ok/{}", self.kind.name(), ended.result);
                 found.push(vec![(key, ended.line())]);
