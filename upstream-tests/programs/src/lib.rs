@@ -1,0 +1,4 @@
+//! Real programs from the registries: getting them, running them, and killing them at random.
+#![forbid(unsafe_code)]
+
+pub mod kill_at_random;
