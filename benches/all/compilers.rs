@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use wasix_landlock_benches::{Cell, Column, Plot, Ratio, Row, Samples, Table};
 
 use crate::context::Context;
-use crate::guests;
+use crate::own;
 use crate::programs::list::{self, Program};
-use crate::programs::runner::Compiler;
 use crate::programs::{prepare, run_once};
+use wasix_landlock_programs::runner::Compiler;
 
 const COMPILERS: [(Compiler, &str); 2] = [
     (Compiler::Cranelift, "Cranelift"),
@@ -163,7 +163,7 @@ fn compared(programs: &[Program], figures: &Table) -> Table {
 
 /// The isolation of each compiler: its settings, read in the sources of Wasmer 7.4.2, and the checks that it passes.
 fn isolation() -> anyhow::Result<Table> {
-    let conformance = fs::read_to_string(guests::own("../upstream-tests/conformance/RESULTS.md"))?;
+    let conformance = fs::read_to_string(own("../upstream-tests/conformance/RESULTS.md"))?;
     let passed = |column: &str| -> anyhow::Result<String> {
         let cells = |line: &str| {
             line.split('|')
@@ -188,7 +188,7 @@ fn isolation() -> anyhow::Result<Table> {
         }
         Ok(format!("{passed} of {all} modules pass"))
     };
-    let attacks = fs::read_to_string(guests::own("../upstream-tests/attacks/RESULTS.md"))?;
+    let attacks = fs::read_to_string(own("../upstream-tests/attacks/RESULTS.md"))?;
     // The rows of cases have so many columns, and so have the head and the sums.
     let attacks = attacks
         .lines()

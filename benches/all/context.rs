@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use wasix_landlock_benches::build_program;
+use wasix_landlock_programs::packages::{self, python_package};
 
-use crate::guests;
+use crate::own;
 
 /// The context of all measurements.
 pub struct Context {
@@ -49,7 +50,7 @@ impl Context {
         if self.upstream.get().is_none() {
             self.say("building Wasmer as published (ten minutes, if it never was)");
             let _just_set = self.upstream.set(build_program(
-                &guests::own("../upstream-tests/baseline"),
+                &own("../upstream-tests/baseline"),
                 &["--locked"],
             )?);
         }
@@ -62,9 +63,11 @@ impl Context {
     /// If the package can't be had.
     pub fn wasmtime(&self) -> anyhow::Result<Command> {
         let mut command = Command::new("python3");
+        let packages = python_package("wasmtime")?;
+        let paths = std::env::join_paths([packages, packages::own("")])?;
         command
-            .env("PYTHONPATH", guests::python_packages()?)
-            .arg(guests::own("all/wasmtime_column.py"));
+            .env("PYTHONPATH", paths)
+            .arg(own("all/wasmtime_column.py"));
         Ok(command)
     }
 

@@ -10,12 +10,11 @@
 //! Each sample is a process of its own, and the columns are taken in turns, so that whatever else the machine does
 //! falls on all of them. Wasmer as published is a program of another workspace, `upstream-tests/baseline`, which is
 //! built first. What the registries have to give is got when it is first needed, by checksum, and kept in the
-//! target directory: `npm`, and `python3` with `pip`, are needed for it.
+//! user's cache: `npm`, and `python3` with `pip`, are needed for it.
 #![forbid(unsafe_code)]
 
 mod compilers;
 mod context;
-mod guests;
 mod operations;
 mod programs;
 mod scale;
@@ -29,10 +28,10 @@ use std::time::Instant;
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use context::Context;
-use programs::runner::Run;
 use wasix_landlock_benches::{
     Machine, Results, cost_table, fastest_file_system, markdown, page, write_part,
 };
+use wasix_landlock_programs::runner::Run;
 
 /// Measures what it costs.
 #[derive(Parser)]
@@ -86,6 +85,11 @@ const PARTS: [Part; 5] = [
     ("scale", scale::measure),
 ];
 
+/// A file of this crate's own.
+pub(crate) fn own(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 fn main() -> ExitCode {
     // Started by this program itself.
     if std::env::args().nth(1).as_deref() == Some("worker") {
@@ -106,7 +110,7 @@ fn run() -> anyhow::Result<()> {
         return take_sample(sample);
     }
     if arguments.render {
-        let path = guests::own("results/results.json");
+        let path = own("results/results.json");
         return write(&serde_json::from_str(&fs::read_to_string(path)?)?);
     }
     for part in &arguments.parts {
@@ -171,10 +175,10 @@ fn run() -> anyhow::Result<()> {
 
 /// Writes the results in the three forms in which they are kept.
 fn write(results: &Results) -> anyhow::Result<()> {
-    let folder = guests::own("results");
+    let folder = own("results");
     fs::create_dir_all(&folder)?;
     let files = [
-        (guests::own("RESULTS.md"), markdown::document(results)),
+        (own("RESULTS.md"), markdown::document(results)),
         (
             folder.join("results.json"),
             serde_json::to_string(results)? + "\n",
@@ -188,7 +192,7 @@ fn write(results: &Results) -> anyhow::Result<()> {
         eprintln!("README.md stays as it is: a column is missing");
         return Ok(());
     };
-    write_part(&guests::own("../README.md"), "costs", &costs)
+    write_part(&own("../README.md"), "costs", &costs)
 }
 
 fn take_sample(sample: &[String]) -> anyhow::Result<()> {
@@ -208,12 +212,14 @@ fn take_sample(sample: &[String]) -> anyhow::Result<()> {
                     .with_writer(std::io::stderr)
                     .init();
             }
-            Run::load(Path::new(run))?.run(|runner, run| {
+            let code = Run::load(Path::new(run))?.run(|runner, run| {
                 if let Some((host, guest)) = &run.file {
                     runner.with_preopen(|p| p.path(host).alias(guest).read(true))?;
                 }
                 Ok(())
-            })
+            })?;
+            ensure!(code == 0, "the program's exit code is {code}");
+            Ok(())
         }
         ["preopens", preopens, threads, work] => {
             scale::take_preopens_sample(preopens.parse()?, threads.parse()?, work.as_ref())

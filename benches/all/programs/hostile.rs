@@ -10,8 +10,8 @@ use wasix_landlock_benches::{Cell, Column, Row, Samples, Table};
 
 use super::list::WORK;
 use super::once::in_column;
-use super::runner::{Compiler, Measured, Run};
 use crate::context::Context;
+use wasix_landlock_programs::runner::{Compiler, Measured, Run};
 
 /// A path that is opened, and the expected result.
 struct Case {
@@ -167,6 +167,7 @@ fn sample(context: &Context, column: &str, case: &Case, times: u32) -> anyhow::R
         module,
         arguments: vec!["hostile".to_owned()],
         directories: vec![(work, WORK.to_owned())],
+        environment: Vec::new(),
         same_chance: false,
         file: case
             .replaced

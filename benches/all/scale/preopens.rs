@@ -9,7 +9,7 @@ use wasmer_wasix::WasiEnv;
 
 use super::{About, Memory, sample, table};
 use crate::context::Context;
-use crate::programs::runner::Compiler;
+use wasix_landlock_programs::runner::Compiler;
 
 const PREOPENS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 /// Threads of the process, with the one that builds.

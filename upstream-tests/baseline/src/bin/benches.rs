@@ -11,12 +11,11 @@ mod guest;
 mod plan;
 #[path = "../../../../benches/all/operations/runner.rs"]
 mod operations;
-#[path = "../../../../benches/all/programs/runner.rs"]
-mod programs;
 
 use std::path::Path;
 
 use anyhow::bail;
+use wasix_landlock_programs::runner::Run;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,8 +28,8 @@ fn main() -> anyhow::Result<()> {
                 println!("{}", serde_json::json!([operation.name, took]));
             })
         }
-        ["compile", run] => programs::Run::load(Path::new(run))?.compile(),
-        ["run", run] => programs::Run::load(Path::new(run))?.run(|_, _| Ok(())),
+        ["compile", run] => Run::load(Path::new(run))?.compile(),
+        ["run", run] => std::process::exit(Run::load(Path::new(run))?.run(|_, _| Ok(()))?),
         _ => bail!("benches operations PLAN DIRECTORY, benches compile RUN, or benches run RUN"),
     }
 }

@@ -20,10 +20,7 @@ use wasmer_wasix::{
     PluggableRuntime, Runtime, UnsupportedVirtualNetworking, WasiEnv, WasiError, WasiRuntimeError,
 };
 
-// By name, as another crate has this file under another module's name.
-#[path = "same_chance.rs"]
-mod same_chance;
-use same_chance::Chance;
+use crate::same_chance::Chance;
 
 /// A compiler of modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +49,9 @@ pub struct Run {
     pub module: PathBuf,
     /// The first is the program's name.
     pub arguments: Vec<String>,
+    /// Its environment variables.
+    #[serde(default)]
+    pub environment: Vec<(String, String)>,
     /// Directories of the host, and what they are called inside.
     pub directories: Vec<(PathBuf, String)>,
     /// True if chance and time are the same in each run. Then it has one directory, and no file.
@@ -125,14 +125,14 @@ impl Run {
         Ok(())
     }
 
-    /// Runs it. `more` has the last word on what the runner grants.
+    /// Runs it, and returns its exit code. `more` has the last word on what the runner grants.
     ///
     /// # Errors
-    /// Another exit code than 0, and whatever went wrong before.
+    /// Whatever kept it from running to its end.
     pub fn run(
         &self,
         more: impl FnOnce(&mut WasiRunner, &Self) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<i32> {
         // What is open stays usable when nothing else can be opened.
         let mut output = File::create(&self.output)?;
         let mut status = File::open("/proc/self/status")?;
@@ -160,6 +160,7 @@ impl Run {
             let mut runner = WasiRunner::new();
             let (name, arguments) = self.name_and_arguments()?;
             runner.with_args(arguments);
+            runner.with_envs(self.environment.iter().cloned());
             let mapped = |(host, guest): &(PathBuf, String)| MappedDirectory {
                 host: host.clone(),
                 guest: guest.clone(),
@@ -169,11 +170,10 @@ impl Run {
             let runtime = RuntimeOrEngine::Runtime(runtime);
             runner.run_wasm(runtime, name, module, self.key())
         };
-        if let Err(error) = ended
-            && !ended_well(&error)
-        {
-            return Err(error);
-        }
+        let code = match ended {
+            Ok(()) => 0,
+            Err(error) => exit_code(&error).ok_or(error)?,
+        };
         let measured = Measured {
             load,
             run: milliseconds(begun),
@@ -182,7 +182,7 @@ impl Run {
             size: 0.0,
         };
         output.write_all(serde_json::to_string(&measured)?.as_bytes())?;
-        Ok(())
+        Ok(code)
     }
 
     fn name_and_arguments(&self) -> anyhow::Result<(&str, &[String])> {
@@ -207,7 +207,10 @@ impl Run {
         };
         let files = host_fs::FileSystem::new(tokio::runtime::Handle::current(), host)?;
         let files: Arc<dyn FileSystem + Send + Sync> = Arc::new(files);
-        let builder = WasiEnv::builder(name).args(arguments).runtime(runtime);
+        let builder = WasiEnv::builder(name)
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .runtime(runtime);
         let builder = builder.fs(files).map_dir(guest, "/")?;
         let mut env = builder.finalize(&mut store)?;
         let mut imports = env.import_object_for_all_wasi_versions(&mut store, module)?;
@@ -228,17 +231,17 @@ impl Run {
 }
 
 /// True if this is only how a program says that it is done.
-fn ended_well(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let code = match cause.downcast_ref::<WasiRuntimeError>() {
+fn exit_code(error: &anyhow::Error) -> Option<i32> {
+    error
+        .chain()
+        .find_map(|cause| match cause.downcast_ref::<WasiRuntimeError>() {
             Some(error) => error.as_exit_code(),
             None => match cause.downcast_ref::<WasiError>() {
                 Some(WasiError::Exit(code)) => Some(*code),
                 _ => None,
             },
-        };
-        code.is_some_and(|code| code.raw() == 0)
-    })
+        })
+        .map(|code| code.raw())
 }
 
 fn milliseconds(begun: Instant) -> f64 {

@@ -1,0 +1,153 @@
+//! Programs in C from the sources of published crates, compiled for WASI and for this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use crate::packages::{Crate, folder, lock, own, python_package};
+
+/// What a program is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// WASI preview 1.
+    Wasi,
+    /// This machine.
+    Native,
+}
+
+/// What compiles it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compiler {
+    /// Zig's, from the Python registry: the same one for both targets.
+    Zig,
+    /// The system's: Debian's `clang-19` with `wasi-libc` for WASI, `cc` for this machine.
+    System,
+}
+
+/// A program in C.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// What the program is called.
+    pub name: &'static str,
+    /// The crate with the sources.
+    pub package: Crate,
+    /// Where in it the files are.
+    pub below: &'static str,
+    /// The files there.
+    pub files: &'static [&'static str],
+    /// Files of the repository, by their paths in it.
+    pub own: &'static [&'static str],
+    /// What the compiler is told.
+    pub flags: &'static [&'static str],
+}
+
+/// What WASI lacks and its C library emulates.
+const EMULATED: [&str; 4] = ["signal", "process-clocks", "getpid", "mman"];
+
+/// What programs for Unix call and WASI has no word for.
+const HEADER: &str = "guests/wasi.h";
+
+impl Source {
+    /// Compiles it, if that wasn't done before, and returns where it is.
+    ///
+    /// # Errors
+    /// Without the crate or the compiler, and what the compiler says.
+    pub fn build(&self, target: Target, compiler: Compiler) -> anyhow::Result<PathBuf> {
+        let with = format!("{target:?}-{compiler:?}").to_lowercase();
+        let place = folder()?.join("c").join(with);
+        fs::create_dir_all(&place)?;
+        let program = place.join(match target {
+            Target::Wasi => format!("{}.wasm", self.name),
+            Target::Native => self.name.to_owned(),
+        });
+        let marker = program.with_extension("recipe");
+        let recipe = self.recipe()?;
+        let zig = match compiler {
+            Compiler::Zig => Some(python_package("ziglang")?),
+            Compiler::System => None,
+        };
+        let _lock = lock()?;
+        if program.exists() && fs::read_to_string(&marker).is_ok_and(|had| had == recipe) {
+            return Ok(program);
+        }
+        eprintln!("compiling {}", program.display());
+        let work = tempfile::tempdir_in(&place)?;
+        let unpacked = self.package.unpack(work.path())?.join(self.below);
+        let mut command = match zig {
+            Some(zig) => zig_cc(&zig, target)?,
+            None => system_cc(target),
+        };
+        command.args(["-O2", "-s"]);
+        if target == Target::Wasi {
+            command
+                .arg("-include")
+                .arg(own(HEADER))
+                .args(EMULATED.map(|name| {
+                    format!("-D_WASI_EMULATED_{}", name.replace('-', "_").to_uppercase())
+                }))
+                .args(EMULATED.map(|name| format!("-lwasi-emulated-{name}")));
+        }
+        command
+            .args(self.flags)
+            .arg("-I")
+            .arg(&unpacked)
+            .arg("-o")
+            .arg(work.path().join("program"))
+            .args(self.own.iter().map(|path| in_repository(path)))
+            .args(self.files.iter().map(|name| unpacked.join(name)));
+        let output = command
+            .output()
+            .with_context(|| format!("can't start {command:?}"))?;
+        ensure!(
+            output.status.success(),
+            "can't compile {}: {}",
+            self.name,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::rename(work.path().join("program"), &program)?;
+        fs::write(marker, recipe)?;
+        Ok(program)
+    }
+
+    /// All that decides what the program is.
+    fn recipe(&self) -> anyhow::Result<String> {
+        let mut recipe = format!("{self:?}");
+        recipe += &fs::read_to_string(own("requirements.txt"))?;
+        recipe += &fs::read_to_string(own(HEADER))?;
+        for path in self.own {
+            recipe += &fs::read_to_string(in_repository(path))?;
+        }
+        Ok(recipe)
+    }
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    own("../..").join(path)
+}
+
+fn zig_cc(zig: &Path, target: Target) -> anyhow::Result<Command> {
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "ziglang", "cc", "-target"])
+        .env("PYTHONPATH", zig)
+        .env("ZIG_GLOBAL_CACHE_DIR", folder()?.join("zig"))
+        .env("ZIG_LOCAL_CACHE_DIR", folder()?.join("zig"))
+        .arg(match target {
+            Target::Wasi => "wasm32-wasi".to_owned(),
+            Target::Native => format!("{}-linux-gnu", std::env::consts::ARCH),
+        });
+    Ok(command)
+}
+
+fn system_cc(target: Target) -> Command {
+    match target {
+        Target::Wasi => {
+            let mut command = Command::new("clang-19");
+            command.arg("--target=wasm32-wasi");
+            command
+        }
+        Target::Native => Command::new("cc"),
+    }
+}
