@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use wasix_landlock_benches::build_program;
+use wasix_landlock_programs::build_program;
 use wasix_landlock_programs::packages::{self, python_package};
 
 use crate::own;

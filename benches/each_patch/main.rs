@@ -32,9 +32,9 @@ use plan::{Needs, Operation};
 use rows::PUBLISHED;
 use variants::Variants;
 use wasix_landlock_benches::{
-    Column, Machine, Results, Samples, Table, build_program, empty, fastest_file_system,
-    take_sample, write_part,
+    Column, Machine, Results, Samples, Table, empty, fastest_file_system, take_sample, write_part,
 };
+use wasix_landlock_programs::build_program;
 
 /// Measures what each patch is worth.
 #[derive(Parser)]

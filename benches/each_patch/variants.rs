@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use wasix_landlock_benches::build_program;
+use wasix_landlock_programs::build_program;
 
 use crate::cut::{Fork, put, with_absolute_paths};
 

@@ -1,36 +1,12 @@
 /* A program that works on a database as an application does: `sqlite FILE`. Built with SQLite's amalgamation. */
-#include <stdio.h>
-#include <stdlib.h>
-#include "sqlite3.h"
-
-static void run(sqlite3 *db, const char *sql) {
-  char *message = NULL;
-  if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
-    fprintf(stderr, "sqlite: %s: %s\n", sql, message);
-    exit(1);
-  }
-}
-
-/* The one number that a query gives. */
-static long long number(sqlite3 *db, const char *sql) {
-  sqlite3_stmt *query;
-  if (sqlite3_prepare_v2(db, sql, -1, &query, NULL) != SQLITE_OK || sqlite3_step(query) != SQLITE_ROW) {
-    fprintf(stderr, "sqlite: %s: %s\n", sql, sqlite3_errmsg(db));
-    exit(1);
-  }
-  long long found = sqlite3_column_int64(query, 0);
-  sqlite3_finalize(query);
-  return found;
-}
+#include "sql.h"
 
 int main(int count, char **arguments) {
-  /* WASI has no locks on files. */
-  sqlite3 *db;
-  if (count != 2 ||
-      sqlite3_open_v2(arguments[1], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none") != SQLITE_OK) {
+  if (count != 2) {
     fprintf(stderr, "usage: sqlite FILE\n");
     return 1;
   }
+  sqlite3 *db = open_database(arguments[1]);
   /* Smaller than the table, so that pages are read again. */
   run(db, "PRAGMA synchronous = OFF; PRAGMA cache_size = 200;"
           "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT)");

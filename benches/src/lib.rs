@@ -14,7 +14,7 @@ mod table;
 
 pub use document::write_part;
 pub use machine::{Machine, fastest_file_system};
-pub use program::{build_program, empty, take_sample};
+pub use program::{empty, take_sample};
 pub use samples::Samples;
 pub use spread::{Spread, short};
 pub use summary::{cost_table, summary};

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock_programs::c::{Compiler, Source, Target};
+use wasix_landlock_programs::c::{self, Compiler, Source, Target};
+use wasix_landlock_programs::netlist;
 use wasix_landlock_programs::packages::{CPYTHON, Crate, OPENSSL, python_package};
 
 use crate::own;
@@ -57,22 +58,9 @@ const BZIP2: Source = Source {
     flags: &[],
 };
 
-// On WASI its temporary files would call `fchmod`, which it leaves out there: they are in memory.
 const SQLITE: Source = Source {
-    name: "sqlite",
-    package: Crate {
-        name: "libsqlite3-sys",
-        version: "0.35.0",
-        sha256: "133c182a6a2c87864fe97778797e46c7e999672690dc9fa3ee8e241aa4a9c13f",
-    },
-    below: "sqlite3",
-    files: &["sqlite3.c"],
     own: &["benches/guests/sqlite.c"],
-    flags: &[
-        "-DSQLITE_THREADSAFE=0",
-        "-DSQLITE_OMIT_LOAD_EXTENSION",
-        "-DSQLITE_TEMP_STORE=3",
-    ],
+    ..c::SQLITE
 };
 
 const DATA: usize = 32 << 20;
@@ -209,46 +197,6 @@ fn some_text(size: usize) -> String {
         text.push(if next(12) == 0 { '\n' } else { ' ' });
     }
     text
-}
-
-/// A circuit as Yosys writes it: flip-flops, each with a look-up table of four others.
-fn netlist(size: usize) -> String {
-    const CLOCK: usize = 2;
-    let output = |number: usize| 3 + number % size;
-    let input = |number: usize| 3 + size + number;
-    let mut cells = Vec::new();
-    for number in 0..size {
-        let init = if number % 3 == 0 { 0xcafe } else { 0x6996 };
-        let from = [number + size - 1, number * 7 + 3, number * 13 + 5, number].map(output);
-        let mut ports = String::new();
-        let mut directions = String::new();
-        for (place, bit) in from.iter().enumerate() {
-            write!(ports, "\"I{place}\":[{bit}],").expect("a string takes any text");
-            write!(directions, "\"I{place}\":\"input\",").expect("a string takes any text");
-        }
-        cells.push(format!(
-            "\"lut{number}\":{{\"hide_name\":0,\"type\":\"SB_LUT4\",\"parameters\":{{\"LUT_INIT\":\"{init:016b}\"}},\
-             \"attributes\":{{}},\"port_directions\":{{{directions}\"O\":\"output\"}},\
-             \"connections\":{{{ports}\"O\":[{}]}}}}",
-            input(number)
-        ));
-        cells.push(format!(
-            "\"dff{number}\":{{\"hide_name\":0,\"type\":\"SB_DFF\",\"parameters\":{{}},\"attributes\":{{}},\
-             \"port_directions\":{{\"C\":\"input\",\"D\":\"input\",\"Q\":\"output\"}},\
-             \"connections\":{{\"C\":[{CLOCK}],\"D\":[{}],\"Q\":[{}]}}}}",
-            input(number),
-            output(number)
-        ));
-    }
-    format!(
-        "{{\"creator\":\"benches\",\"modules\":{{\"top\":{{\"attributes\":{{\"top\":\"{:032b}\"}},\
-         \"ports\":{{\"clk\":{{\"direction\":\"input\",\"bits\":[{CLOCK}]}},\
-         \"out\":{{\"direction\":\"output\",\"bits\":[{}]}}}},\
-         \"cells\":{{{}}},\"netnames\":{{}}}}}}}}",
-        1,
-        output(0),
-        cells.join(",")
-    )
 }
 
 /// The input of icepack for a device with nothing configured: each of its logic tiles has 16 rows of 54 bits.

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
-use crate::packages::{Crate, folder, lock, own, python_package};
+use crate::packages::{Crate, Unavailable, folder, lock, own, python_package};
 
 /// What a program is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ const EMULATED: [&str; 4] = ["signal", "process-clocks", "getpid", "mman"];
 
 /// What programs for Unix call and WASI has no word for.
 const HEADER: &str = "guests/wasi.h";
+/// What the programs on SQLite share.
+const SQL: &str = "guests/sql.h";
 
 impl Source {
     /// Compiles it, if that wasn't done before, and returns where it is.
@@ -93,13 +95,18 @@ impl Source {
             .args(self.flags)
             .arg("-I")
             .arg(&unpacked)
+            .arg("-I")
+            .arg(own("guests"))
             .arg("-o")
             .arg(work.path().join("program"))
             .args(self.own.iter().map(|path| in_repository(path)))
             .args(self.files.iter().map(|name| unpacked.join(name)));
-        let output = command
-            .output()
-            .with_context(|| format!("can't start {command:?}"))?;
+        let output = command.output().map_err(|error| {
+            let compiler = command.get_program().to_string_lossy();
+            Unavailable(format!(
+                "`{compiler}` is needed, with a C library for {target:?}: {error}"
+            ))
+        })?;
         ensure!(
             output.status.success(),
             "can't compile {}: {}",
@@ -115,13 +122,35 @@ impl Source {
     fn recipe(&self) -> anyhow::Result<String> {
         let mut recipe = format!("{self:?}");
         recipe += &fs::read_to_string(own("requirements.txt"))?;
-        recipe += &fs::read_to_string(own(HEADER))?;
+        for path in [HEADER, SQL] {
+            recipe += &fs::read_to_string(own(path))?;
+        }
         for path in self.own {
             recipe += &fs::read_to_string(in_repository(path))?;
         }
         Ok(recipe)
     }
 }
+
+/// SQLite's amalgamation, with nothing of its own.
+///
+/// On WASI its temporary files would call `fchmod`, which it leaves out there: they are in memory.
+pub const SQLITE: Source = Source {
+    name: "sqlite",
+    package: Crate {
+        name: "libsqlite3-sys",
+        version: "0.35.0",
+        sha256: "133c182a6a2c87864fe97778797e46c7e999672690dc9fa3ee8e241aa4a9c13f",
+    },
+    below: "sqlite3",
+    files: &["sqlite3.c"],
+    own: &[],
+    flags: &[
+        "-DSQLITE_THREADSAFE=0",
+        "-DSQLITE_OMIT_LOAD_EXTENSION",
+        "-DSQLITE_TEMP_STORE=3",
+    ],
+};
 
 fn in_repository(path: &str) -> PathBuf {
     own("../..").join(path)

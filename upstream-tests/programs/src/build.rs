@@ -1,0 +1,34 @@
+//! Programs of other workspaces.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+/// Builds the program `benches` of the workspace in `folder`, optimised, and returns where it is.
+///
+/// # Errors
+/// If it can't be built.
+pub fn build_program(folder: &Path, options: &[&str]) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--bin", "benches"])
+        .args(["--message-format", "json"])
+        .args(options)
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "can't build `benches` of {}: {}",
+        folder.display(),
+        output.status
+    );
+    let messages = String::from_utf8(output.stdout)?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "benches")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .context("cargo named no program")
+}

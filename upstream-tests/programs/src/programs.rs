@@ -1,0 +1,49 @@
+//! The programs, and what each has to do.
+
+mod clang;
+mod cpython;
+mod openssl;
+mod sqlite;
+mod yowasp;
+
+use std::path::PathBuf;
+
+use crate::column::{Column, Place};
+use crate::steps::Step;
+
+pub use sqlite::module as sqlite_module;
+
+/// A program from a registry.
+pub struct Program {
+    pub name: &'static str,
+    /// Where it comes from, for the table.
+    pub package: &'static str,
+    /// Whether all of it takes seconds.
+    pub small: bool,
+    /// Why wasmtime can't run it, if it can't.
+    pub not_on_wasmtime: Option<&'static str>,
+    /// Gets what it consists of.
+    pub get: fn() -> anyhow::Result<Vec<PathBuf>>,
+    /// Runs its steps. The paths are what `get` returned.
+    pub steps: fn(&Place<'_>, &[PathBuf]) -> anyhow::Result<Vec<Step>>,
+}
+
+impl Program {
+    /// Why a runtime can't run it, if it can't.
+    pub fn not_on(&self, column: &Column) -> Option<&'static str> {
+        match column {
+            Column::Wasmtime(_) => self.not_on_wasmtime,
+            _ => None,
+        }
+    }
+}
+
+/// All programs.
+pub const PROGRAMS: [Program; 6] = [
+    openssl::PROGRAM,
+    sqlite::PROGRAM,
+    cpython::PROGRAM,
+    yowasp::YOSYS,
+    yowasp::NEXTPNR,
+    clang::PROGRAM,
+];
