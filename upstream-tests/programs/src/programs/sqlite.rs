@@ -27,8 +27,8 @@ pub fn module(target: Target) -> anyhow::Result<PathBuf> {
             "-DSQLITE_THREADSAFE=0",
             "-DSQLITE_OMIT_LOAD_EXTENSION",
             "-DSQLITE_TEMP_STORE=3",
-            // Debian's C library for WASI has no page size.
-            "-DSQLITE_MAX_MMAP_SIZE=0",
+            // Without, SQLite asks for the page size by a function that Debian's C library for WASI lacks.
+            "-D_GNU_SOURCE",
             "-Dfsync=counted_fsync",
             "-Dfdatasync=counted_fdatasync",
         ],
@@ -41,7 +41,10 @@ fn steps(place: &Place<'_>, paths: &[PathBuf]) -> anyhow::Result<Vec<Step>> {
     let sqlite = |words: &[&str]| place.run(&paths[0], words, &[])?.success();
     let session = || {
         let said = sqlite(&["sqlite", "session", "/work/session.db"])?;
-        ensure!(said.ends_with(b"syncs 39\n"), "another number of syncs");
+        ensure!(
+            String::from_utf8_lossy(&said).contains("updated: 85\nok\nsyncs "),
+            "it found something else"
+        );
         Ok(said)
     };
     let checked = || {
