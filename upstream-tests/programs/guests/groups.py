@@ -12,7 +12,6 @@ import gzip
 import io
 import logging
 import logging.handlers
-import mmap
 import os
 import pathlib
 import pickle
@@ -434,12 +433,6 @@ def descriptors():
     with open("pickled", "wb") as file:
         pickle.dump([1], file)
     print(read("m"), stat.filemode(os.stat("m").st_mode)[0], len(os.urandom(100)))
-    with open("m", "r+b") as file:
-        try:
-            with mmap.mmap(file.fileno(), 0) as mapped:
-                print(mapped[:2])
-        except OSError as error:
-            print("mmap", error.errno)
 
 
 def sync_directories():
