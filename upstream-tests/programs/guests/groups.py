@@ -300,9 +300,6 @@ def walk():
             if entry.is_file():
                 os.remove(entry)
     print(os.listdir("sw/d1"))
-    descriptor = os.open("sw", os.O_RDONLY)
-    print(sorted(os.listdir(descriptor)))
-    os.close(descriptor)
 
 
 def replace():
