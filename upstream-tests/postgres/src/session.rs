@@ -1,0 +1,194 @@
+//! A session: statements in, what is printed out, around it the scope that is enforced.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use wasix_landlock_worker::{Access, End, Input, Launcher, Request as WorkerRequest, Streams};
+
+use crate::assets::Assets;
+use crate::guest::Request;
+use crate::{CHILD, WORKER};
+
+/// How long a program may take. Nothing is compiled in this time but what a worker has to.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What is restricted around the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A process of its own, by `build()`.
+    Process,
+    /// The same, with every protection of `harden`.
+    Hardened,
+    /// A worker, which is hardened.
+    Worker,
+}
+
+/// What a program has left.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i32,
+    /// Its output.
+    pub output: String,
+    /// Its errors.
+    pub errors: String,
+}
+
+impl Ended {
+    /// Fails unless the program ended well and printed each of these.
+    pub fn has_printed(&self, lines: &[&str]) -> anyhow::Result<()> {
+        ensure!(self.code == 0, "exit code {}: {}", self.code, self.errors);
+        for line in lines {
+            ensure!(
+                self.output.contains(line),
+                "no {line:?} in {}{}",
+                self.output,
+                self.errors
+            );
+        }
+        let wrong = ["ERROR:", "FATAL:", "PANIC:"]
+            .iter()
+            .find(|word| self.errors.contains(**word));
+        ensure!(wrong.is_none(), "{}", self.errors);
+        Ok(())
+    }
+}
+
+/// The arguments of a session of one user, on the data directory `/data`. What is committed is on the disk.
+pub fn single_user() -> Vec<String> {
+    let arguments =
+        "--single -c fsync=on -c synchronous_commit=on -c full_page_writes=on -D /data postgres";
+    arguments.split(' ').map(str::to_owned).collect()
+}
+
+/// Does `statements`, one a line, on the data directory `data`.
+pub fn run_session(
+    assets: &Assets,
+    scope: Scope,
+    data: &Path,
+    statements: &str,
+) -> anyhow::Result<Ended> {
+    let request = Request {
+        program: "postgres".to_owned(),
+        arguments: single_user(),
+        data: data.to_owned(),
+        harden: scope == Scope::Hardened,
+        port: None,
+    };
+    match scope {
+        Scope::Worker => run_worker(assets, &request, statements),
+        _ => run_program(&request, statements),
+    }
+}
+
+/// The command that runs the request in a process of its own.
+pub fn command(request: &Request) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(CHILD).arg(serde_json::to_string(request)?);
+    Ok(command)
+}
+
+/// Runs a program to its end.
+pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
+    let scratch = tempfile::tempdir()?;
+    let path = |name| scratch.path().join(name);
+    fs::write(path("input"), input)?;
+    let mut child = command(request)?
+        .stdin(File::open(path("input"))?)
+        .stdout(File::create(path("output"))?)
+        .stderr(File::create(path("errors"))?)
+        .spawn()?;
+    let until = Instant::now() + TIMEOUT;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > until {
+            child.kill()?;
+            child.wait()?;
+            bail!(
+                "{} took over {TIMEOUT:?}: {}",
+                request.program,
+                fs::read_to_string(path("errors"))?
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let read = |name| -> anyhow::Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(path(name))?).into_owned())
+    };
+    Ok(Ended {
+        code: status.code().with_context(|| format!("{status}"))?,
+        output: read("output")?,
+        errors: read("errors")?,
+    })
+}
+
+/// Runs a program to its end in a worker, which compiles it itself.
+pub fn run_worker(assets: &Assets, request: &Request, input: &str) -> anyhow::Result<Ended> {
+    let name = format!("bin/{}", request.program);
+    let mut asked = WorkerRequest::module_file(assets.pglite.join(&name))
+        .program(format!("/pglite/{name}"))
+        .directory(&assets.pglite, "/pglite", Access::READ)
+        .directory(
+            &request.data,
+            "/data",
+            Access::READ_WRITE.union(Access::CREATE),
+        );
+    for argument in &request.arguments {
+        asked = asked.argument(argument);
+    }
+    let scratch = tempfile::tempdir()?;
+    let path = |name| scratch.path().join(name);
+    let streams = Streams {
+        input: Input::Bytes(input.into()),
+        output: File::create(path("output"))?.into(),
+        errors: File::create(path("errors"))?.into(),
+    };
+    let launcher = Launcher::new(std::env::current_exe()?).argument(WORKER);
+    let outcome = launcher.spawn(&asked, streams)?.wait(Some(TIMEOUT))?;
+    let errors = fs::read_to_string(path("errors"))?;
+    let End::Exited(code) = outcome.end else {
+        bail!("{:?}: {errors}", outcome.end);
+    };
+    let report = outcome.report.context("the worker sent no report")?;
+    ensure!(report.enforced, "nothing is enforced: {report}");
+    Ok(Ended {
+        code,
+        output: fs::read_to_string(path("output"))?,
+        errors,
+    })
+}
+
+/// Copies a directory.
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .stdin(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "can't copy {}", from.display());
+    Ok(())
+}
+
+/// Writes `insert` and a report of it for each number from `first` on.
+pub fn write_commits(to: &Path, first: u64, count: u64) -> anyhow::Result<()> {
+    let mut file = std::io::BufWriter::new(File::create(to)?);
+    for number in first..first + count {
+        writeln!(
+            file,
+            "insert into k values ({number}, repeat('x', {}));",
+            number % 700
+        )?;
+        writeln!(file, "select 'reported {number}';")?;
+        if number % 200 == 0 {
+            writeln!(file, "checkpoint;")?;
+        }
+    }
+    Ok(file.flush()?)
+}

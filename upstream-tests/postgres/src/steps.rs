@@ -1,0 +1,280 @@
+//! What is asked of PostgreSQL, and what holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use crate::assets::Assets;
+use crate::guest::Request;
+use crate::kills::{self, file_system};
+use crate::session::{Ended, Scope, run_program, run_session};
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Works(String),
+    /// It goes as far as is said here, for the reason that is said here.
+    Named(String),
+    /// It wasn't tried.
+    Skipped(String),
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Step {
+    /// What is asked.
+    pub name: &'static str,
+    /// The way to find out.
+    pub run: fn(&Places) -> anyhow::Result<Outcome>,
+}
+
+/// What the steps work with.
+#[derive(Debug)]
+pub struct Places {
+    /// PostgreSQL's files.
+    pub assets: Assets,
+    /// How often a session is killed.
+    pub kills: u32,
+}
+
+/// All of them.
+pub const STEPS: [Step; 10] = [
+    Step {
+        name: "session on a disk: tables, CHECKPOINT, restart",
+        run: |places| session(places, Scope::Process, disk(places)?),
+    },
+    Step {
+        name: "session on tmpfs",
+        run: |places| session(places, Scope::Process, memory()?),
+    },
+    Step {
+        name: "session with `harden`, on a disk",
+        run: |places| session(places, Scope::Hardened, disk(places)?),
+    },
+    Step {
+        name: "session in worker scope, on a disk",
+        run: |places| session(places, Scope::Worker, disk(places)?),
+    },
+    Step {
+        name: "PL/pgSQL, a library loaded by `dlopen`",
+        run: library,
+    },
+    Step {
+        name: "killed with SIGKILL at random while committing, on a disk",
+        run: killed,
+    },
+    Step {
+        name: "`initdb` into an empty preopen: executes `postgres` three times through pipes",
+        run: initdb,
+    },
+    Step {
+        name: "`pg_dump`",
+        run: pg_dump,
+    },
+    Step {
+        name: "server on a unix socket",
+        run: unix_socket,
+    },
+    Step {
+        name: "server on a TCP port",
+        run: tcp_port,
+    },
+];
+
+/// A directory that is removed at the end, on the file system that is asked for, or why there is none.
+type Room = Result<tempfile::TempDir, String>;
+
+fn disk(places: &Places) -> anyhow::Result<Room> {
+    let cache = places.assets.compiled.parent().context("no cache")?;
+    let room = tempfile::tempdir_in(cache)?;
+    let name = file_system(room.path())?;
+    Ok(match name.as_str() {
+        "tmpfs" | "ramfs" => Err(format!(
+            "{} is on {name}: name a disk by XDG_CACHE_HOME",
+            cache.display()
+        )),
+        _ => Ok(room),
+    })
+}
+
+fn memory() -> anyhow::Result<Room> {
+    let shared = Path::new("/dev/shm");
+    Ok(match file_system(shared)?.as_str() {
+        "tmpfs" => Ok(tempfile::tempdir_in(shared)?),
+        name => Err(format!("/dev/shm is {name:?}, not tmpfs")),
+    })
+}
+
+const FIRST: &str = "\
+create table t(n int primary key, s text);
+insert into t select g, repeat('x', g % 100) from generate_series(1, 1000) g;
+checkpoint;
+update t set s = 'new' where n % 10 = 0;
+create index on t(s);
+vacuum t;
+alter table t add column added int default 7;
+checkpoint;
+insert into t values (1001, 'after', 8);
+begin;
+delete from t;
+rollback;
+";
+
+const SECOND: &str = "select count(*), sum(n), sum(added) from t;\nselect count(*) as fresh from t where s = 'new';\n";
+
+fn session(places: &Places, scope: Scope, room: Room) -> anyhow::Result<Outcome> {
+    let room = match room {
+        Ok(room) => room,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let data = room.path().join("data");
+    places.assets.make_data_directory(&data)?;
+    run_session(&places.assets, scope, &data, FIRST)?.has_printed(&[])?;
+    for _ in 0..2 {
+        run_session(&places.assets, scope, &data, SECOND)?.has_printed(&[
+            "count = \"1001\"",
+            "sum = \"501501\"",
+            "sum = \"7008\"",
+            "fresh = \"100\"",
+        ])?;
+    }
+    Ok(Outcome::Works(
+        "the rows are there after each of two restarts".to_owned(),
+    ))
+}
+
+fn library(places: &Places) -> anyhow::Result<Outcome> {
+    let room = match disk(places)? {
+        Ok(room) => room,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let data = room.path().join("data");
+    places.assets.make_data_directory(&data)?;
+    let statements = "create function f(n int) returns int language plpgsql as $$ begin return n * 2; end $$;\n\
+        select f(21);\n";
+    run_session(&places.assets, Scope::Process, &data, statements)?.has_printed(&["f = \"42\""])?;
+    Ok(Outcome::Works(
+        "a function in PL/pgSQL gives its result".to_owned(),
+    ))
+}
+
+fn killed(places: &Places) -> anyhow::Result<Outcome> {
+    let room = match disk(places)? {
+        Ok(room) => room,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let done = kills::run(&places.assets, room.path(), places.kills)?;
+    ensure!(done.reported > 0, "no row was reported");
+    println!("{} rows reported, {} found", done.reported, done.found);
+    Ok(Outcome::Works(format!(
+        "{} times: no reported row is lost, and each restart recovers",
+        places.kills
+    )))
+}
+
+/// Runs a program on an own data directory, which is empty unless `made`.
+fn program(
+    places: &Places,
+    made: bool,
+    name: &str,
+    arguments: &str,
+    port: Option<u16>,
+) -> anyhow::Result<(Ended, PathBuf, tempfile::TempDir)> {
+    let room = tempfile::tempdir_in(places.assets.compiled.parent().context("no cache")?)?;
+    let data = room.path().join("data");
+    if made {
+        places.assets.make_data_directory(&data)?;
+    } else {
+        fs::create_dir(&data)?;
+    }
+    let request = Request {
+        program: name.to_owned(),
+        arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+        data: data.clone(),
+        harden: false,
+        port,
+    };
+    Ok((run_program(&request, "")?, data, room))
+}
+
+/// Fails unless the program has ended with each of these in what it printed.
+fn says(ended: &Ended, lines: &[&str]) -> anyhow::Result<()> {
+    let text = format!("{}{}", ended.output, ended.errors);
+    for line in lines {
+        ensure!(
+            text.contains(line),
+            "exit code {}, no {line:?} in {text}",
+            ended.code
+        );
+    }
+    Ok(())
+}
+
+fn initdb(places: &Places) -> anyhow::Result<Outcome> {
+    let arguments = "-D /data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8";
+    let (ended, data, _room) = program(places, false, "initdb", arguments, None)?;
+    says(
+        &ended,
+        &[
+            "running bootstrap script ... ok",
+            "could not execute command \"locale -a\": No such file or directory",
+            "removing contents of data directory",
+        ],
+    )?;
+    let left = fs::read_dir(&data)?.count();
+    ensure!(
+        ended.code == 1 && left == 0,
+        "exit code {}, {left} files left",
+        ended.code
+    );
+    Ok(Outcome::Named(
+        "ends in the third `postgres`, after the bootstrap: that runs `locale -a`, and the package has neither a shell nor \
+         `locale`; what was made is removed"
+            .to_owned(),
+    ))
+}
+
+fn pg_dump(places: &Places) -> anyhow::Result<Outcome> {
+    let (ended, _, _room) = program(places, true, "pg_dump", "--version", None)?;
+    ended.has_printed(&["pg_dump (PostgreSQL) 17.5"])?;
+    let (ended, _, _room) = program(
+        places,
+        true,
+        "pg_dump",
+        "-h /data -U postgres postgres",
+        None,
+    )?;
+    says(
+        &ended,
+        &["connection to server on socket \"/data/.s.PGSQL.5432\" failed"],
+    )?;
+    Ok(Outcome::Named(
+        "starts; it needs a server, which doesn't run (see below)".to_owned(),
+    ))
+}
+
+fn unix_socket(places: &Places) -> anyhow::Result<Outcome> {
+    let arguments = "-D /data -c listen_addresses= -c unix_socket_directories=/data";
+    let (ended, _, _room) = program(places, true, "postgres", arguments, None)?;
+    says(
+        &ended,
+        &[
+            "could not bind Unix address",
+            "could not create any Unix-domain sockets",
+        ],
+    )?;
+    Ok(Outcome::Named(
+        "WASIX has no unix sockets with a name: upstream's `sock_bind` takes none".to_owned(),
+    ))
+}
+
+fn tcp_port(places: &Places) -> anyhow::Result<Outcome> {
+    let arguments = "-D /data -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
+    let (ended, _, _room) = program(places, true, "postgres", arguments, None)?;
+    says(&ended, &["could not bind IPv4 address \"127.0.0.1\""])?;
+    Ok(Outcome::Named(
+        "refused where no port is granted".to_owned(),
+    ))
+}
