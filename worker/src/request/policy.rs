@@ -48,9 +48,7 @@ impl Request {
         self.protect(protection, Level::Off)
     }
 
-    /// Grants these ports to the worker's process. Without this there is no network, hardened or not.
-    ///
-    /// The module itself has no sockets whatever is granted: the runtime that a worker makes for it has no network yet.
+    /// Grants these ports to the worker's process and to the module. Without this there is no network, hardened or not.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
         self

@@ -9,5 +9,6 @@ mod guests;
 mod inherits;
 mod limits;
 mod parents;
+mod ports;
 mod taken_over;
 mod tenants;

@@ -12,6 +12,7 @@ use super::instance::{InstanceError, wait};
 use super::settings::Settings;
 use super::tasks::{self, Tasks};
 use super::watched::Watched;
+use crate::profile::Ports;
 use crate::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use crate::runtime::VirtualTaskManager;
 use crate::{PluggableRuntime, Runtime, WasiEnvBuilder, WasiError, WasiRuntimeError};
@@ -101,15 +102,19 @@ impl Inside {
         Arc::clone(&self.tasks) as _
     }
 
-    /// A runtime with the instance's task manager, and without network.
+    /// A runtime with the instance's task manager. Where the whole process is restricted, it has the ports that the
+    /// report names. An instance has no network: the thread that would wait for its sockets is no member of it.
     ///
     /// [Example](Inside#example).
     pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
         let _tokio = self.tokio.enter();
+        let ports = match (&self.instance, &self.report.network) {
+            (None, Some(network)) => Ports::from(network),
+            _ => Ports::default(),
+        };
         let mut runtime = PluggableRuntime::new(self.task_manager());
-        runtime
-            .set_engine(engine.clone())
-            .set_networking_implementation(virtual_net::UnsupportedVirtualNetworking::default());
+        runtime.set_engine(engine.clone());
+        runtime.networking = ports.networking();
         runtime
     }
 

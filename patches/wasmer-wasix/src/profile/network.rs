@@ -34,6 +34,17 @@ pub struct Ports {
     pub send_udp: BTreeSet<u16>,
 }
 
+impl From<&Network> for Ports {
+    fn from(network: &Network) -> Self {
+        Self {
+            bind: network.bind_tcp.clone(),
+            connect: network.connect_tcp.clone(),
+            bind_udp: network.bind_udp.clone(),
+            send_udp: network.send_udp.clone(),
+        }
+    }
+}
+
 impl Ports {
     /// True if no port is named.
     #[must_use]
@@ -77,7 +88,7 @@ impl Ports {
 
     /// The network for a runtime: none, or the host's with the same ports in Wasmer's own rules.
     #[cfg(feature = "host-vnet")]
-    pub(super) fn networking(&self) -> DynVirtualNetworking {
+    pub(crate) fn networking(&self) -> DynVirtualNetworking {
         if self.is_empty() {
             return Arc::new(virtual_net::UnsupportedVirtualNetworking::default());
         }
@@ -91,7 +102,7 @@ impl Ports {
     }
 
     #[cfg(not(feature = "host-vnet"))]
-    pub(super) fn networking(&self) -> DynVirtualNetworking {
+    pub(crate) fn networking(&self) -> DynVirtualNetworking {
         Arc::new(virtual_net::UnsupportedVirtualNetworking::default())
     }
 }
