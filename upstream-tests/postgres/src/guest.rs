@@ -68,12 +68,15 @@ fn engine() -> Engine {
     EngineBuilder::new(Cranelift::default()).engine().into()
 }
 
-/// Compiles what a run needs, unless that was done before.
-pub fn compile_all(assets: &Assets) -> anyhow::Result<()> {
+/// Compiles what a run needs, unless that was done before, and returns a program as a worker takes it.
+pub fn artifact(assets: &Assets, program: &str) -> anyhow::Result<Vec<u8>> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
-    compiled(assets, &engine(), &tasks).map(drop)
+    let modules = compiled(assets, &engine(), &tasks)?;
+    let found = modules.iter().find(|(name, ..)| name == program);
+    let (_, _, module) = found.with_context(|| format!("there is no {program}"))?;
+    Ok(module.serialize()?.to_vec())
 }
 
 /// Compiles what a run needs, unless that was done before, and returns it.

@@ -9,8 +9,7 @@ use anyhow::{Context, ensure};
 use wasix_landlock_programs::kill_at_random::{Plan, Round, kill_at_random};
 
 use crate::assets::Assets;
-use crate::guest::Request;
-use crate::session::{Scope, command, copy, run_session, single_user, write_commits};
+use crate::session::{copy, run_session, session_command, write_commits};
 
 /// More rows than a process commits before it is killed.
 const ROWS: u64 = 50_000;
@@ -31,13 +30,7 @@ pub fn run(assets: &Assets, disk: &Path, rounds: u32) -> anyhow::Result<Done> {
     let data = scratch.path().join("data");
     let statements = scratch.path().join("statements");
     assets.make_data_directory(&data)?;
-    run_session(
-        assets,
-        Scope::Process,
-        &data,
-        "create table k(n int primary key, s text);\n",
-    )?
-    .has_printed(&[])?;
+    run_session(&data, false, "create table k(n int primary key, s text);\n")?.has_printed(&[])?;
     let plan = Plan {
         rounds,
         after_first_line: Duration::from_secs(2),
@@ -45,18 +38,11 @@ pub fn run(assets: &Assets, disk: &Path, rounds: u32) -> anyhow::Result<Done> {
         seed: 1,
     };
     let done = std::cell::RefCell::new(Done::default());
-    let request = Request {
-        program: "postgres".to_owned(),
-        arguments: single_user(),
-        data: data.clone(),
-        harden: false,
-        port: None,
-    };
     kill_at_random(
         &plan,
         |_| {
             write_commits(&statements, done.borrow().found + 1, ROWS)?;
-            let mut command = command(&request)?;
+            let mut command = session_command(&data)?;
             command
                 .stdin(File::open(&statements)?)
                 .stderr(Stdio::null());
@@ -67,7 +53,7 @@ pub fn run(assets: &Assets, disk: &Path, rounds: u32) -> anyhow::Result<Done> {
             done.reported = last_reported(round).unwrap_or(done.reported);
             let copied = scratch.path().join(format!("copy{}", round.number));
             copy(&data, &copied)?;
-            done.found = count(assets, &copied)?;
+            done.found = count(&copied)?;
             std::fs::remove_dir_all(&copied)?;
             let Done { reported, found } = *done;
             ensure!(
@@ -85,11 +71,11 @@ pub fn run(assets: &Assets, disk: &Path, rounds: u32) -> anyhow::Result<Done> {
 }
 
 /// Counts the rows, and checks that they are numbered from 1, by the table and by its index.
-fn count(assets: &Assets, data: &Path) -> anyhow::Result<u64> {
+fn count(data: &Path) -> anyhow::Result<u64> {
     let statements = "select 'table', count(*), coalesce(max(n), 0) from k;\n\
         set enable_seqscan = off;\n\
         select 'index', count(*), coalesce(max(n), 0) from k where n > 0;\n";
-    let ended = run_session(assets, Scope::Process, data, statements)?;
+    let ended = run_session(data, false, statements)?;
     ended.has_printed(&["= \"table\"", "= \"index\""])?;
     let numbers: Vec<u64> = ["count = \"", "coalesce = \""]
         .iter()

@@ -61,8 +61,12 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error),
     };
-    guest::compile_all(&assets)?;
-    let places = Places { assets, kills };
+    let artifact = guest::artifact(&assets, "bin/postgres")?;
+    let places = Places {
+        assets,
+        artifact,
+        kills,
+    };
     let is_meant =
         |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
     let mut rows = Vec::new();

@@ -9,23 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use wasix_landlock_worker::{Access, End, Input, Launcher, Request as WorkerRequest, Streams};
 
-use crate::assets::Assets;
 use crate::guest::Request;
+use crate::steps::Places;
 use crate::{CHILD, WORKER};
 
 /// How long a program may take. Nothing is compiled in this time but what a worker has to.
 const TIMEOUT: Duration = Duration::from_secs(300);
-
-/// What is restricted around the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// A process of its own, by `build()`.
-    Process,
-    /// The same, with every protection of `harden`.
-    Hardened,
-    /// A worker, which is hardened.
-    Worker,
-}
 
 /// What a program has left.
 #[derive(Debug)]
@@ -59,34 +48,34 @@ impl Ended {
 }
 
 /// The arguments of a session of one user, on the data directory `/data`. What is committed is on the disk.
-pub fn single_user() -> Vec<String> {
+fn single_user() -> Vec<String> {
     let arguments =
         "--single -c fsync=on -c synchronous_commit=on -c full_page_writes=on -D /data postgres";
     arguments.split(' ').map(str::to_owned).collect()
 }
 
-/// Does `statements`, one a line, on the data directory `data`.
-pub fn run_session(
-    assets: &Assets,
-    scope: Scope,
-    data: &Path,
-    statements: &str,
-) -> anyhow::Result<Ended> {
-    let request = Request {
+fn session(data: &Path, harden: bool) -> Request {
+    Request {
         program: "postgres".to_owned(),
         arguments: single_user(),
         data: data.to_owned(),
-        harden: scope == Scope::Hardened,
+        harden,
         port: None,
-    };
-    match scope {
-        Scope::Worker => run_worker(assets, &request, statements),
-        _ => run_program(&request, statements),
     }
 }
 
+/// Does `statements`, one a line, on the data directory `data`.
+pub fn run_session(data: &Path, harden: bool, statements: &str) -> anyhow::Result<Ended> {
+    run_program(&session(data, harden), statements)
+}
+
+/// The command of a session that does the statements that it reads.
+pub fn session_command(data: &Path) -> anyhow::Result<Command> {
+    command(&session(data, false))
+}
+
 /// The command that runs the request in a process of its own.
-pub fn command(request: &Request) -> anyhow::Result<Command> {
+fn command(request: &Request) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(CHILD).arg(serde_json::to_string(request)?);
     Ok(command)
@@ -128,24 +117,19 @@ pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
     })
 }
 
-/// Runs a program to its end in a worker, which compiles it itself.
-pub fn run_worker(assets: &Assets, request: &Request, input: &str) -> anyhow::Result<Ended> {
-    let name = format!("bin/{}", request.program);
-    let mut asked = WorkerRequest::module_file(assets.pglite.join(&name))
-        .program(format!("/pglite/{name}"))
-        .directory(&assets.pglite, "/pglite", Access::READ)
-        .directory(
-            &request.data,
-            "/data",
-            Access::READ_WRITE.union(Access::CREATE),
-        );
-    for argument in &request.arguments {
+/// Does `statements` as [`run_session`] does, in a worker.
+pub fn run_worker(places: &Places, data: &Path, statements: &str) -> anyhow::Result<Ended> {
+    let mut asked = WorkerRequest::artifact(places.artifact.clone())
+        .program("/pglite/bin/postgres")
+        .directory(&places.assets.pglite, "/pglite", Access::READ)
+        .directory(data, "/data", Access::READ_WRITE.union(Access::CREATE));
+    for argument in single_user() {
         asked = asked.argument(argument);
     }
     let scratch = tempfile::tempdir()?;
     let path = |name| scratch.path().join(name);
     let streams = Streams {
-        input: Input::Bytes(input.into()),
+        input: Input::Bytes(statements.into()),
         output: File::create(path("output"))?.into(),
         errors: File::create(path("errors"))?.into(),
     };

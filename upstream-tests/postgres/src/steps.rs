@@ -1,6 +1,7 @@
 //! What is asked of PostgreSQL, and what holds.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -8,7 +9,7 @@ use anyhow::{Context, ensure};
 use crate::assets::Assets;
 use crate::guest::Request;
 use crate::kills::{self, file_system};
-use crate::session::{Ended, Scope, run_program, run_session};
+use crate::session::{Ended, run_program, run_session, run_worker};
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +31,24 @@ pub struct Step {
     pub run: fn(&Places) -> anyhow::Result<Outcome>,
 }
 
+/// What is restricted around a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// A process of its own, by `build()`.
+    Process,
+    /// The same, with every protection of `harden`.
+    Hardened,
+    /// A worker, which is hardened.
+    Worker,
+}
+
 /// What the steps work with.
 #[derive(Debug)]
 pub struct Places {
     /// PostgreSQL's files.
     pub assets: Assets,
+    /// `postgres`, compiled, for workers.
+    pub artifact: Vec<u8>,
     /// How often a session is killed.
     pub kills: u32,
 }
@@ -66,7 +80,7 @@ pub const STEPS: [Step; 10] = [
         run: killed,
     },
     Step {
-        name: "`initdb` into an empty preopen: executes `postgres` three times through pipes",
+        name: "`initdb` into an empty preopen: spawns `postgres` again and again, with pipes",
         run: initdb,
     },
     Step {
@@ -131,9 +145,13 @@ fn session(places: &Places, scope: Scope, room: Room) -> anyhow::Result<Outcome>
     };
     let data = room.path().join("data");
     places.assets.make_data_directory(&data)?;
-    run_session(&places.assets, scope, &data, FIRST)?.has_printed(&[])?;
+    let run = |data: &Path, statements| match scope {
+        Scope::Worker => run_worker(places, data, statements),
+        Scope::Process | Scope::Hardened => run_session(data, scope == Scope::Hardened, statements),
+    };
+    run(&data, FIRST)?.has_printed(&[])?;
     for _ in 0..2 {
-        run_session(&places.assets, scope, &data, SECOND)?.has_printed(&[
+        run(&data, SECOND)?.has_printed(&[
             "count = \"1001\"",
             "sum = \"501501\"",
             "sum = \"7008\"",
@@ -154,7 +172,7 @@ fn library(places: &Places) -> anyhow::Result<Outcome> {
     places.assets.make_data_directory(&data)?;
     let statements = "create function f(n int) returns int language plpgsql as $$ begin return n * 2; end $$;\n\
         select f(21);\n";
-    run_session(&places.assets, Scope::Process, &data, statements)?.has_printed(&["f = \"42\""])?;
+    run_session(&data, false, statements)?.has_printed(&["f = \"42\""])?;
     Ok(Outcome::Works(
         "a function in PL/pgSQL gives its result".to_owned(),
     ))
@@ -230,8 +248,8 @@ fn initdb(places: &Places) -> anyhow::Result<Outcome> {
         ended.code
     );
     Ok(Outcome::Named(
-        "ends in the third `postgres`, after the bootstrap: that runs `locale -a`, and the package has neither a shell nor \
-         `locale`; what was made is removed"
+        "the bootstrap is made; then `postgres` runs `locale -a`, and its own `popen` answers ENOENT without a call to the \
+         runtime; what was made is removed"
             .to_owned(),
     ))
 }
@@ -251,7 +269,8 @@ fn pg_dump(places: &Places) -> anyhow::Result<Outcome> {
         &["connection to server on socket \"/data/.s.PGSQL.5432\" failed"],
     )?;
     Ok(Outcome::Named(
-        "starts; it needs a server, which doesn't run (see below)".to_owned(),
+        "starts, and ends at the connection: it needs a server, which doesn't run (see below)"
+            .to_owned(),
     ))
 }
 
@@ -271,10 +290,24 @@ fn unix_socket(places: &Places) -> anyhow::Result<Outcome> {
 }
 
 fn tcp_port(places: &Places) -> anyhow::Result<Outcome> {
-    let arguments = "-D /data -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
-    let (ended, _, _room) = program(places, true, "postgres", arguments, None)?;
+    // Any port that is free now.
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let arguments = format!(
+        "-D /data -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+    );
+    let (ended, _, _room) = program(places, true, "postgres", &arguments, None)?;
     says(&ended, &["could not bind IPv4 address \"127.0.0.1\""])?;
+    let (ended, _, _room) = program(places, true, "postgres", &arguments, Some(port))?;
+    says(
+        &ended,
+        &[
+            &format!("listening on IPv4 address \"127.0.0.1\", port {port}"),
+            "could not fork \"checkpointer\" process: Function not implemented",
+        ],
+    )?;
     Ok(Outcome::Named(
-        "refused where no port is granted".to_owned(),
+        "refused without a granted port; with one it listens, and ends: the program was built with a `fork` that is \
+         ENOSYS without a call to the runtime"
+            .to_owned(),
     ))
 }
