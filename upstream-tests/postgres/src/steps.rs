@@ -285,7 +285,8 @@ fn unix_socket(places: &Places) -> anyhow::Result<Outcome> {
         ],
     )?;
     Ok(Outcome::Named(
-        "WASIX has no unix sockets with a name: upstream's `sock_bind` takes none".to_owned(),
+        "a unix socket opens, and can't be bound: WASIX has no such addresses, and the program's C library makes no call"
+            .to_owned(),
     ))
 }
 

@@ -18,6 +18,9 @@ its own files as `/pglite` and a data directory as `/data`. A run in which nothi
 A kill takes away the process and leaves the kernel's page cache as it is, so the kills show the order of writes, and
 nothing about a power failure.
 
+By what WASIX has: *exec* is `proc_spawn`, which `initdb` calls with pipes, and works. *Sockets* work as far as a port is
+granted. *Fork* isn't called: the program has its own, which fails. It starts no *threads* and waits for no *futex*.
+
 | what | result |
 |---|---|
 ";
