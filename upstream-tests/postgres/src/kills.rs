@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use wasix_landlock_programs::kill_at_random::{Plan, Round, kill_at_random};
 
 use crate::assets::Assets;
-use crate::session::{copy, run_session, session_command, write_commits};
+use crate::session::{copy, look_at_copy, run_session, session_command, write_commits};
 
 /// More rows than a process commits before it is killed.
 const ROWS: u64 = 50_000;
@@ -33,7 +33,7 @@ pub fn run(assets: &Assets, disk: &Path, rounds: u32) -> anyhow::Result<Done> {
     run_session(&data, false, "create table k(n int primary key, s text);\n")?.has_printed(&[])?;
     let plan = Plan {
         rounds,
-        after_first_line: Duration::from_secs(2),
+        after_first_line: Duration::from_millis(1500),
         from_start: Some(Duration::from_secs(1)),
         seed: 1,
     };
@@ -75,7 +75,7 @@ fn count(data: &Path) -> anyhow::Result<u64> {
     let statements = "select 'table', count(*), coalesce(max(n), 0) from k;\n\
         set enable_seqscan = off;\n\
         select 'index', count(*), coalesce(max(n), 0) from k where n > 0;\n";
-    let ended = run_session(data, false, statements)?;
+    let ended = look_at_copy(data, statements)?;
     ended.has_printed(&["= \"table\"", "= \"index\""])?;
     let numbers: Vec<u64> = ["count = \"", "coalesce = \""]
         .iter()

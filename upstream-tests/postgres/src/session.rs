@@ -47,17 +47,19 @@ impl Ended {
     }
 }
 
-/// The arguments of a session of one user, on the data directory `/data`. What is committed is on the disk.
-fn single_user() -> Vec<String> {
-    let arguments =
-        "--single -c fsync=on -c synchronous_commit=on -c full_page_writes=on -D /data postgres";
+/// The arguments of a session of one user, on the data directory `/data`. If it syncs, what is committed is on the disk.
+fn single_user(syncs: bool) -> Vec<String> {
+    let sync = if syncs { "on" } else { "off" };
+    let arguments = format!(
+        "--single -c fsync={sync} -c synchronous_commit=on -c full_page_writes=on -D /data postgres"
+    );
     arguments.split(' ').map(str::to_owned).collect()
 }
 
 fn session(data: &Path, harden: bool) -> Request {
     Request {
         program: "postgres".to_owned(),
-        arguments: single_user(),
+        arguments: single_user(true),
         data: data.to_owned(),
         harden,
         port: None,
@@ -67,6 +69,15 @@ fn session(data: &Path, harden: bool) -> Request {
 /// Does `statements`, one a line, on the data directory `data`.
 pub fn run_session(data: &Path, harden: bool, statements: &str) -> anyhow::Result<Ended> {
     run_program(&session(data, harden), statements)
+}
+
+/// Looks at a copy of a data directory, which nobody needs any more: what it writes needn't get to the disk.
+pub fn look_at_copy(data: &Path, statements: &str) -> anyhow::Result<Ended> {
+    let request = Request {
+        arguments: single_user(false),
+        ..session(data, false)
+    };
+    run_program(&request, statements)
 }
 
 /// The command of a session that does the statements that it reads.
@@ -123,7 +134,7 @@ pub fn run_worker(places: &Places, data: &Path, statements: &str) -> anyhow::Res
         .program("/pglite/bin/postgres")
         .directory(&places.assets.pglite, "/pglite", Access::READ)
         .directory(data, "/data", Access::READ_WRITE.union(Access::CREATE));
-    for argument in single_user() {
+    for argument in single_user(true) {
         asked = asked.argument(argument);
     }
     let scratch = tempfile::tempdir()?;

@@ -109,7 +109,7 @@ impl Inside {
     pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
         let _tokio = self.tokio.enter();
         let ports = match (&self.instance, &self.report.network) {
-            (None, Some(network)) => Ports::from(network),
+            (None, Some(network)) => Ports::of(network),
             _ => Ports::default(),
         };
         let mut runtime = PluggableRuntime::new(self.task_manager());

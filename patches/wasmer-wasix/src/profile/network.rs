@@ -34,8 +34,9 @@ pub struct Ports {
     pub send_udp: BTreeSet<u16>,
 }
 
-impl From<&Network> for Ports {
-    fn from(network: &Network) -> Self {
+impl Ports {
+    /// The ports that the kernel's rules grant.
+    pub(crate) fn of(network: &Network) -> Self {
         Self {
             bind: network.bind_tcp.clone(),
             connect: network.connect_tcp.clone(),
@@ -43,9 +44,7 @@ impl From<&Network> for Ports {
             send_udp: network.send_udp.clone(),
         }
     }
-}
 
-impl Ports {
     /// True if no port is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
