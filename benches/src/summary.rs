@@ -47,7 +47,8 @@ impl<'a> Comparison<'a> {
 
 /// The comparison as a small Markdown table: what is compared, the median, and the range. Nothing if a column is missing.
 pub fn cost_table(results: &Results) -> Option<String> {
-    let mut lines = "| time compared with | of | median | from | to |\n|---|---|--:|---|---|\n".to_owned();
+    let mut lines =
+        "| time compared with | of | median | from | to |\n|---|---|--:|---|---|\n".to_owned();
     let others = [
         ("enforcement off", "enforced", "fork"),
         ("Wasmer as published", "enforced", "upstream"),
