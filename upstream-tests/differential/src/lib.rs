@@ -27,6 +27,7 @@
 //! - `cases` runs the kept cases (`cases/`), those whose name contains one of the words, and prints the table;
 //!   `--write` puts it into `RESULTS.md`, `--prune` removes from the list what no longer occurs. With a word, each
 //!   difference is printed with both sides.
+//!
 //! A generated case has one thread, several in directories of their own, or several that share names, files and
 //! descriptors. Of the latter, what has to hold in any order is checked ([`shared`]).
 //!
