@@ -16,6 +16,7 @@ use super::preopen::{HostPreopen, HostPreopenBuilder};
 use super::record::Recorder;
 use super::runtime_paths;
 use super::settings::{Landlock, OnEnforced, Settings};
+use super::unsaved::UnsavedFile;
 use crate::capabilities::Capabilities;
 use crate::fs::WasiFsRoot;
 use crate::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
@@ -161,6 +162,11 @@ impl WasiEnv {
         let denials = self.landlock_denials();
         if denials.refused > 0 {
             Arc::make_mut(&mut report).denials = (&denials).into();
+        }
+        let unsaved = self.landlock_unsaved_files();
+        if !unsaved.is_empty() {
+            let warnings = unsaved.iter().map(UnsavedFile::to_string);
+            Arc::make_mut(&mut report).warnings.extend(warnings);
         }
         Some(report)
     }

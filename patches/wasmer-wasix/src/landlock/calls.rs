@@ -327,8 +327,10 @@ impl FileOpener for WasiFsRoot {
             .new_open_options()
             .options(conf.clone())
             .open(path);
-        if let Err(FsError::PermissionDenied) = &opened {
-            self.refused(Refusal::open(path, access));
+        match &opened {
+            Err(FsError::PermissionDenied) => self.refused(Refusal::open(path, access)),
+            Ok(_) if access.write || access.create => self.denials.note_written(self, path),
+            _ => {}
         }
         opened
     }

@@ -315,6 +315,15 @@ impl WasiEnv {
         self.state.fs.root_fs.denials.so_far()
     }
 
+    /// Returns the files that the module has written where nothing is preopened, up to [`DENIALS_KEPT`].
+    ///
+    /// Upstream keeps such files in memory, so that they are lost at the end. The log names them then, and
+    /// [`landlock_report`](Self::landlock_report) has them among its warnings.
+    #[must_use]
+    pub fn landlock_unsaved_files(&self) -> Vec<super::UnsavedFile> {
+        self.state.fs.root_fs.denials.unsaved.so_far()
+    }
+
     /// Returns the number of denied accesses so far, repetitions included.
     ///
     /// [Example](Denial#example).

@@ -10,6 +10,7 @@ use virtual_fs::{FileSystem, HostBacking};
 use super::denials::{Cause, DENIALS_KEPT, Denial, Denials, Operation};
 use super::learning::Learning;
 use super::refusals::{Refusal, absolute_path, examine, innermost};
+use super::unsaved::UnsavedFiles;
 use crate::fs::WasiFsRoot;
 
 /// The number of denials that are looked into. Most are logged then; the rest turns out to be none.
@@ -28,6 +29,8 @@ pub(crate) struct KeptDenials {
     backings: OnceLock<Vec<HostBacking>>,
     /// The observer of successful calls.
     pub(super) learning: OnceLock<Learning>,
+    /// The files that are written where nothing is preopened.
+    pub(super) unsaved: UnsavedFiles,
 }
 
 /// The denials of a root and of all its clones.
@@ -58,6 +61,14 @@ impl KeptDenials {
         // What is mounted later isn't among them.
         self.examined.fetch_add(1, Ordering::Relaxed);
         innermost(&root.host_backing(), guest).is_some()
+    }
+
+    /// Notes a file of the virtual tree that was opened to be written, if it is in memory only.
+    pub(super) fn note_written(&self, root: &WasiFsRoot, guest: &Path) {
+        let backings = self.backings.get_or_init(|| root.host_backing());
+        if innermost(backings, guest).is_none() {
+            self.unsaved.note(root, guest);
+        }
     }
 
     /// Returns the host path to which a path that leads out of the directory `base` would lead.

@@ -51,6 +51,7 @@ mod settings;
 mod suggestion;
 #[cfg(feature = "sys-thread")]
 mod tasks;
+mod unsaved;
 #[cfg(feature = "sys-thread")]
 mod watched;
 
@@ -66,6 +67,7 @@ pub use preopen::HostPreopenBuilder;
 pub use sensitive::Sensitive;
 pub use settings::Landlock;
 pub use suggestion::Suggestion;
+pub use unsaved::UnsavedFile;
 pub use wasix_landlock::{
     Access, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
     GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Protection,

@@ -95,7 +95,7 @@ pub(super) fn innermost<'b>(backings: &'b [HostBacking], guest: &Path) -> Option
 }
 
 /// The preopen that has the most names in common with a path.
-fn nearest(backings: &[HostBacking], guest: &Path) -> Option<NearestPreopen> {
+pub(super) fn nearest(backings: &[HostBacking], guest: &Path) -> Option<NearestPreopen> {
     let common = |backing: &&HostBacking| {
         let names = backing.guest.components().zip(guest.components());
         names.take_while(|(a, b)| a == b).count()

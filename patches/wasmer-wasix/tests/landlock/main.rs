@@ -34,6 +34,7 @@ mod second_build;
 mod second_layer;
 mod shared_files;
 mod takeover;
+mod unsaved_files;
 mod unused_files;
 mod waiting;
 mod wrappers;

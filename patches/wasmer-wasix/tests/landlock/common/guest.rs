@@ -237,6 +237,10 @@ impl Guest {
         self.env.data(&self.store).landlock_report().unwrap()
     }
 
+    pub fn unsaved_files(&self) -> Vec<wasmer_wasix::landlock::UnsavedFile> {
+        self.env.data(&self.store).landlock_unsaved_files()
+    }
+
     pub fn denials(&self) -> Denials {
         self.env.data(&self.store).landlock_denials()
     }
