@@ -83,7 +83,7 @@ fn standing(line: &Line, way: Way, list: &mut List) -> Option<Standing> {
     all?.into_iter().max()
 }
 
-/// What came of generated cases, as Markdown.
+/// The outcome of generated cases, as Markdown.
 #[must_use]
 pub fn generated(first: u64, outcomes: &Outcomes) -> String {
     let calls: u64 = outcomes.tallies.iter().map(|tally| tally.calls()).sum();

@@ -35,12 +35,12 @@ const LIBRARIES: [&str; 2] = [
     "lib/postgresql/dict_snowball.so",
 ];
 
-/// What a process is asked to run.
+/// A request to run a program in a process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     /// The program's name below `/pglite/bin`.
     pub program: String,
-    /// What follows the program's name.
+    /// The arguments after the program's name.
     pub arguments: Vec<String>,
     /// The directory that the module sees as `/data`.
     pub data: PathBuf,

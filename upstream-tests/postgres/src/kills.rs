@@ -14,7 +14,7 @@ use crate::session::{copy, look_at_copy, run_session, session_command, write_com
 /// More rows than a process commits before it is killed.
 const ROWS: u64 = 50_000;
 
-/// What was done in all rounds.
+/// The sums over all rounds.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Rows that were reported as committed.

@@ -13,17 +13,17 @@ use crate::guest::Request;
 use crate::steps::Places;
 use crate::{CHILD, WORKER};
 
-/// How long a program may take. Nothing is compiled in this time but what a worker has to.
+/// The time that a program may take. Nothing is compiled in this time but what a worker has to.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What a program has left.
+/// The end of a program.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code.
+    /// The exit code.
     pub code: i32,
-    /// Its output.
+    /// The standard output.
     pub output: String,
-    /// Its errors.
+    /// The standard error.
     pub errors: String,
 }
 

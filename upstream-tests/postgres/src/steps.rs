@@ -1,4 +1,4 @@
-//! What is asked of PostgreSQL, and what holds.
+//! The steps that PostgreSQL takes, and their outcomes.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,27 +11,27 @@ use crate::guest::Request;
 use crate::kills::{self, file_system};
 use crate::session::{Ended, run_program, run_session, run_worker};
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It holds.
+    /// The step holds.
     Works(String),
-    /// It goes as far as is said here, for the reason that is said here.
+    /// The step goes as far as is said here, for the reason that is said here.
     Named(String),
-    /// It wasn't tried.
+    /// The step wasn't tried.
     Skipped(String),
 }
 
 /// One row of the table.
 #[derive(Debug)]
 pub struct Step {
-    /// What is asked.
+    /// The question of the step.
     pub name: &'static str,
     /// The way to find out.
     pub run: fn(&Places) -> anyhow::Result<Outcome>,
 }
 
-/// What is restricted around a session.
+/// The restriction around a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// A process of its own, by `build()`.
@@ -42,14 +42,14 @@ enum Scope {
     Worker,
 }
 
-/// What the steps work with.
+/// The context of the steps.
 #[derive(Debug)]
 pub struct Places {
     /// PostgreSQL's files.
     pub assets: Assets,
     /// `postgres`, compiled, for workers.
     pub artifact: Vec<u8>,
-    /// How often a session is killed.
+    /// The number of times that a session is killed.
     pub kills: u32,
 }
 

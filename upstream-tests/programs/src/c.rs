@@ -8,7 +8,7 @@ use anyhow::ensure;
 
 use crate::packages::{Crate, Unavailable, folder, lock, own, python_package};
 
-/// What a program is compiled for.
+/// The target of a compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// WASI preview 1.
@@ -17,7 +17,7 @@ pub enum Target {
     Native,
 }
 
-/// What compiles it.
+/// The compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiler {
     /// Zig's, from the Python registry: the same one for both targets.
@@ -29,26 +29,26 @@ pub enum Compiler {
 /// A program in C.
 #[derive(Debug, Clone, Copy)]
 pub struct Source {
-    /// What the program is called.
+    /// The name of the program.
     pub name: &'static str,
     /// The crate with the sources.
     pub package: Crate,
-    /// Where in it the files are.
+    /// The folder of the files in the package.
     pub below: &'static str,
     /// The files there.
     pub files: &'static [&'static str],
     /// Files of the repository, by their paths in it.
     pub own: &'static [&'static str],
-    /// What the compiler is told.
+    /// The flags of the compiler.
     pub flags: &'static [&'static str],
 }
 
-/// What WASI lacks and its C library emulates.
+/// The parts of POSIX that WASI lacks and its C library emulates.
 const EMULATED: [&str; 4] = ["signal", "process-clocks", "getpid", "mman"];
 
-/// What programs for Unix call and WASI has no word for.
+/// The calls of Unix programs that WASI has no word for.
 const HEADER: &str = "guests/wasi.h";
-/// What the programs on SQLite share.
+/// The part that the programs on SQLite share.
 const SQL: &str = "guests/sql.h";
 
 impl Source {

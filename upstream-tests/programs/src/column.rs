@@ -27,12 +27,12 @@ pub enum Column {
     Wasmtime(PathBuf),
 }
 
-/// What a run of a module did.
+/// The effect of a run of a module.
 #[derive(Debug)]
 pub struct Outcome {
     pub stdout: Vec<u8>,
     pub stderr: String,
-    /// Why the run is not a success.
+    /// The reason why the run is not a success.
     pub failure: Option<String>,
 }
 
@@ -46,11 +46,11 @@ impl Outcome {
     }
 }
 
-/// Where a program's steps run, one after the other: on one runtime, in one directory.
+/// The place of a program's steps, one after the other: on one runtime, in one directory.
 #[derive(Debug)]
 pub struct Place<'a> {
     pub column: &'a Column,
-    /// What the program sees as [`WORK`].
+    /// The directory that the program sees as [`WORK`].
     pub work: PathBuf,
     scratch: PathBuf,
 }
@@ -192,7 +192,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// What a step has written into a file.
+    /// The contents that a step has written into a file.
     pub fn written(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         let bytes = fs::read(self.work.join(name)).with_context(|| format!("no {name}"))?;
         ensure!(!bytes.is_empty(), "{name} is empty");
@@ -200,7 +200,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Why a run is not a success, in a line that is the same each time.
+/// The reason why a run is not a success, in a line that is the same each time.
 fn failure(status: Option<ExitStatus>, stdout: &[u8], stderr: &str) -> Option<String> {
     let last = |text: &str| {
         let line = text.lines().rfind(|line| !line.trim().is_empty());

@@ -17,7 +17,7 @@ use anyhow::{Context as _, ensure};
 /// The longest that a process may take to its first line.
 const FIRST_LINE: Duration = Duration::from_secs(120);
 
-/// How often a process is killed, and when.
+/// The number of kills of a process, and their times.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// Kills.
@@ -27,7 +27,7 @@ pub struct Plan {
     /// The longest that it lives, from its start, in the one round of four that doesn't wait for a first line: such
     /// a process is killed while it starts or recovers. None, if it always waits.
     pub from_start: Option<Duration>,
-    /// What the times are drawn from.
+    /// The source of the random times.
     pub seed: u64,
 }
 
@@ -68,7 +68,7 @@ pub fn kill_at_random(
     Ok(())
 }
 
-/// How long a process lives.
+/// The lifetime of a process.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
     FromStart(Duration),

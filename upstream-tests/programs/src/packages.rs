@@ -191,9 +191,9 @@ fn requirement(requirements: &str, name: &str) -> Option<String> {
 /// A published crate.
 #[derive(Debug, Clone, Copy)]
 pub struct Crate {
-    /// Its name.
+    /// The name of the package.
     pub name: &'static str,
-    /// Its version.
+    /// The version of the package.
     pub version: &'static str,
     /// Of the `.crate` file.
     pub sha256: &'static str,

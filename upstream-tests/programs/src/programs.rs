@@ -16,11 +16,11 @@ pub use sqlite::module as sqlite_module;
 /// A program from a registry.
 pub struct Program {
     pub name: &'static str,
-    /// Where it comes from, for the table.
+    /// The origin, for the table.
     pub package: &'static str,
-    /// Whether all of it takes seconds.
+    /// True if all of the program's steps take seconds.
     pub small: bool,
-    /// Why wasmtime can't run it, if it can't.
+    /// The reason why wasmtime can't run the program, if there is one.
     pub not_on_wasmtime: Option<&'static str>,
     /// Gets what it consists of.
     pub get: fn() -> anyhow::Result<Vec<PathBuf>>,
@@ -29,7 +29,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Why a runtime can't run it, if it can't.
+    /// The reason why a runtime can't run the program, if there is one.
     pub fn not_on(&self, column: &Column) -> Option<&'static str> {
         match column {
             Column::Wasmtime(_) => self.not_on_wasmtime,

@@ -49,7 +49,7 @@ pub struct Run {
     pub module: PathBuf,
     /// The first is the program's name.
     pub arguments: Vec<String>,
-    /// Its environment variables.
+    /// The environment variables of the module.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
     /// Directories of the host, and what they are called inside.

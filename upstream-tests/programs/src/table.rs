@@ -35,7 +35,7 @@ that data that was written and never synced would survive it too. That the syncs
 alone, and what the disk does with them, when the power fails, not at all.
 ";
 
-/// What a program came to on a runtime.
+/// The outcome of a program on a runtime.
 pub type Cell = Result<Vec<Step>, String>;
 
 /// A program's row.

@@ -42,7 +42,7 @@ pub(super) fn apart(rng: &mut Rng) -> Vec<String> {
     lines
 }
 
-/// What the program does while it has one thread.
+/// The calls of the program while it has one thread.
 fn between(rng: &mut Rng, lines: &mut Vec<String>, count: u32) {
     for _ in 0..rng.usize(..5) {
         let thread = rng.u32(1..=count);

@@ -26,7 +26,7 @@ pub struct Call {
     pub room: u32,
 }
 
-/// What the module's process is asked for.
+/// A request to the module's process.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Message {
     /// One call.

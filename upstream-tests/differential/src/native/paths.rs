@@ -86,6 +86,10 @@ fn two(native: &Native, name: &str, old: (&str, &str), new: (&str, &str)) -> Ans
         return Err(Errno::NOENT.into());
     }
     let source = Place::find(from, old.1)?;
+    if name != "rename" {
+        // The kernel looks at what is linked before the new name.
+        drop(look_up(from, old.1, name == "linkf")?);
+    }
     let target = Place::find(to, new.1)?;
     let (source_at, target_at) = (source.parent(), target.parent());
     match name {

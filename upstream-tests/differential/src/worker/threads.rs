@@ -32,7 +32,7 @@ struct Job {
     done: Sender<(usize, anyhow::Result<Vec<Outcome>>)>,
 }
 
-/// What a thread's function needs.
+/// The needs of a thread's function.
 struct Own {
     work: Work,
     instance: Arc<OnceLock<Instance>>,
