@@ -301,6 +301,10 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         )));
         if name == "wasmer-wasix" {
             dependencies.extend(own("wasix-landlock = { path = \"../../wasix-landlock\" }"));
+            // Files in memory are counted.
+            dependencies.extend(own(
+                "virtual-fs = { version = \"0.704.2\", default-features = false, features = [\"tracking\", \"webc-fs\"] }",
+            ));
         }
         let mut build = subtable(&upstream, "build-dependencies");
         build.extend(own("wasix-landlock-fork = { path = \"../helper\" }"));

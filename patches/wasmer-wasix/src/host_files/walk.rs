@@ -184,7 +184,9 @@ impl WasiFs {
     /// which nothing is mounted, and has no way back.
     fn in_mount(&self, at: &InodeGuard, path: &str) -> Option<HostPlace> {
         let (name, rest) = first_name(path);
-        if matches!(name, "" | "." | "..") || steps_back(rest) {
+        // A slash behind a mount asks for a directory, which a mounted file is not.
+        let ends_with_slash = rest.is_empty() && path.ends_with('/');
+        if ends_with_slash || matches!(name, "" | "." | "..") || steps_back(rest) {
             return None;
         }
         let root = self.root_fs.root();

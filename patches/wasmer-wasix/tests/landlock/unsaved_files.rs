@@ -7,12 +7,14 @@ use wasmer_wasix::landlock::DENIALS_KEPT;
 
 use crate::common::{
     guest::{CREATE, Guest, READ, WRITE},
-    host::builder,
+    host::{builder, tokio},
     tree::Tree,
 };
 
+/// A module that sees the whole tree, as a runner shows it, and may write `granted` as `/data`.
 fn writer(tree: &Tree) -> Guest {
-    let builder = builder().preopen(|p| {
+    let builder = builder().preopen_dir("/").unwrap();
+    let builder = builder.preopen(|p| {
         let p = p.directory(tree.granted()).alias("data");
         p.read(true).write(true).create(true)
     });
@@ -22,11 +24,12 @@ fn writer(tree: &Tree) -> Guest {
 #[test]
 fn a_file_in_memory_is_reported_with_the_nearest_preopen() {
     isolated!(|| {
+        let _tokio = tokio().enter();
         let tree = Tree::new();
         let mut guest = writer(&tree);
-        let directory = guest.preopen("data");
-        guest.write(directory, "/lost", CREATE, b"x").unwrap();
-        guest.write(directory, "/lost", WRITE, b"y").unwrap();
+        let root = guest.preopen("/");
+        guest.write(root, "lost", CREATE, b"x").unwrap();
+        guest.write(root, "lost", WRITE, b"y").unwrap();
 
         let unsaved = guest.unsaved_files();
         assert_eq!(unsaved.len(), 1, "{unsaved:?}");
@@ -40,18 +43,18 @@ fn a_file_in_memory_is_reported_with_the_nearest_preopen() {
 }
 
 #[test]
-fn what_is_granted_read_or_volatile_is_not_reported() {
+fn a_file_that_is_granted_read_or_volatile_is_not_reported() {
     isolated!(|| {
+        let _tokio = tokio().enter();
         let tree = Tree::new();
         let mut guest = writer(&tree);
         let directory = guest.preopen("data");
         guest.write(directory, "kept", CREATE, b"x").unwrap();
         assert_eq!(std::fs::read(tree.granted().join("kept")).unwrap(), b"x");
-        guest.can_open(directory, "/missing", READ).unwrap_err();
-        guest.create_directory(directory, "/tmp").ok();
-        guest
-            .write(directory, "/tmp/scratch", CREATE, b"x")
-            .unwrap();
+        guest.can_open(directory, "missing", READ).unwrap_err();
+        let root = guest.preopen("/");
+        guest.create_directory(root, "tmp").ok();
+        guest.write(root, "tmp/scratch", CREATE, b"x").unwrap();
         assert_eq!(guest.unsaved_files(), []);
     });
 }
@@ -59,13 +62,13 @@ fn what_is_granted_read_or_volatile_is_not_reported() {
 #[test]
 fn a_module_cannot_make_the_list_long() {
     isolated!(|| {
+        let _tokio = tokio().enter();
         let tree = Tree::new();
         let mut guest = writer(&tree);
-        let directory = guest.preopen("data");
+        let root = guest.preopen("/");
         for number in 0..DENIALS_KEPT + 10 {
-            guest
-                .write(directory, &format!("/lost{number}"), CREATE, b"x")
-                .unwrap();
+            let name = format!("lost{number}");
+            guest.write(root, &name, CREATE, b"x").unwrap();
         }
         assert_eq!(guest.unsaved_files().len(), DENIALS_KEPT);
     });

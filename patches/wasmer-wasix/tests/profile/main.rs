@@ -16,6 +16,5 @@ mod builder;
 mod given;
 mod groups;
 mod limits;
-mod memory_root;
 mod text;
 mod threads;

@@ -159,6 +159,14 @@ impl Guest {
         self.get::<1>(RESULT)[0]
     }
 
+    /// The rights of a descriptor itself.
+    #[track_caller]
+    pub fn rights_of_fd(&mut self, fd: i32) -> Rights {
+        self.call("fd_fdstat_get", &[fd.into(), result()]).unwrap();
+        let rights = u64::from_le_bytes(self.get::<8>(RESULT + 8));
+        Rights::from_bits_truncate(rights)
+    }
+
     /// Polls a clock only, and returns the number of events.
     #[track_caller]
     pub fn poll_clock(&mut self, nanoseconds: u64) -> Outcome<u32> {
