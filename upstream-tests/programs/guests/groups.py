@@ -1,7 +1,8 @@
 """What programs do with files, by the standard library: `python groups.py GROUP` in an empty /work.
 
 Each group prints what it has seen that is the same on every system, and fails where that isn't what the documentation
-says. `imports` prints the modules that can't be imported.
+says. `imports` prints the modules that can't be imported. What imports `socket` is imported where it is needed, since
+some runtimes don't get past that.
 """
 import contextlib
 import errno
@@ -10,8 +11,6 @@ import fileinput
 import glob
 import gzip
 import io
-import logging
-import logging.handlers
 import os
 import pathlib
 import pickle
@@ -193,6 +192,8 @@ def sqlite3_():
 
 
 def logger(handler):
+    import logging
+
     made = logging.getLogger(type(handler).__name__)
     made.addHandler(handler)
     made.setLevel(logging.DEBUG)
@@ -200,6 +201,8 @@ def logger(handler):
 
 
 def rotating_logs():
+    import logging.handlers
+
     handler = logging.handlers.RotatingFileHandler("app.log", maxBytes=500, backupCount=3)
     log = logger(handler)
     for number in range(100):
@@ -210,6 +213,8 @@ def rotating_logs():
 
 
 def timed_logs():
+    import logging.handlers
+
     handler = logging.handlers.TimedRotatingFileHandler("timed.log", when="S", backupCount=2)
     log = logger(handler)
     for text in "abc":
@@ -220,6 +225,8 @@ def timed_logs():
 
 
 def watched_logs():
+    import logging.handlers
+
     handler = logging.handlers.WatchedFileHandler("watched.log")
     log = logger(handler)
     log.warning("a")

@@ -121,7 +121,8 @@ impl<'a> Place<'a> {
                 .map(|(host, guest)| (host.clone(), (*guest).to_owned())),
         );
         let run = Run {
-            module: module.to_owned(),
+            // A copy: the module's own place may be granted, and a refusal to open it is the proof of enforcement.
+            module: cache.join("module.wasm"),
             arguments: owned(arguments),
             environment: Vec::new(),
             directories,
@@ -133,19 +134,18 @@ impl<'a> Place<'a> {
         };
         let description = self.scratch.join("run.json");
         fs::write(&description, serde_json::to_string(&run)?)?;
-        let complete = cache.join("complete");
-        // The cache is by the module's path.
-        let path = module.display().to_string();
-        if !fs::read_to_string(&complete).is_ok_and(|compiled| compiled == path) {
-            eprintln!("compiling {path} for {}", self.column.name());
+        let complete = cache.join("copied-and-compiled");
+        if !complete.exists() {
+            eprintln!("compiling {} for {}", module.display(), self.column.name());
             fs::create_dir_all(&cache)?;
+            fs::write(&run.module, bytes)?;
             let mut command = self.column.command()?;
             command.arg("compile").arg(&description);
             let outcome = self.to_end(command, DEADLINE_OF_COMPILING)?;
             if let Some(failure) = outcome.failure {
                 anyhow::bail!("it can't be compiled: {failure}: {}", outcome.stderr);
             }
-            fs::write(complete, path)?;
+            File::create(complete)?;
         }
         let mut command = self.column.command()?;
         command.arg("run").arg(&description);
@@ -184,7 +184,7 @@ impl<'a> Place<'a> {
         };
         let stdout = fs::read(&out)?;
         let stderr = String::from_utf8_lossy(&fs::read(&err)?).into_owned();
-        let failure = failure(status, &stdout, &stderr);
+        let failure = failure(status, &stderr);
         Ok(Outcome {
             stdout,
             stderr,
@@ -201,18 +201,12 @@ impl<'a> Place<'a> {
 }
 
 /// The reason why a run is not a success, in a line that is the same each time.
-fn failure(status: Option<ExitStatus>, stdout: &[u8], stderr: &str) -> Option<String> {
-    let last = |text: &str| {
-        let line = text.lines().rfind(|line| !line.trim().is_empty());
-        line.unwrap_or("no message").trim().to_owned()
-    };
+fn failure(status: Option<ExitStatus>, stderr: &str) -> Option<String> {
+    let last = stderr.lines().rfind(|line| !line.trim().is_empty());
+    let said = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
     match status {
-        None => Some(format!(
-            "no end after {} s; its last line: {}",
-            DEADLINE.as_secs(),
-            last(&String::from_utf8_lossy(stdout))
-        )),
-        Some(status) if !status.success() => Some(format!("{status}: {}", last(stderr))),
+        None => Some(format!("no end after {} s{said}", DEADLINE.as_secs())),
+        Some(status) if !status.success() => Some(format!("{status}{said}")),
         Some(_) => None,
     }
 }
