@@ -62,7 +62,10 @@ pub const fn kind(file_type: FileType) -> Kind {
 /// # Errors
 /// If the kernel refuses.
 pub fn list(fd: BorrowedFd<'_>) -> Answer<Vec<(String, Kind, u64)>> {
-    seek(fd, SeekFrom::Start(0))?;
+    // The position of a file is not to be moved before the kernel says that it is none.
+    if meta(fd)?.kind == Kind::Directory {
+        seek(fd, SeekFrom::Start(0))?;
+    }
     let mut buffer = vec![MaybeUninit::uninit(); 8192];
     let mut directory = RawDir::new(fd, &mut buffer);
     let mut entries = Vec::new();
