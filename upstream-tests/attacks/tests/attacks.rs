@@ -1,18 +1,8 @@
 //! All cases against the committed tables, and a host that swaps what a module uses.
 #![forbid(unsafe_code)]
 
-use std::process::Command;
-
 fn attacks(arguments: &[&str]) {
-    let program = env!("CARGO_BIN_EXE_wasix-landlock-attacks");
-    let output = Command::new(program).args(arguments).output();
-    let output = output.expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    wasix_landlock_testing::succeeds(env!("CARGO_BIN_EXE_wasix-landlock-attacks"), arguments);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use wasix_landlock_testing::end_within;
 
 use crate::world::World;
 
@@ -99,17 +100,8 @@ impl Program {
             .stderr(File::create(&stderr)?)
             .spawn()
             .with_context(|| format!("can't start {}", self.path.display()))?;
-        let until = Instant::now() + DEADLINE;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if Instant::now() > until {
-                child.kill()?;
-                child.wait()?;
-                bail!("`wasmer {line}` ({}) doesn't end", self.name);
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        let Some(status) = end_within(&mut child, DEADLINE)? else {
+            bail!("`wasmer {line}` ({}) doesn't end", self.name);
         };
         Ok(Outcome {
             code: status.code(),

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use virtual_fs::host_fs;
 use wasix_landlock_fork::{Manifest, Upstream};
+use wasix_landlock_testing::end_within;
 use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
 use wasmer::{Engine, Module, Store};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
@@ -167,17 +168,8 @@ impl Case {
             .stdout(File::create(&out)?)
             .stderr(File::create(&err)?)
             .spawn()?;
-        let until = Instant::now() + TIMEOUT;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if Instant::now() > until {
-                child.kill()?;
-                child.wait()?;
-                bail!("took over {TIMEOUT:?}");
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let Some(status) = end_within(&mut child, TIMEOUT)? else {
+            bail!("took over {TIMEOUT:?}");
         };
         let (out, err) = (fs::read(out)?, fs::read(err)?);
         let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));

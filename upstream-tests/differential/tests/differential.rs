@@ -1,20 +1,8 @@
 //! The kept cases and some generated ones, against the list of known differences.
 #![forbid(unsafe_code)]
 
-use std::process::Command;
-
 fn differential(arguments: &[&str]) {
-    let program = env!("CARGO_BIN_EXE_wasix-landlock-differential");
-    let output = Command::new(program).args(arguments).output();
-    let output = output.expect("the program starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    // Open faults, and skipped cases with the reason.
-    println!("{text}");
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    wasix_landlock_testing::succeeds(env!("CARGO_BIN_EXE_wasix-landlock-differential"), arguments);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use wasix_landlock_testing::end_within;
 use wasix_landlock_worker::{Access, End, Input, Launcher, Request as WorkerRequest, Streams};
 
 use crate::guest::Request;
@@ -102,21 +103,12 @@ pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
         .stdout(File::create(path("output"))?)
         .stderr(File::create(path("errors"))?)
         .spawn()?;
-    let until = Instant::now() + TIMEOUT;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() > until {
-            child.kill()?;
-            child.wait()?;
-            bail!(
-                "{} took over {TIMEOUT:?}: {}",
-                request.program,
-                fs::read_to_string(path("errors"))?
-            );
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    let Some(status) = end_within(&mut child, TIMEOUT)? else {
+        bail!(
+            "{} took over {TIMEOUT:?}: {}",
+            request.program,
+            fs::read_to_string(path("errors"))?
+        );
     };
     let read = |name| -> anyhow::Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(path(name))?).into_owned())

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use wasix_landlock_programs::packages::{folder, own, python_package, sha256};
 use wasix_landlock_programs::runner::{Compiler, Run};
+use wasix_landlock_testing::end_within;
 
 /// The name of the directory in which a program works.
 pub const WORK: &str = "/work";
@@ -170,18 +171,7 @@ impl<'a> Place<'a> {
             .stderr(File::create(&err)?)
             .spawn()
             .with_context(|| format!("can't start {command:?}"))?;
-        let until = Instant::now() + deadline;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break Some(status);
-            }
-            if Instant::now() > until {
-                child.kill()?;
-                child.wait()?;
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let status = end_within(&mut child, deadline)?;
         let stdout = fs::read(&out)?;
         let stderr = String::from_utf8_lossy(&fs::read(&err)?).into_owned();
         let failure = failure(status, &stderr);

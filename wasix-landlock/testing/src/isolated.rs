@@ -12,9 +12,10 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use crate::program::wait;
 use crate::{skip, sys};
 
 /// The time that a child may take.
@@ -178,18 +179,6 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
-}
-
-/// Waits for the child's end; `None` when it takes too long.
-fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
-    let until = Instant::now() + timeout;
-    while Instant::now() < until {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status);
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    None
 }
 
 /// True if this is a child that runs a test's body.

@@ -22,6 +22,7 @@ pub mod descriptors;
 pub mod foreign;
 mod isolated;
 pub mod limits;
+mod program;
 mod skip;
 #[allow(unsafe_code)]
 mod sys;
@@ -32,6 +33,7 @@ mod variable;
 
 pub use alone::{alone, alone_in_process_namespace};
 pub use isolated::{TIMEOUT, isolated, run};
+pub use program::{end_within, succeeds};
 pub use skip::{note, note_from_anywhere, skip_from_anywhere, skipped};
 pub use user::{ORDINARY_USER, as_ordinary_user, is_root};
 pub use variable::with_variable;

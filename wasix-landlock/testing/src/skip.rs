@@ -33,8 +33,7 @@ pub fn skip_from_anywhere(reason: &str) -> ! {
 /// Writes a line about a test that is worth keeping, such as what this kernel enforces. In a child,
 /// the parent doesn't pass it on.
 pub fn note(line: &str) {
-    // As below.
-    let _ = io::stderr().write_all(format!("NOTE {line}\n").as_bytes());
+    write_line(&format!("NOTE {line}"));
 }
 
 /// As [`note`], and in a child the parent passes it on.
@@ -66,7 +65,11 @@ pub(crate) fn pass_on(name: &str, stdout: &str) {
 }
 
 fn write(name: &str, reason: &str) {
+    write_line(&format!("SKIPPED {name}: {reason}"));
+}
+
+/// Writes a line that is seen, whether or not the test fails.
+pub(crate) fn write_line(line: &str) {
     // libtest captures what is printed by macro, and shows it for failures only.
-    let line = format!("SKIPPED {name}: {reason}\n");
-    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
