@@ -174,7 +174,7 @@ impl<'a> Place<'a> {
         let status = end_within(&mut child, deadline)?;
         let stdout = fs::read(&out)?;
         let stderr = String::from_utf8_lossy(&fs::read(&err)?).into_owned();
-        let failure = failure(status, &stderr);
+        let failure = failure(status, deadline, &stderr);
         Ok(Outcome {
             stdout,
             stderr,
@@ -191,11 +191,11 @@ impl<'a> Place<'a> {
 }
 
 /// The reason why a run is not a success, in a line that is the same each time.
-fn failure(status: Option<ExitStatus>, stderr: &str) -> Option<String> {
+fn failure(status: Option<ExitStatus>, deadline: Duration, stderr: &str) -> Option<String> {
     let last = stderr.lines().rfind(|line| !line.trim().is_empty());
     let said = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
     match status {
-        None => Some(format!("no end after {} s{said}", DEADLINE.as_secs())),
+        None => Some(format!("no end after {} s{said}", deadline.as_secs())),
         Some(status) if !status.success() => Some(format!("{status}{said}")),
         Some(_) => None,
     }
