@@ -9,9 +9,11 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use wasix_landlock_programs::runner::exit_code;
 use wasmer::sys::{Cranelift, EngineBuilder};
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
+use wasmer_wasix::PluggableRuntime;
 use wasmer_wasix::landlock::Network;
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
@@ -19,7 +21,6 @@ use wasmer_wasix::runtime::module_cache::{CacheError, FileSystemCache, ModuleCac
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::virtual_net::UnsupportedVirtualNetworking;
 use wasmer_wasix::virtual_net::host::LocalNetworking;
-use wasmer_wasix::{PluggableRuntime, WasiError, WasiRuntimeError};
 
 use crate::assets::Assets;
 
@@ -175,18 +176,4 @@ fn run(request: &str) -> anyhow::Result<u8> {
             None => Err(error),
         },
     }
-}
-
-/// The exit code behind an error of a run, if the module ended by itself.
-fn exit_code(error: &anyhow::Error) -> Option<i32> {
-    error.chain().find_map(|cause| {
-        let code = match cause.downcast_ref::<WasiRuntimeError>() {
-            Some(error) => error.as_exit_code(),
-            None => match cause.downcast_ref::<WasiError>() {
-                Some(WasiError::Exit(code)) => Some(*code),
-                _ => None,
-            },
-        };
-        code.map(|code| code.raw())
-    })
 }

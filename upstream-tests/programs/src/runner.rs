@@ -128,7 +128,7 @@ impl Run {
     /// Runs it, and returns its exit code. `more` has the last word on what the runner grants.
     ///
     /// # Errors
-    /// Whatever kept it from running to its end.
+    /// An error that kept the program from running to its end.
     pub fn run(
         &self,
         more: impl FnOnce(&mut WasiRunner, &Self) -> anyhow::Result<()>,
@@ -230,8 +230,9 @@ impl Run {
     }
 }
 
-/// True if this is only how a program says that it is done.
-fn exit_code(error: &anyhow::Error) -> Option<i32> {
+/// The exit code behind an error of a run, if the module ended by itself.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> Option<i32> {
     error
         .chain()
         .find_map(|cause| match cause.downcast_ref::<WasiRuntimeError>() {
