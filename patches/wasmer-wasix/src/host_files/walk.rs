@@ -123,9 +123,6 @@ impl WasiFs {
             };
             at = whole.unwrap_or(at);
         }
-        if let Some(place) = self.in_mount(&at, rest) {
-            return Some(Ok(place));
-        }
         let begun_at = at.ino();
         loop {
             match self.enter(&at, rest) {
@@ -140,6 +137,9 @@ impl WasiFs {
             }
             if rest.is_empty() {
                 return None;
+            }
+            if let Some(place) = self.in_mount(&at, rest) {
+                return Some(Ok(place));
             }
             let (name, left) = first_name(rest);
             if name == ".." {

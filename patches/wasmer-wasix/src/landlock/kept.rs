@@ -54,8 +54,7 @@ impl KeptDenials {
 
     /// True if something of the host stands behind a path.
     pub(super) fn covers(&self, root: &WasiFsRoot, guest: &Path) -> bool {
-        let backings = self.backings.get_or_init(|| root.host_backing());
-        if innermost(backings, guest).is_some() {
+        if self.covered_first(root, guest) {
             return true;
         }
         // What is mounted later isn't among them.
@@ -65,10 +64,15 @@ impl KeptDenials {
 
     /// Notes a file of the virtual tree that was opened to be written, if it is in memory only.
     pub(super) fn note_written(&self, root: &WasiFsRoot, guest: &Path) {
-        let backings = self.backings.get_or_init(|| root.host_backing());
-        if innermost(backings, guest).is_none() {
+        if !self.covered_first(root, guest) {
             self.unsaved.note(root, guest);
         }
+    }
+
+    /// True if something of the host stood behind a path when that was first asked for.
+    fn covered_first(&self, root: &WasiFsRoot, guest: &Path) -> bool {
+        let backings = self.backings.get_or_init(|| root.host_backing());
+        innermost(backings, guest).is_some()
     }
 
     /// Returns the host path to which a path that leads out of the directory `base` would lead.

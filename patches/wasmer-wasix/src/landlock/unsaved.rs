@@ -51,12 +51,8 @@ impl UnsavedFiles {
             return;
         }
         // A file system that the program mounted is where the program wants it.
-        let mounts = root.root().mount_entries();
-        let mut mounted = mounts
-            .iter()
-            .filter(|mount| mount.path != Path::new("/"))
-            .map(|mount| mount.path.as_path());
-        if mounted.any(|mount| guest.starts_with(mount)) {
+        let mut above = guest.ancestors().filter(|path| *path != Path::new("/"));
+        if above.any(|path| root.root().filesystem_at(path).is_some()) {
             return;
         }
         files.push(UnsavedFile {
