@@ -87,7 +87,7 @@ pub struct RecordedPreopen {
 /// A host path that the runtime itself needs, not the module.
 ///
 /// The whole process gets the grant nevertheless: the kernel can't tell runtime and module apart.
-/// Where the path is missing or can't be granted, the report says so and nothing fails, since the
+/// If the path is missing or can't be granted, the report says so and nothing fails, since the
 /// runtime copes.
 ///
 /// ```

@@ -9,7 +9,7 @@
 //! | `regions` | a thread reads what it wrote last |
 //! | listings | have what is there all the time, once |
 //!
-//! Where threads close each other's descriptors, only the errors are checked.
+//! Only the errors are checked of threads that close each other's descriptors.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -23,7 +23,7 @@ impl Assets {
     /// Gets the crate that `fork.toml` names through cargo, checks and unpacks it, unless that was done before.
     ///
     /// # Errors
-    /// What the registry, the checksum or the disk has against it.
+    /// An error of the registry, a checksum that differs, and an error of the disk.
     pub fn get() -> anyhow::Result<Self> {
         let pin = Path::new(env!("CARGO_MANIFEST_DIR"));
         let manifest = Manifest::load(pin)?;
@@ -50,7 +50,7 @@ impl Assets {
     /// Makes a data directory as `initdb` does.
     ///
     /// # Errors
-    /// What the disk has against it.
+    /// An error of the disk.
     pub fn make_data_directory(&self, at: &Path) -> anyhow::Result<()> {
         fs::create_dir(at).with_context(|| format!("{}", at.display()))?;
         unpack(&self.template, at)

@@ -38,7 +38,7 @@ pub const CPYTHON: Npm = Npm {
 };
 
 /// The error of something that can't be had here: a registry that is out of reach, or a program that isn't installed.
-/// What needs it is skipped.
+/// A step that needs the missing thing is skipped.
 #[derive(Debug)]
 pub struct Unavailable(pub String);
 

@@ -47,7 +47,7 @@ const LEAVES: &[(&str, Right)] = &[
 /// Finds something that is allowed now and won't be under these grants. A policy in mode
 /// `best-effort` goes without where there is nothing, with a warning in its report.
 ///
-/// Where the ruleset keeps the proofs out of the audit log, this probe becomes one of those. A directory
+/// A ruleset that keeps proofs out of the audit log keeps this probe out as well. A directory
 /// is then tried last, as nothing beneath it would be recorded either.
 pub(crate) fn choose(
     grants: &[Grant],
