@@ -238,7 +238,18 @@ impl EnforceError {
             Self::Thread { restricted, .. }
             | Self::ThreadsKeptStarting { restricted, .. }
             | Self::Tasks { restricted, .. } => *restricted > 0,
-            _ => false,
+            Self::NotWithin(_)
+            | Self::DescriptorsOpen { .. }
+            | Self::RingsOpen { .. }
+            | Self::Descriptors { .. }
+            | Self::FilterDiverges { .. }
+            | Self::Filter { .. }
+            | Self::InstancesRunning { .. }
+            | Self::ScopeTaken
+            | Self::NoProbe
+            | Self::Probe { .. }
+            | Self::NoFreeSignal
+            | Self::Signal { .. } => false,
         }
     }
 }
