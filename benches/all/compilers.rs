@@ -170,15 +170,17 @@ fn isolation() -> anyhow::Result<Table> {
                 .map(|cell| cell.trim().to_owned())
                 .collect::<Vec<_>>()
         };
+        let place_in = |head: &[String]| head.iter().position(|cell| cell == column);
+        // Another table stands before it, and one behind it.
         let mut rows = conformance
             .lines()
-            .filter(|line| line.starts_with('|'))
+            .skip_while(|line| place_in(&cells(line)).is_none())
+            .take_while(|line| line.starts_with('|'))
             .map(cells);
-        let head = rows.next().context("no table of conformance")?;
-        let place = head
-            .iter()
-            .position(|cell| cell == column)
-            .context("no such column")?;
+        let place = rows
+            .next()
+            .and_then(|head| place_in(&head))
+            .with_context(|| format!("no column {column} in the table of conformance"))?;
         let (mut passed, mut all) = (0, 0);
         for row in rows.skip(1) {
             let cell = row.get(place).context("a short row")?;
