@@ -61,7 +61,10 @@ pub fn cost_table(results: &Results) -> Option<String> {
             ("programs", "a whole program"),
         ] {
             let comparison = Comparison::of(results.table(id)?, above, below)?;
-            let end = |(ratio, row): (f64, &str)| format!("{} ({row})", short(ratio));
+            let end = |(ratio, row): (f64, &str)| match ratio < 0.01 {
+                true => format!("below 0.01 ({row})"),
+                false => format!("{} ({row})", short(ratio)),
+            };
             let (least, most) = (
                 comparison.rows[0],
                 comparison.rows[comparison.rows.len() - 1],
