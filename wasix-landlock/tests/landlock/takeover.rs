@@ -72,7 +72,7 @@ fn abi() -> u32 {
     policy().prepare().unwrap().report().abi
 }
 
-/// Compares outcomes with what is expected of each call, and tells all differences at once.
+/// Compares the outcomes with the expected ones, and reports all differences at once.
 fn check(
     calls: &[&Call],
     outcomes: &BTreeMap<String, Outcome>,
@@ -145,9 +145,9 @@ for_both_users! {
         check(&calls, &outcomes, |call| match call.landlock {
             // Which the crate doesn't know yet.
             Landlock::Udp(since) if since <= abi => Expected::Any,
-            // Mended in some kernels of this ABI and not in others.
-            Landlock::TcpMended(since) if since <= abi => Expected::Any,
-            Landlock::TcpMended(_) => Expected::Done,
+            // Fixed in some kernels of this ABI and not in others.
+            Landlock::TcpFixed(since) if since <= abi => Expected::Any,
+            Landlock::TcpFixed(_) => Expected::Done,
             landlock if landlock.since().is_some_and(|since| since <= abi) => Expected::Denied,
             _ => Expected::Done,
         });
@@ -249,7 +249,7 @@ fn the_document_holds_the_table() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == text,
-        "TAKEOVER.md isn't what the calls say: run this test with {WRITE}=1, and look at the \
+        "TAKEOVER.md differs from the calls: run this test with {WRITE}=1, and review the \
          difference"
     );
 }

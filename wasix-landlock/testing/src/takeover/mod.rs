@@ -1,9 +1,9 @@
 //! A runtime that was taken over: system calls that native code makes once it runs in the place of
 //! the runtime, by name.
 //!
-//! Each call says who holds it off: Landlock, and since which ABI; a protection of the second
-//! layer; or nobody. [`table`] is all of that for people, and a test holds each entry against the
-//! kernel: without a restriction it must succeed.
+//! Each call names the layer that refuses it: Landlock, with the ABI since which it does; a
+//! protection of the second layer; or none. [`table`] shows all calls as Markdown. A test checks
+//! each entry on the kernel: without a restriction the call must succeed.
 //!
 //! ```no_run
 //! use wasix_landlock_testing::takeover::{self, Victim};
@@ -40,7 +40,7 @@ pub enum Outcome {
     Unavailable(String),
 }
 
-/// The part of Landlock that holds a call off.
+/// The part of Landlock that refuses a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Landlock {
     /// An access right for files, which a ruleset that handles every right has since this ABI.
@@ -49,9 +49,9 @@ pub enum Landlock {
     Domain(u32),
     /// An access right for TCP ports, since this ABI, where the policy restricts the network.
     Tcp(u32),
-    /// An access right for TCP ports, since this ABI, but in newer kernels only: older ones don't
-    /// notice.
-    TcpMended(u32),
+    /// An access right for TCP ports, since this ABI, but in newer kernels only: older ones allow
+    /// the call.
+    TcpFixed(u32),
     /// An access right for UDP ports, as above.
     Udp(u32),
     /// A scope, since this ABI, where the policy asks for it.
@@ -61,14 +61,14 @@ pub enum Landlock {
 }
 
 impl Landlock {
-    /// The ABI since which it holds; `None` if there is none.
+    /// The ABI since which Landlock refuses the call; `None` if it never does.
     #[must_use]
     pub const fn since(self) -> Option<u32> {
         match self {
             Self::Files(abi)
             | Self::Domain(abi)
             | Self::Tcp(abi)
-            | Self::TcpMended(abi)
+            | Self::TcpFixed(abi)
             | Self::Udp(abi)
             | Self::Scope(abi) => Some(abi),
             Self::Nothing => None,
@@ -83,11 +83,11 @@ pub struct Call {
     pub name: &'static str,
     /// The call's effect, in words.
     pub does: &'static str,
-    /// The part of Landlock that holds the call off.
+    /// The part of Landlock that refuses the call.
     pub landlock: Landlock,
-    /// The protection of the second layer that holds it off, by name.
+    /// The protection of the second layer that refuses it, by name.
     pub second: Option<&'static str>,
-    /// Another protection that holds it off as well.
+    /// Another protection that refuses it as well.
     pub also: Option<&'static str>,
     /// True if only root may do it, restriction or not.
     pub only_root: bool,

@@ -37,7 +37,7 @@ pub(super) const CALLS: &[Call] = &[
     Call::new(
         "tcp-fast-open",
         "connect to a TCP port by sending",
-        Landlock::TcpMended(4),
+        Landlock::TcpFixed(4),
         Some("tcp"),
         |t| {
             with(INET, STREAM, 0, |socket| {

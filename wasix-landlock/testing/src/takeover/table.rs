@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{Call, Landlock, calls};
 
-/// The newest ABI that the entries were held against.
+/// The newest ABI that the entries were measured on.
 const MEASURED: u32 = 7;
 
-/// Returns the layers that hold off each call, as Markdown.
+/// Returns the layers that refuse each call, as Markdown.
 #[must_use]
 pub fn table() -> String {
     let mut text =
@@ -41,11 +41,11 @@ pub fn table() -> String {
     };
     let _ = write!(
         text,
-        "\nMediated by nothing: {}.\n",
+        "\nRefused by no layer: {}.\n",
         names(&|call| open(call))
     );
     text.push_str(
-        "\n| Landlock ABI | what it doesn't hold off that a later one does |\n|---|---|\n",
+        "\n| Landlock ABI | allows, and a later ABI refuses |\n|---|---|\n",
     );
     for abi in 1..=10 {
         let later = names(&|call| call.landlock.since().is_some_and(|since| since > abi));
@@ -67,7 +67,7 @@ fn landlock(landlock: Landlock) -> String {
     let source = if abi > MEASURED { " ¹" } else { "" };
     let when = match landlock {
         Landlock::Tcp(_) | Landlock::Udp(_) => ", by `network`",
-        Landlock::TcpMended(_) => ", by `network`, where it was mended ²",
+        Landlock::TcpFixed(_) => ", by `network`, in kernels with the fix ²",
         Landlock::Scope(_) => ", by scope",
         Landlock::Files(_) | Landlock::Domain(_) | Landlock::Nothing => "",
     };
