@@ -1,9 +1,10 @@
 //! Runs each WASI module in a process of its own: a *worker*.
 //!
-//! A host names what a module may use and has a worker started for it. The worker restricts itself before it
-//! looks at the module, and compiles, links and runs it under that restriction. Native code that a module has
-//! smuggled in has the worker's memory and nothing else: no other tenant's, and no thread that is free. A crash,
-//! a hang or a lack of memory ends that worker, and the host is told.
+//! A host names the grants of a module and starts a worker for it. The worker restricts itself before it
+//! looks at the module, and compiles, links and runs the module under that restriction. If a module gets
+//! native code to run, that code reaches the worker's memory and grants only: no other tenant's memory, and
+//! no unrestricted thread. A crash, a hang or a lack of memory ends that worker, and the host gets an
+//! [`Outcome`] that says so.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -23,62 +24,64 @@
 //! # }
 //! ```
 //!
-//! # What is in the worker, and what isn't
+//! # Contents of a worker
 //!
-//! It inherits its standard output and error and a socket, no environment variable, no other descriptor (it
-//! closes what it finds), and the root as its current directory. What it reads before it is restricted is
-//! the request and the bytes of the module, which it doesn't look into. Compiling happens after.
+//! A worker inherits its standard output and error, and a socket. It has no environment variables and no other
+//! descriptors (it closes those that it finds), and its current directory is the root. Before it is restricted,
+//! it reads the request and the bytes of the module, but doesn't parse the module. It compiles afterwards.
 //!
-//! A worker is there for nothing but its module, so its defaults are the strictest:
+//! A worker exists only for its module, so its defaults are the strictest:
 //!
-//! | | by default | changed by |
+//! | | default | changed by |
 //! |---|---|---|
-//! | protections of the second layer | all that `Policy::harden` requires | [`Request::harden`], [`protect`](Request::protect), [`without`](Request::without) … |
+//! | protections of the second layer | those that `Policy::harden` requires | [`Request::harden`], [`protect`](Request::protect), [`without`](Request::without) … |
 //! | network | none | [`Request::network`] |
 //! | starting a process | refused, also to root | – |
-//! | core dumps, and its memory in `/proc` | none, and root's | – |
+//! | core dumps | none | – |
+//! | the worker's memory in `/proc` | readable by root only | – |
 //! | memory (`RLIMIT_DATA`) | the host's limit | [`Request::memory`] |
 //! | size of a file (`RLIMIT_FSIZE`) | the host's limit | [`Request::file_size`] |
 //! | threads of the user (`RLIMIT_NPROC`) | the host's limit | [`Request::tasks`] |
-//! | processor's time | the deadline of [`Worker::wait`] | |
+//! | processor time | the deadline of [`Worker::wait`] | – |
 //!
-//! Native code can't undo any of that: the kernel refuses it to set limits, to change users, to allow core dumps and to
-//! give up the signal described below. In mode `off` a worker has its limits and nothing else of this. Disk space and
-//! the number of files aren't limited. For what else is not restricted, see `wasix-landlock`.
+//! Native code can't undo these limits: the kernel refuses to set limits, to change users, to allow core dumps and
+//! to disable the signal described below. In mode `off` a worker has its resource limits and none of the rest. A
+//! worker limits neither disk space nor the number of files. The documentation of `wasix-landlock` lists what else
+//! stays unrestricted.
 //!
-//! # How it ends with the host
+//! # The end of the host
 //!
-//! It is killed when the host drops it, and by the kernel (`PR_SET_PDEATHSIG`) when the host is gone, whatever the
-//! module does. For the kernel the parent is the thread that starts a process, so each worker has a thread of the
-//! host's own, which ends after it. [`Launcher`]'s program has to be the worker: one that starts the worker as a
-//! process of its own, instead of executing it in its place, is an error that says so.
+//! A worker is killed when the host drops it. The kernel kills it (`PR_SET_PDEATHSIG`) when the host ends, whatever
+//! the module does. For the kernel, the parent is the thread that started the process, so the host has one thread
+//! per worker, which ends after the worker. The program of a [`Launcher`] has to become the worker: a wrapper has to
+//! execute the worker in its own place. A wrapper that starts the worker as another process is an error that says so.
 //!
-//! # What a host keeps of a worker
+//! # Limits on a worker's messages
 //!
-//! Whatever a worker says is checked as it comes: each thing once, in its order, and of no more bytes than this. A
-//! worker that says anything else is killed, and [`End::Violated`] has what it was.
+//! The host checks each message of a worker as it arrives: each kind once, in the order below, up to this size. The
+//! host kills a worker that sends anything else, and [`End::Violated`] describes the message.
 //!
-//! | | most bytes |
+//! | message | limit |
 //! |---|---|
 //! | the report | 4 MiB |
-//! | the artifact, if one was asked for | 256 MiB, or [`Request::largest_artifact`] |
-//! | how it ended | 96 KiB as it is sent, of which a message is 16 KiB |
+//! | the artifact, if the request asks for one | 256 MiB, or [`Request::largest_artifact`] |
+//! | the end | 96 KiB, with 16 KiB of text |
 //!
-//! The kernel's buffers of a socket and of the pipes come on top; what a module prints isn't kept, but read by the
-//! host from [`Worker::output`]. A host waits for the process, in the kernel: a descendant of the worker's that holds
-//! the socket is not waited for, and nothing is polled.
+//! The kernel's buffers of the socket and the pipes add to this. The host keeps none of the module's output;
+//! [`Worker::output`] reads it. The host waits for the process, in the kernel and without polling. It doesn't wait for
+//! a descendant of the worker that holds the socket.
 //!
 //! # A start without compiling
 //!
-//! A worker can give back what it compiled ([`Request::give_artifact`]), and another one start from it
-//! ([`Request::artifact`]). **An artifact is native code: to load one is to trust it.** Take it from the host's
-//! own compiler, or from a worker of the *same* tenant; one that another tenant's worker gave back would put that
-//! tenant's code into this one's process.
+//! A worker can return the compiled module ([`Request::give_artifact`]), and another worker can start from it
+//! ([`Request::artifact`]). **An artifact is native code: loading it means trusting it.** Take it from the host's own
+//! compiler, or from a worker of the *same* tenant. An artifact from another tenant's worker would run that tenant's
+//! code in this tenant's process.
 //!
 //! # Features
 //!
-//! `program` (on by default) has the worker itself, [`serve`] and the binary, and with it Wasmer. Without it the
-//! crate only starts workers.
+//! `program` (on by default) contains the worker itself, [`serve`] and the binary, and depends on Wasmer. Without
+//! `program`, the crate only starts workers.
 #![deny(missing_docs)]
 
 mod frame;
