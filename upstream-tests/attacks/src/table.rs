@@ -27,36 +27,43 @@ const COLUMNS: [Column; 2] = [
 const AS_SAID: &str = "as expected";
 
 const ATTACKS_HEAD: &str = "\
-# Attempts to leave what was granted
+# Attempts to leave the grants
 
-Made by `cargo run --release -p wasix-landlock-attacks`, and checked with `-- --check`. A module does what the
-case says, in a process of its own, with singlepass; each cell is the worst of all ways in which a directory
-can be given to it: mapped by a runner, mounted and preopened, preopened in the host's tree, and, in the fork,
-by `preopen`. What was reached is seen in the directories themselves, and in all bytes that the module got.
+Written by `cargo run --release -p wasix-landlock-attacks`, checked with `-- --check`. For each case, a module
+compiled with Singlepass tries to leave its grants, in a process of its own. The test looks at the directories
+afterwards, and at all bytes that the module read. It repeats each case for every way to grant a directory:
+mapped by a runner, mounted and preopened, preopened in the host's tree, and, in the fork, by `preopen`. A cell
+shows the worst result.
 
 | column | |
 |---|---|
 | upstream | Wasmer 7.4.2 as published (`upstream-tests/baseline`) |
-| nothing | the fork with neither: built with the feature `kernel-alone` (`src/bin/kernel-alone.rs`), and enforcement off. It shows that the case is one |
-| kernel alone | the same with enforcement on: nothing but the kernel holds it |
-| user space alone | the fork as shipped, with enforcement off: nothing but the WASI layer holds it |
+| nothing | the fork without both layers: the feature `kernel-alone` (`src/bin/kernel-alone.rs`), and enforcement off. The column shows that the attack works |
+| kernel alone | the same with enforcement on: only the kernel checks |
+| user space alone | the fork as shipped, with enforcement off: only the WASI layer checks |
 | as shipped | both |
 
-Landlock mediates neither a file's size nor its times: `size` and `times` are what the kernel alone can't hold.
+Landlock restricts neither reading a file's size nor setting its times, so the kernel alone allows `size` and `times`.
 
 ";
 
 const SELFTESTS_HEAD: &str = "\
 # The kernel's own tests of Landlock, from inside a module
 
-By the names that they have in `tools/testing/selftests/landlock/fs_test.c` of Linux 6.12. A module tries with the
-calls of preview 1 what the kernel's test tries with system calls, in preopens with and without the rights, and
-each call has to come to what a preopen says. Made and checked as [RESULTS.md](RESULTS.md), whose columns these
-are; of the kernel alone only what was reached is compared, since the WASI layer without its checks makes in memory
-what the host refuses. Some of the names are not here, since preview 1 can't say what they try: exchanging two names
-(`reparent_exdev_layers_exchange1` to `3`), a second layer (`refer_denied_by_default1` to `4`, and the second
-halves of the two `reparent_exdev_layers_rename`), changing the directory (`relative_chdir`), and
-devices, which only root can put there (`make_char`, `make_block`).
+The names are those in `tools/testing/selftests/landlock/fs_test.c` of Linux 6.12. Where the kernel's test makes a
+system call, a module makes the call of preview 1, in preopens with and without the right. Each call must have
+the result that the preopen's rights demand. The columns are those of [RESULTS.md](RESULTS.md), and so are the
+commands. In the column *kernel alone* the test compares only the effects on the host, since the WASI layer
+without its checks makes in memory what the host refuses.
+
+Preview 1 has no calls for these tests:
+
+| kernel test | needs |
+|---|---|
+| `reparent_exdev_layers_exchange1` to `3` | exchanging two names |
+| `refer_denied_by_default1` to `4`, the second halves of both `reparent_exdev_layers_rename` | a second ruleset |
+| `relative_chdir` | changing the directory |
+| `make_char`, `make_block` | devices, which only root can make |
 
 ";
 

@@ -11,13 +11,12 @@ use crate::compare::Row;
 const HEAD: &str = "\
 # The command line `wasmer`
 
-Made by `cargo run --release -p wasix-landlock-command-line`, which builds `wasmer-cli` 7.4.2 from the registry twice,
-as published and with the two lines of configuration that name the forks, and nothing else changed. Each line runs
-with both, in a directory of its own. Standard output, standard error, exit code, and the files that are left are
-the same. Whenever the program prints, the thread that does so opens a file that nobody granted: the last two columns
-say what the kernel answered.
+Written by `cargo run --release -p wasix-landlock-command-line`. The command builds `wasmer-cli` 7.4.2 from the registry
+twice: as published, and with two lines of configuration that name the forks. It runs each command line with both
+builds, in a directory of its own. Standard output, standard error, exit code and the remaining files are the same. In
+addition, each thread that prints opens a file that nobody granted; the last two columns have the kernel's answer.
 
-| | `wasmer …` | exit code | published: the open | forks: the open |
+| case | `wasmer …` | exit code | published: that open | forks: that open |
 |---|---|---|---|---|
 ";
 
@@ -33,7 +32,7 @@ pub fn text(rows: &[(&Case, Row)]) -> String {
         };
         if case.check == Check::Escape {
             let what =
-                "the published one changes a file outside, with the forks it stays as it was";
+                "the published build changes a file outside; the build with the forks doesn't";
             notes = format!("{notes}\n{}: {what}.\n", case.name);
         }
         if let Kernel::IsNotAsked(why) = case.kernel {

@@ -12,10 +12,10 @@ const WASMTIME_FAILS: [&str; 1] = ["rust/remove_directory_trailing_slashes"];
 
 /// Modules that the virtual root alone prevents from passing, which is there unless a program turns it off.
 const VIRTUAL_ROOT: &str = "
-## What only the virtual root prevents
+## Failures because of the virtual root
 
-Upstream gives each module a root of its own, as descriptor 3, around what is mapped. A program turns it off with
-`WasiEnvBuilder::set_virtual_root(false)`; with that, both modules pass.
+Upstream gives each module a virtual root as descriptor 3, which contains the mapped directories. Both modules below
+pass if the program turns it off with `WasiEnvBuilder::set_virtual_root(false)`.
 
 | module | expects | with the virtual root |
 |---|---|---|
@@ -26,8 +26,8 @@ Upstream gives each module a root of its own, as descriptor 3, around what is ma
 const HEAD: &str = "\
 # WebAssembly/wasi-testsuite, preview 1
 
-Made by `cargo run --release -p wasix-landlock-conformance`, and checked with `-- --check`. The modules come
-from the crate wasmtime-cli 41.0.3. Enforcement is on in each of the fork's columns.
+Written by `cargo run --release -p wasix-landlock-conformance`, checked with `-- --check`. The modules come from
+the crate wasmtime-cli 41.0.3. Enforcement is on in each column of the fork.
 
 | column | |
 |---|---|
@@ -35,7 +35,7 @@ from the crate wasmtime-cli 41.0.3. Enforcement is on in each of the fork's colu
 | fork, same program | the same program, with the forks |
 | fork, without virtual root | the same, and `WasiEnvBuilder::set_virtual_root(false)` |
 | fork, cranelift and fork, singlepass | `WasiEnvBuilder::preopen`, also without a virtual root, with each compiler |
-| wasmtime | what wasmtime 41.0.3 expects of itself |
+| wasmtime | the results that wasmtime 41.0.3 expects of itself |
 
 ";
 

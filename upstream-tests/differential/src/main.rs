@@ -143,9 +143,10 @@ fn cases(arguments: &[&str], program: &Path, mounts: bool, list: &mut List) -> a
         }
     }
     let results = format!(
-        "# Native and as a module\n\nThe kept cases of this crate: Linux system calls compared with the same calls of a \
-         module, through each way in. Written by `cargo run --release -p wasix-landlock-differential -- cases \
-         --write`.\n\n{text}\n{}\n## Open faults\n\nDiffering values, by fault.\n\n{}\n## Known differences\n\n{}",
+        "# System calls, native and in a module\n\nWritten by `cargo run --release -p wasix-landlock-differential -- \
+         cases --write`. Each case makes a sequence of Linux system calls natively, and the same calls in a module. A \
+         column shows one way to grant the directory to the module.\n\n{text}\n{}\n## Open faults\n\nThe number of \
+         differing values for each fault.\n\n{}\n## Known differences\n\n{}",
         fs::read_to_string(folder(GENERATED))?,
         reasons(list, Standing::Open),
         reasons(list, Standing::Known),

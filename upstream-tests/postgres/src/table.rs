@@ -11,17 +11,21 @@ use crate::steps::Outcome;
 const HEAD: &str = "\
 # PostgreSQL compiled to WASIX
 
-Made by `cargo run --release -p wasix-landlock-postgres -- --write`, and checked with `-- --check`. PostgreSQL 17.5 comes
-from the crate pglite-oxide-assets 0.5.1. Each program runs through `WasiRunner` with Cranelift, with enforcement on: it sees
-its own files as `/pglite` and a data directory as `/data`. A run in which nothing was enforced fails.
+Written by `cargo run --release -p wasix-landlock-postgres -- --write`, checked with `-- --check`. PostgreSQL 17.5 comes
+from the crate pglite-oxide-assets 0.5.1. Each program runs through `WasiRunner` with Cranelift and with enforcement on.
+The program sees its own files as `/pglite` and a data directory as `/data`. A run without enforcement counts as failed.
 
-A kill takes away the process and leaves the kernel's page cache as it is, so the kills show the order of writes, and
-nothing about a power failure.
+A kill ends the process and keeps the kernel's page cache. The kills therefore test the order of writes, not a power
+failure.
 
-By what WASIX has: *exec* is `proc_spawn`, which `initdb` calls with pipes, and works. *Sockets* work as far as a port is
-granted. *Fork* isn't called: the program has its own, which fails. It starts no *threads* and waits for no *futex*.
+| WASIX feature | use by PostgreSQL |
+|---|---|
+| exec | `initdb` calls `proc_spawn` with pipes, which works |
+| sockets | work if a port is granted |
+| fork | never reaches the runtime: the program contains a `fork` of its own, which fails |
+| threads, futex | not used |
 
-| what | result |
+| test | result |
 |---|---|
 ";
 

@@ -11,28 +11,37 @@ use crate::steps::Step;
 const HEAD: &str = "\
 # Real programs
 
-Made by `cargo run --release -p wasix-landlock-programs -- --write`, and checked with `-- --check`. The programs are as
-the registries hold them. *fork, enforced* is this project with the preopens enforced by the kernel, *upstream* Wasmer
-7.4.2 as published, both with Cranelift and through `WasiRunner`; *wasmtime* is its Python package 50.0.1. A step passes
-if it ends well, what it made is what it should be, and what it printed and wrote is what the same step printed and wrote
-on wasmtime, byte for byte.
+Written by `cargo run --release -p wasix-landlock-programs -- --write`, checked with `-- --check`. The programs come from
+the registries, unchanged.
+
+| column | |
+|---|---|
+| fork, enforced | this project with the kernel enforcing the preopens; `WasiRunner`, Cranelift |
+| upstream | Wasmer 7.4.2 as published; `WasiRunner`, Cranelift |
+| wasmtime | wasmtime's Python package 50.0.1 |
+
+A step passes if it ends successfully, its result is correct, and its output and files are equal to those on wasmtime,
+byte for byte.
 
 ";
 
 const DURABILITY: &str = "
 ## Killed at random
 
-`cargo run --release -p wasix-landlock-programs -- durability` has SQLite commit numbered rows in a rollback journal with
-`synchronous=FULL`, on the fork with enforcement, and say each row's number once it is committed; kills the process with
-SIGKILL at a random time, 200 times; and each time has the integrity check run, by the same module and by a native build
-in turns, and looks for each row that was reported. It also compares the number of syncs that the module asked for with
-what `strace` counts from outside. The directory is below the user's cache, or `--directory`: the disk is part of the
-test.
+This command tests that SQLite on the fork loses no committed row when its process is killed:
 
-What it shows: a commit that was reported had been handed to the kernel, in an order from which SQLite recovers, and each
-sync of the module was one of the kernel's. What it doesn't: a kill takes the process away and leaves the page cache, so
-that data that was written and never synced would survive it too. That the syncs reach the disk is shown by their count
-alone, and what the disk does with them, when the power fails, not at all.
+```sh
+cargo run --release -p wasix-landlock-programs -- durability    # --directory: another disk than that of the user's cache
+```
+
+SQLite commits numbered rows in a rollback journal with `synchronous=FULL`, with enforcement on, and reports each
+committed row. The command kills the process with SIGKILL at a random time, 200 times. After each kill it runs the
+integrity check, alternately in the module and in a native build, and looks for each reported row. It also compares the
+number of syncs that the module requested with the number that `strace` counts.
+
+The test shows that a reported commit had reached the kernel, in an order from which SQLite recovers, and that each sync
+of the module was a sync by the kernel. A kill keeps the page cache, so the test can't show that written data reached the
+disk. Only the number of syncs shows that the kernel was asked. The test doesn't cover a power failure.
 ";
 
 /// The outcome of a program on a runtime.
@@ -62,7 +71,7 @@ pub fn text(columns: &[&str], rows: &[Row]) -> anyhow::Result<String> {
     if !failed.is_empty() {
         write!(
             text,
-            "\n## What fails, and what can't run\n\n| program | runtime | step | reason |\n|---|---|---|---|\n{failed}"
+            "\n## Failures and skipped programs\n\n| program | runtime | step | reason |\n|---|---|---|---|\n{failed}"
         )?;
     }
     text.push_str(DURABILITY);

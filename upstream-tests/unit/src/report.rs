@@ -12,12 +12,13 @@ use crate::lists::{List, Lists};
 use crate::run::{Outcome, Test};
 
 const HEAD: &str = "\
-# The tests in the published crates
+# Upstream's tests in the published crates
 
-Made by `cargo run --release -p wasix-landlock-upstream-units`, and checked with `-- --check`. Every test is
-upstream's, unmodified, and runs in a process of its own, once on the published source and once on the fork with
-enforcement on. A test *reaches enforcement* if it passes on the fork, but not when `WASIX_LANDLOCK` holds no
-mode's name, which fails at `build()`: the rest of such a test ran restricted.
+Written by `cargo run --release -p wasix-landlock-upstream-units`, checked with `-- --check`. The tests are upstream's,
+unmodified. Each runs in a process of its own, on the published source and on the fork with enforcement on.
+
+A test *reaches enforcement* if it passes on the fork, and fails there with an invalid value of `WASIX_LANDLOCK`. Such a
+value fails in `build()`, so the test calls `build()` and then runs restricted.
 ";
 
 /// The result of one crate.
@@ -218,7 +219,7 @@ impl Report {
     /// The section of the results.
     fn section(&self) -> Result<String, std::fmt::Error> {
         let mut text = format!("\n## {}\n\n", self.name);
-        text.push_str("| | tests | upstream passes | fork passes | of these reach enforcement | impossible | ignored by upstream |\n");
+        text.push_str("| | tests | upstream passes | fork passes | of these, reach enforcement | impossible | ignored by upstream |\n");
         text.push_str("|---|---|---|---|---|---|---|\n");
         for (name, row) in &self.rows {
             let name = if name == "lib" {
@@ -242,7 +243,7 @@ impl Report {
         for (title, list) in [
             ("Refused by the fork on purpose", &self.intended),
             ("Fails on upstream", &self.upstream_fails),
-            ("Impossible with what is published", &self.impossible),
+            ("Impossible with the published files", &self.impossible),
         ] {
             let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (test, reason) in list {

@@ -7,16 +7,16 @@ use anyhow::{Context, ensure};
 use crate::{judge::Outcome, situation::Situation};
 
 const HEAD: &str = "\
-# Processes that we did not make
+# Enforcement in unusual processes
 
-Made by `cargo run -p wasix-landlock-foreign -- --write`, and checked with `-- --check`. In each situation a small
-program starts threads, enforces a policy that grants one directory for reading, and then has each thread, and one
-more that each of them starts, open a file in that directory and a secret outside. Both stay open, and another process
-finds in `/proc` which ones the program has, and which tasks it has. The library's own report decides nothing. Each
-situation is tried without enforcement first, and has to show all secrets open.
+Written by `cargo run -p wasix-landlock-foreign -- --write`, checked with `-- --check`. In each situation a small program
+starts threads and enforces a policy that grants one directory for reading. Then each thread, and one more thread that
+it starts, opens a file in that directory and a secret outside, and keeps both open. Another process reads in `/proc`
+which files and which tasks the program has. Only this decides the outcome; the library's own report doesn't count. Each
+situation first runs without enforcement, where every thread has to open the secret.
 
-*Refused* is an error of the library that names the cause; then either every thread still reaches the secret, or the
-error says that the process must end.
+*Refused* means that the library returned an error that names the cause. Then either every thread still reaches the
+secret, or the error says that the process must end.
 
 ";
 
@@ -106,7 +106,7 @@ pub fn text(rows: &[(Situation, Cell)]) -> anyhow::Result<String> {
     let version: Vec<&str> = kernel.split(['.', '-']).take(2).collect();
     let abi = wasix_landlock_testing::ask::landlock_abi();
     writeln!(text, "Linux {}, Landlock ABI {abi}.\n", version.join("."))?;
-    text += "| situation | user | outcome | what decided |\n|---|---|---|---|\n";
+    text += "| situation | user | outcome | observed |\n|---|---|---|---|\n";
     for (situation, cell) in rows {
         let (name, user) = (situation.name, situation.user.name());
         let detail = steady(&cell.detail());
