@@ -44,9 +44,7 @@ pub fn table() -> String {
         "\nRefused by no layer: {}.\n",
         names(&|call| open(call))
     );
-    text.push_str(
-        "\n| Landlock ABI | allows, and a later ABI refuses |\n|---|---|\n",
-    );
+    text.push_str("\n| Landlock ABI | allows, and a later ABI refuses |\n|---|---|\n");
     for abi in 1..=10 {
         let later = names(&|call| call.landlock.since().is_some_and(|since| since > abi));
         let later = if later.is_empty() {
