@@ -23,14 +23,14 @@ pub enum Error {
     Patch(#[from] PatchError),
     /// A patch doesn't apply.
     #[error(
-        "{0}; no patch was applied. The patches fit {1} only: get the repository whole, or mend the patch \
-         (see patches/README.md)"
+        "{0}; no patch was applied. The patches fit {1} only: check out the whole repository, or \
+         fix the patch (see patches/README.md)"
     )]
     Apply(Box<ApplyError>, String),
     /// The fork's package is not named and numbered as what it forks.
     #[error(
-        "the fork's Cargo.toml says {package}, its fork.toml {crate_name}: they must be the same, or cargo \
-         passes over the fork"
+        "the fork's Cargo.toml says {package}, its fork.toml {crate_name}: they must be the same, \
+         or cargo doesn't use the fork"
     )]
     Package {
         /// `name-version` of the package.

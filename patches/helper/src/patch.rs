@@ -349,8 +349,8 @@ impl Parser<'_> {
                 return Err(self.error(
                     at,
                     format!(
-                        "expected `--- a/FILE` or the next hunk, found `{line}`; a patch only changes lines \
-                         of files that are there: a new file belongs beside the patches"
+                        "expected `--- a/FILE` or the next hunk, found `{line}`; a patch changes \
+                         existing files only: a new file belongs in the fork's `src`"
                     ),
                 ));
             };
@@ -370,7 +370,7 @@ impl Parser<'_> {
                 _ => return Err(self.error(at + 1, format!("expected `+++ b/{old}`"))),
             }
             if files.iter().any(|file| file.path == path) {
-                return Err(self.error(at, "the file was changed above: one section a file"));
+                return Err(self.error(at, "the file was changed above: use one section per file"));
             }
             let hunks = self.hunks()?;
             if hunks.is_empty() {
@@ -510,7 +510,7 @@ impl Series {
             if name.contains(['/', '\\']) || !name.ends_with(".patch") {
                 return Err(PatchError::Series {
                     patch: name.to_owned(),
-                    problem: "listed in the series, but not the name of a `.patch` file beside it",
+                    problem: "listed in the series, but no `.patch` file has this name",
                 });
             }
             if !listed.insert(name) {

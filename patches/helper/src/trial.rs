@@ -209,7 +209,7 @@ fn place(
         (Some((alike, at)), None) if *alike >= ENOUGH => Ok(*at),
         (Some((_, at)), None) => Err((
             *at,
-            "its own lines are here, but the lines around them are others".to_owned(),
+            "the changed lines are here, but the lines around them differ".to_owned(),
         )),
         (Some((alike, at)), Some(_)) => {
             let others = best.count();

@@ -224,7 +224,7 @@ fn a_path_outside_the_source_is_refused() {
 
 #[test]
 fn what_is_no_change_of_lines_is_refused() {
-    let hint = "a new file belongs beside the patches";
+    let hint = "a new file belongs in the fork's `src`";
     for diff in [
         "--- /dev/null\n+++ b/src/a.rs\n@@ -0,0 +1 @@\n+new\n",
         "diff --git a/src/a.rs b/src/a.rs\nnew file mode 100644\n--- /dev/null\n+++ b/src/a.rs\n",

@@ -531,11 +531,11 @@ fn a_mail_brings_along_what_its_patch_calls_of_the_forks_own() {
     has(
         &said,
         &[
-            &format!("{first}: the mail brings src/a.rs along"),
-            &format!("{first}: the mail brings src/deep.rs along"),
-            &format!("{first}: the mail brings src/deep/inner.rs along"),
+            &format!("{first}: the mail adds src/a.rs"),
+            &format!("{first}: the mail adds src/deep.rs"),
+            &format!("{first}: the mail adds src/deep/inner.rs"),
             &format!("{first}: src/deep.rs needs `needed-here`"),
-            &format!("{last}: the mail brings src/b.rs along"),
+            &format!("{last}: the mail adds src/b.rs"),
         ],
     );
     for not in ["unused", "needed-elsewhere"] {
@@ -575,11 +575,11 @@ fn mails_have_a_sender_or_are_not_made() {
     sent_by(&mut export, &sample.path("home"), None);
     has(
         &fails(&mut export),
-        &["git doesn't know who sends", "user.name"],
+        &["git has no sender for the mails", "user.name"],
     );
     assert!(!sample.path("mails").exists());
     std::fs::create_dir(sample.path("mails")).unwrap();
-    has(&fails(&mut export), &["is there already"]);
+    has(&fails(&mut export), &["exists already"]);
 }
 
 #[test]
@@ -632,10 +632,7 @@ fn a_changed_patch_makes_the_tables_stale_until_they_are_written() {
         ],
     );
     std::fs::write(&file, written.replace("| middle |", "| muddle |")).unwrap();
-    has(
-        &fails(&mut table("--check")),
-        &["not what the forks say any more"],
-    );
+    has(&fails(&mut table("--check")), &["differs from the forks"]);
     succeeds(&mut table("--write"));
 
     sample.patch(
@@ -643,10 +640,7 @@ fn a_changed_patch_makes_the_tables_stale_until_they_are_written() {
         "not-needed",
         &at_the_end().replace("-20,2 +20,3", "-21,2 +21,3"),
     );
-    has(
-        &fails(&mut table("--check")),
-        &["not what the forks say any more"],
-    );
+    has(&fails(&mut table("--check")), &["differs from the forks"]);
     succeeds(&mut table("--write"));
     let written = std::fs::read_to_string(&file).unwrap();
     has(&written, &["- `sample`: private. Why, and\n  how.\n"]);

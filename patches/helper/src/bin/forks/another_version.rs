@@ -25,7 +25,7 @@ pub(crate) fn try_on(fork: &Path, version: &str) -> Result<()> {
         Upstream::find(&tried, &[fork], &download)?.unpack(&tried, &other)?;
     } else {
         println!(
-            "{} is not pinned: its source is taken as cargo has it",
+            "{} is not pinned: using the source that cargo has",
             tried.full_name()
         );
         Upstream::find_unpinned(&tried, &[fork], &download)?.unpack(&tried, &other)?;
@@ -41,8 +41,8 @@ pub(crate) fn try_on(fork: &Path, version: &str) -> Result<()> {
     }
     if failed > 0 {
         return Err(format!(
-            "{failed} of {} patches don't apply to {}; where one fails, the lines that it would have added \
-             are missing from what is said of the later ones",
+            "{failed} of {} patches don't apply to {}; a failed patch adds no lines, so later \
+             results may differ",
             patches.len(),
             tried.full_name()
         )

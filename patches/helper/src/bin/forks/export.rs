@@ -11,7 +11,11 @@ use crate::{Result, Scratch, check_header};
 /// Writes each patch of `fork` that isn't for the fork only as a mail in the new folder `directory`.
 pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
     if directory.exists() {
-        return Err(format!("{} is there already", directory.display()).into());
+        return Err(format!(
+            "{} exists already; name a new directory",
+            directory.display()
+        )
+        .into());
     }
     let patches = Series::load(fork)?.patches;
     if patches.iter().all(Patch::is_fork_only) {
@@ -42,8 +46,8 @@ pub(crate) fn export(fork: &Path, directory: &Path) -> Result<()> {
         if !outcome.applies() {
             let needed = needed(&fork_only, outcome.misfits.iter().map(|m| m.file.as_path()));
             return Err(format!(
-                "{outcome}\nit depends on what is for this fork only ({}): put it before that in the series, \
-                 or send both",
+                "{outcome}\nit depends on a patch for this fork only ({}): move it before that \
+                 patch in the series, or send both",
                 needed.join(", ")
             )
             .into());
@@ -161,9 +165,8 @@ impl Along {
                 std::fs::write(file, text)?;
                 let name = name.display();
                 let patch = &patch.name;
-                self.told.push(format!(
-                    "{patch}: the mail brings {name} along, which is the fork's own"
-                ));
+                self.told
+                    .push(format!("{patch}: the mail adds {name}, a file of the fork"));
             }
             for dependency in &self.dependencies {
                 let name = dependency.replace('-', "_");
@@ -232,7 +235,7 @@ impl Sender {
         let setting = |name: &str| match git(folder, &["config", "--get", name]) {
             Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
             _ => Err(format!(
-                "git doesn't know who sends the mails: `git config --global {name} …`"
+                "git has no sender for the mails: set one with `git config --global {name} …`"
             )),
         };
         Ok(Self {

@@ -22,13 +22,13 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const USAGE: &str = "\
 usage: forks open FORK DIRECTORY    make DIRECTORY: a git repository, one commit per patch of FORK
        forks save FORK DIRECTORY    write the commits of DIRECTORY back as the series of FORK
-       forks check FORK...          every patch listed, headed, with at most one line of context, applying
+       forks check FORK...          check that each patch is listed, applies, and has a header and little context
        forks digest FORK            print the digest of the published source, for fork.toml
-       forks try FORK VERSION       say how each patch of FORK fits another version of upstream
+       forks try FORK VERSION       check how each patch of FORK fits another version of upstream
        forks export FORK DIRECTORY  make DIRECTORY: a mail per patch, for `git am` in upstream's repository
        forks table FORK...          print the tables of forks and patches
-       forks table --check FILE FORK...    compare FILE with them, between its marks
-       forks table --write FILE FORK...    put them there
+       forks table --check FILE FORK...    check the tables in FILE
+       forks table --write FILE FORK...    write the tables into FILE
 FORK is the folder of a fork, such as patches/virtual-fs";
 
 /// The header fields that each patch must carry; see patches/README.md.
@@ -101,7 +101,11 @@ fn folders(arguments: &[&str]) -> Vec<PathBuf> {
 
 fn open(fork: &Path, directory: &Path) -> Result<()> {
     if directory.exists() {
-        return Err(format!("{} is there already", directory.display()).into());
+        return Err(format!(
+            "{} exists already; name a new directory",
+            directory.display()
+        )
+        .into());
     }
     let opened = open_new(fork, directory);
     if opened.is_err() && directory.exists() {

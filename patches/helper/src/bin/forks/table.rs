@@ -67,7 +67,7 @@ pub(crate) fn in_file(file: &Path, forks: &[PathBuf], write: bool) -> Result<()>
         .map(|fork| fork.display().to_string())
         .collect();
     Err(format!(
-        "{}, line {line}: not what the forks say any more: `forks table --write {} {}`",
+        "{}, line {line}: differs from the forks: run `forks table --write {} {}`",
         file.display(),
         file.display(),
         forks.join(" ")
