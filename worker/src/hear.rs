@@ -60,7 +60,7 @@ impl Heard {
         let (name, largest) = self.admit(kind, expected)?;
         if length > largest {
             return Err(Trouble::Violation(format!(
-                "{name} of {length} bytes came, and the most is {largest}"
+                "{name} of {length} bytes was sent; the limit is {largest}"
             )));
         }
         let bytes = frame::body(control, length)?;
@@ -76,25 +76,30 @@ impl Heard {
     fn admit(&self, kind: u8, expected: Expected) -> Result<(&'static str, u64), Trouble> {
         let violation = |why: &str| Err(Trouble::Violation(why.to_owned()));
         if self.end.is_some() {
-            return violation("something came after the end");
+            return violation("a message was sent after the end");
         }
         match (kind, &self.report, expected.artifact) {
             (kind::REPORT, None, _) => Ok(("a report", LARGEST_REPORT)),
-            (kind::REPORT, Some(_), _) => violation("a second report came"),
-            (kind::ARTIFACT, _, None) => violation("an artifact came, which was not asked for"),
-            (kind::ARTIFACT, None, _) => violation("an artifact came before the report"),
+            (kind::REPORT, Some(_), _) => violation("a second report was sent"),
+            (kind::ARTIFACT, _, None) => {
+                violation("an artifact was sent that the host did not request")
+            }
+            (kind::ARTIFACT, None, _) => violation("an artifact was sent before the report"),
             (kind::ARTIFACT, _, _) if self.artifact.is_some() => {
-                violation("a second artifact came")
+                violation("a second artifact was sent")
             }
             (kind::ARTIFACT, _, Some(largest)) => Ok(("an artifact", largest)),
             (kind::END, _, _) => Ok(("an end", LARGEST_END)),
-            _ => violation(&format!("a frame of the unknown kind {kind} came")),
+            _ => violation(&format!("a frame of the unknown kind {kind} was sent")),
         }
     }
 
     fn word(&self, bytes: &[u8], expected: Expected) -> Result<Word, Trouble> {
-        let word = serde_json::from_slice(bytes)
-            .map_err(|error| Trouble::Violation(format!("an end came that is none: {error}")))?;
+        let word = serde_json::from_slice(bytes).map_err(|error| {
+            Trouble::Violation(format!(
+                "the message about the end can't be parsed: {error}"
+            ))
+        })?;
         let ran = match word {
             Word::Failed(why) => return Ok(Word::Failed(inert(&shortened(why)))),
             Word::Trapped(why) => Word::Trapped(inert(&shortened(why))),
@@ -102,12 +107,12 @@ impl Heard {
         };
         if self.report.is_none() {
             return Err(Trouble::Violation(
-                "the module's end came without a report of what is enforced".to_owned(),
+                "the module's end was sent without a report of the restriction".to_owned(),
             ));
         }
         if expected.artifact.is_some() && self.artifact.is_none() {
             return Err(Trouble::Violation(
-                "the module's end came without the artifact that was asked for".to_owned(),
+                "the module's end was sent without the requested artifact".to_owned(),
             ));
         }
         Ok(ran)
@@ -119,17 +124,17 @@ fn report(bytes: &[u8], expected: Expected) -> Result<Report, Trouble> {
     let violation = |why: String| Err(Trouble::Violation(why));
     let report: Report = match serde_json::from_slice(bytes) {
         Ok(report) => report,
-        Err(error) => return violation(format!("a report came that is none: {error}")),
+        Err(error) => return violation(format!("the report can't be parsed: {error}")),
     };
     if report.mode != expected.mode {
         return violation(format!(
-            "the report says mode {}, and {} was asked for",
+            "the report says mode {}, but the host requested {}",
             report.mode, expected.mode
         ));
     }
     if report.scope != Scope::Worker {
         return violation(format!(
-            "the report says scope {}, which is no worker's",
+            "the report says scope {}, which a worker never has",
             report.scope
         ));
     }

@@ -86,7 +86,7 @@ pub(crate) fn start(
         .spawn(move || keep(command, control, expected, &tell_start, &tell_end))?;
     let started = start
         .recv()
-        .map_err(|_| io::Error::other("the thread that keeps the worker has panicked"))??;
+        .map_err(|_| io::Error::other("the host's thread for this worker panicked"))??;
     Ok((started, end))
 }
 
@@ -114,7 +114,9 @@ fn keep(
     let _closed = control.shutdown(Shutdown::Both);
     let heard = listener.join();
     let ended = status.and_then(|status| {
-        let heard = heard.map_err(|_| io::Error::other("the thread that listens has panicked"))?;
+        let heard = heard.map_err(|_| {
+            io::Error::other("the host's thread that reads from this worker panicked")
+        })?;
         Ok(Ended { status, heard })
     });
     let _waited_for = tell_end.send(ended);

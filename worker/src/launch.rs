@@ -121,7 +121,10 @@ pub enum SpawnError {
     #[error(transparent)]
     Mode(#[from] ModeError),
     /// The system started no process.
-    #[error("the worker {program:?} can't be started: {source}")]
+    #[error(
+        "the worker {program:?} can't be started: {source}; check the path given to \
+         `Launcher::new`"
+    )]
     Start {
         /// The program that was to be started.
         program: PathBuf,

@@ -72,7 +72,7 @@ fn answer() -> anyhow::Result<()> {
     // What the module has written must be out before the host hears of its end.
     io::stdout().flush()?;
     frame::write(&mut control, kind::END, &serde_json::to_vec(&end)?)
-        .context("the host is gone")?;
+        .context("the host has ended")?;
     // Threads of the module may still run.
     std::process::exit(0);
 }
@@ -80,7 +80,7 @@ fn answer() -> anyhow::Result<()> {
 /// Closes what the host had open and let be inherited: it would be the module's, should it take this process over.
 fn close_inherited() -> anyhow::Result<()> {
     let mut open = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd").context("/proc is needed")? {
+    for entry in fs::read_dir("/proc/self/fd").context("the worker needs /proc; mount it")? {
         let number: RawFd = entry?.file_name().to_string_lossy().parse()?;
         if number > 2 {
             open.push(number);
@@ -99,7 +99,7 @@ fn close_inherited() -> anyhow::Result<()> {
 fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
     let request: Request = match frame::read(control, frame::LARGEST)? {
         Some((kind::REQUEST, bytes)) => serde_json::from_slice(&bytes)?,
-        _ => bail!("no request came"),
+        _ => bail!("the host sent no request; start the worker with `Launcher`"),
     };
     bounds::check_parent(request.host)?;
     let bytes = match &request.source {
@@ -108,12 +108,15 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
         }
         Source::Follows => match frame::read(control, frame::LARGEST)? {
             Some((kind::MODULE, bytes)) => bytes,
-            _ => bail!("no module came"),
+            _ => bail!("the host sent no module"),
         },
     };
     // So that the kernel, when it runs out of memory, takes a worker before the host.
     if let Err(error) = fs::write("/proc/self/oom_score_adj", "1000") {
-        eprintln!("wasix-landlock-worker: not the first to go without memory: {error}");
+        eprintln!(
+            "wasix-landlock-worker: can't set oom_score_adj, so the kernel may end another \
+             process first when memory runs out: {error}"
+        );
     }
     bounds::limit(&request.limits)?;
     let inside = restrict::enforce(&request)?;
@@ -130,10 +133,12 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
             .context("the module can't be compiled")?
     };
     if request.give_artifact {
-        let artifact = module.serialize().context("it can't be serialized")?;
+        let artifact = module
+            .serialize()
+            .context("the compiled module can't be serialized")?;
         ensure!(
             artifact.len() as u64 <= request.largest_artifact,
-            "the artifact has {} bytes, and the host takes {}: give it more by `largest_artifact`",
+            "the artifact has {} bytes, but the host accepts {}: raise `Request::largest_artifact`",
             artifact.len(),
             request.largest_artifact
         );
@@ -146,10 +151,10 @@ fn send_report(control: &mut UnixStream, report: &Report) -> anyhow::Result<()> 
     let report = serde_json::to_vec(report)?;
     ensure!(
         report.len() as u64 <= LARGEST_REPORT,
-        "the report has {} bytes, and the host takes {LARGEST_REPORT}: name fewer preopens",
+        "the report has {} bytes, but the host accepts {LARGEST_REPORT}: request fewer preopens",
         report.len()
     );
-    frame::write(control, kind::REPORT, &report).context("the host is gone")
+    frame::write(control, kind::REPORT, &report).context("the host has ended")
 }
 
 fn engine(request: &Request) -> Engine {

@@ -161,7 +161,7 @@ impl Worker {
     }
 
     fn receive(&self) -> io::Result<Ended> {
-        let gone = |_| io::Error::other("the thread that keeps the worker has panicked");
+        let gone = |_| io::Error::other("the host's thread for this worker panicked");
         self.ended.recv().map_err(gone)?
     }
 }

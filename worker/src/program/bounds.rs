@@ -27,7 +27,8 @@ use crate::request::Limits;
 
 /// Has the kernel kill this process when the thread that started it ends, whatever runs in here.
 pub(super) fn die_with_parent() -> anyhow::Result<()> {
-    set_pdeathsig(Signal::SIGKILL).context("this process can't be tied to its parent's life")
+    set_pdeathsig(Signal::SIGKILL)
+        .context("the kernel can't be asked to end this process with its parent (PR_SET_PDEATHSIG)")
 }
 
 /// Checks that it is the host whose end this process doesn't outlive. It may have ended before
@@ -73,7 +74,7 @@ pub(super) fn survive_large_files() -> anyhow::Result<()> {
 /// Keeps this process's memory from being dumped, also to a program that the kernel pipes it to, and from being read
 /// in `/proc` by others of the same user. `/proc` itself was read before.
 pub(super) fn hide_memory() -> anyhow::Result<()> {
-    set_dumpable(false).context("core dumps can't be refused")
+    set_dumpable(false).context("core dumps can't be turned off")
 }
 
 /// Puts every thread under the filter.
