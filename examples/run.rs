@@ -28,7 +28,7 @@ struct Arguments {
     /// Prints what was granted and enforced, to standard error, before the module runs.
     #[arg(long)]
     report: bool,
-    /// Prints what the module imports, by group, and what it could do without, instead of running it.
+    /// Prints what the module imports, by group, and which groups it does not need, instead of running it.
     #[arg(long)]
     imports: bool,
     #[command(flatten)]

@@ -90,7 +90,9 @@ impl FromStr for Bound {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, most) = text.split_once('=').ok_or("expected LIMIT=N")?;
         let limit = Limit::named(name).ok_or_else(limits_help)?;
-        let most = most.parse().map_err(|_| format!("{most} is no number"))?;
+        let most = most
+            .parse()
+            .map_err(|_| format!("{most} is not a number"))?;
         Ok(Self(limit, most))
     }
 }

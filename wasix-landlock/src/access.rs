@@ -132,7 +132,7 @@ pub(crate) fn table() -> String {
                 })
                 .collect();
             if rights.is_empty() {
-                "nothing: the file is made before the restriction".to_owned()
+                "nothing: the file is created before the restriction".to_owned()
             } else {
                 rights.join(", ")
             }

@@ -124,8 +124,8 @@ mod on_linux {
             let kernels = Self::default().flags(FLAGS_ABI);
             (abi < FLAGS_ABI && self.flags(FLAGS_ABI) != kernels).then(|| {
                 format!(
-                    "the choice of denials for the audit log needs Landlock ABI {FLAGS_ABI}, this kernel has \
-                     {abi}: it records the denials of this program"
+                    "choosing denials for the audit log needs Landlock ABI {FLAGS_ABI}, and this \
+                     kernel has {abi}: the log records the denials of this program"
                 )
             })
         }

@@ -107,7 +107,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
         }
         report
             .warnings
-            .push("no host file system is behind this process".to_owned());
+            .push("this process has no host file system".to_owned());
     } else if mode == Mode::Enforce {
         return Err(unsupported);
     }

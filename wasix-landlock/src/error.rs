@@ -25,7 +25,7 @@ pub enum Error {
 /// A mode that doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{value}` is no mode: set {MODE_VARIABLE} to `enforce`, `best-effort` or `off`, or unset it"
+    "`{value}` is not a mode; set {MODE_VARIABLE} to `enforce`, `best-effort` or `off`, or unset it"
 )]
 pub struct ModeError {
     /// The value that was given.
@@ -34,7 +34,7 @@ pub struct ModeError {
 
 /// A protection that doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is no protection: use one of {}", known())]
+#[error("`{value}` is not a protection; use one of {}", known())]
 pub struct ProtectionError {
     /// The value that was given.
     pub value: String,

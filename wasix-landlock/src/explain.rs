@@ -112,16 +112,15 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): ", self.path.display(), self.access)?;
         if self.resolved != self.path {
-            write!(f, "it leads to {}; ", self.resolved.display())?;
+            write!(f, "the path resolves to {}; ", self.resolved.display())?;
         }
         match &self.verdict {
             Verdict::NotRestricted => write!(f, "this process is not restricted"),
             Verdict::Granted { by } => write!(f, "granted by {by}"),
             Verdict::Replaced { was, missing } => write!(
                 f,
-                "denied, {} is missing: the file was replaced after the process had been \
-                 restricted, and {was} granted the one before; grant its directory if files in it \
-                 are replaced",
+                "denied, {} is missing: the file was replaced after the process was restricted, \
+                 and {was} granted the old file; grant the directory if files in it are replaced",
                 names::list(missing, ", ")
             ),
             Verdict::NotGranted {

@@ -355,14 +355,14 @@ impl Report {
             "grant `send_udp(53)`".to_owned()
         } else {
             format!(
-                "this kernel (Landlock ABI {}) can't tell UDP ports apart, which came with ABI 10: \
-                 connect to addresses, resolve names before, or do without `{}`",
+                "this kernel (Landlock ABI {}) can't tell UDP ports apart, which needs ABI 10: \
+                 connect to addresses, resolve names before, or turn `{}` off",
                 self.abi, udp.name
             )
         };
         Some(format!(
-            "TCP port {} can be connected to, and sending by UDP is refused, so that names can't be \
-             resolved by DNS; {remedy}",
+            "TCP port {} may be connected to, but sending by UDP is refused, so DNS can't resolve \
+             names; {remedy}",
             ports.join(", ")
         ))
     }

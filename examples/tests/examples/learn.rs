@@ -199,7 +199,7 @@ fn what_would_be_enforced_is_shown_and_nothing_is_run() {
     let table = stdout(&output);
     for expected in [
         "would be enforced",
-        "file, to be made",
+        "file, to be created",
         "/data",
         "read_dir",
         "protection",

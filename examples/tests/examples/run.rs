@@ -241,7 +241,7 @@ fn imports_are_listed_and_can_be_refused() {
     let listed = stdout(&output);
     assert!(listed.contains("randomness: random_get\n"), "{listed}");
     assert!(
-        listed.contains("could do without: sockets, processes, threads"),
+        listed.contains("doesn't need: sockets, processes, threads"),
         "{listed}"
     );
 
@@ -265,7 +265,7 @@ fn a_flag_that_names_nothing_is_an_error_that_lists_what_there_is() {
     let work = tempfile::tempdir().unwrap();
     for (flag, value, listed) in [
         ("--limit", "memory=1", "memory-pages (exit code 110)"),
-        ("--limit", "memory-pages=many", "many is no number"),
+        ("--limit", "memory-pages=many", "many is not a number"),
         ("--allow", "everything", "randomness"),
         ("--env", "NAME", "expected K=V"),
     ] {

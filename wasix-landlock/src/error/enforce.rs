@@ -18,8 +18,8 @@ pub enum EnforceError {
 
     /// Descriptors are open that the policy refuses, see [`Inherited::Refuse`](crate::Inherited).
     #[error(
-        "open descriptors stay usable under any restriction: {}; close them before the build, or allow them \
-         by `Inherited::Refuse`",
+        "these open descriptors would stay usable: {}; close them before the build, or allow them \
+         in `Inherited::Refuse`",
         list(refused, ", ")
     )]
     DescriptorsOpen {
@@ -30,8 +30,8 @@ pub enum EnforceError {
     /// An io_uring is open or mapped, see [`Inherited::RefuseRings`](crate::Inherited). Nothing was
     /// restricted.
     #[error(
-        "an io_uring may open files with the rights that this process had before: {}; close it before \
-         the build, or let it pass by `Inherited::Report`",
+        "an io_uring keeps the rights that this process had before: {}; close it before the build, \
+         or accept it with `Inherited::Report`",
         list(refused, ", ")
     )]
     RingsOpen {
@@ -41,8 +41,8 @@ pub enum EnforceError {
 
     /// The open descriptors can't be listed.
     #[error(
-        "the open descriptors can't be listed in /proc: {source}; mount /proc, or let them pass by \
-         `Inherited::Report`"
+        "the open descriptors can't be listed in /proc: {source}; mount /proc, or accept them \
+         with `Inherited::Report`"
     )]
     Descriptors {
         /// The kernel's error.
@@ -52,8 +52,8 @@ pub enum EnforceError {
     /// A thread is under a seccomp filter of its own, so that the process's filter can't be put on
     /// all threads at once. None was.
     #[error(
-        "thread {tid} is under a seccomp filter of its own, so that the second layer can't be put \
-         on every thread; enforce before starting it"
+        "thread {tid} has a seccomp filter of its own, so the second layer can't be put on every \
+         thread; enforce the policy before this thread starts"
     )]
     FilterDiverges {
         /// The thread.
@@ -62,8 +62,8 @@ pub enum EnforceError {
 
     /// The kernel refused the filter. No thread is under it.
     #[error(
-        "the kernel took no seccomp filter: {source}; name the protections of the second layer optional, or \
-         do without them"
+        "the kernel rejected the seccomp filter: {source}; make the protections of the second \
+         layer optional, or turn them off"
     )]
     Filter {
         /// The kernel's error.
@@ -71,7 +71,7 @@ pub enum EnforceError {
     },
 
     /// An earlier policy failed when some threads were restricted already.
-    #[error("an earlier policy was enforced on a part of the threads only; end this process")]
+    #[error("an earlier policy restricted only some of the threads; end this process")]
     PartlyRestricted,
 
     /// There are instances in this process, which a restriction of the whole process would narrow.
@@ -106,8 +106,8 @@ pub enum EnforceError {
 
     /// Threads kept appearing until the deadline.
     #[error(
-        "threads kept being started for {deadline:?} ({rounds} rounds), so that not every one was \
-         reached; enforce before starting them{}",
+        "new threads kept starting for {deadline:?} ({rounds} rounds), so some threads were not \
+         reached; enforce the policy before they start{}",
         Partly(*restricted)
     )]
     ThreadsKeptStarting {
@@ -122,8 +122,8 @@ pub enum EnforceError {
     /// Nothing that this process can do now would be denied afterwards, so nothing can prove the
     /// restriction.
     #[error(
-        "nothing can serve as proof: every place tried is denied already or granted by the policy; \
-         grant less than `/`, or start this process under a wider restriction"
+        "the restriction can't be proved: every path tried is denied already or granted by the \
+         policy; grant less than `/`, or start this process under a weaker restriction"
     )]
     NoProbe,
 
@@ -139,13 +139,16 @@ pub enum EnforceError {
 
     /// Every real-time signal has a handler, or is blocked or awaited by some thread.
     #[error(
-        "no real-time signal is free to reach the threads with; leave one at its default, and let no \
-         thread block it or wait for it"
+        "no real-time signal is free to reach the threads; leave one at its default action, and \
+         let no thread block it or wait for it"
     )]
     NoFreeSignal,
 
     /// The handler could not be installed.
-    #[error("signal {signal} can't be handled: {source}; leave a real-time signal at its default")]
+    #[error(
+        "no handler can be installed for signal {signal}: {source}; leave a real-time signal at \
+         its default action"
+    )]
     Signal {
         /// The signal.
         signal: i32,
@@ -184,7 +187,8 @@ pub enum ThreadError {
 
     /// The kernel said that the thread is restricted, and the probe that must fail didn't.
     #[error(
-        "was restricted and {probe} is still allowed: the restriction doesn't hold; run no module in this process"
+        "was restricted, but {probe} is still allowed: the kernel doesn't enforce the \
+         restriction; run no module in this process"
     )]
     NotRestricted {
         /// The probe.
@@ -193,7 +197,8 @@ pub enum ThreadError {
 
     /// The filter is there, and a system call that it must refuse isn't refused.
     #[error(
-        "is under the filter and {call} is not refused: `{protection}` doesn't hold; run no module in this process"
+        "has the filter, but {call} is not refused: the kernel doesn't enforce `{protection}`; \
+         run no module in this process"
     )]
     NotFiltered {
         /// The protection.

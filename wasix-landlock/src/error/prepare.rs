@@ -31,21 +31,21 @@ pub enum PrepareError {
     NotWithin(#[from] NotWithin),
 
     /// An earlier policy failed when some threads were restricted already.
-    #[error("an earlier policy was enforced on a part of the threads only; end this process")]
+    #[error("an earlier policy restricted only some of the threads; end this process")]
     PartlyRestricted,
 
     /// This process is restricted as a whole already, which leaves an instance in it nothing of its
     /// own.
     #[error(
-        "this process is restricted as a whole already; make instances in a process that isn't, or \
+        "the whole process is restricted already; create instances in an unrestricted process, or \
          start a worker"
     )]
     ScopeTaken,
 
     /// The thread is in an instance in which nothing is enforced.
     #[error(
-        "this thread belongs to an instance in which nothing is enforced; make the instance in mode \
-         `enforce`"
+        "this thread belongs to an instance in which nothing is enforced; create the instance in \
+         mode `enforce`"
     )]
     InstanceUnrestricted,
 
@@ -69,8 +69,8 @@ pub enum PrepareError {
 
     /// The kernel lacks a required protection.
     #[error(
-        "this kernel (Landlock ABI {abi}) lacks the protection `{protection}`; \
-         use a newer kernel, or name it optional"
+        "this kernel (Landlock ABI {abi}) lacks the protection `{protection}`; use a newer \
+         kernel, or make the protection optional"
     )]
     ProtectionUnavailable {
         /// The protection.
@@ -80,7 +80,10 @@ pub enum PrepareError {
     },
 
     /// The second layer can't be had, and a protection that needs it is required.
-    #[error("`{protection}` needs a seccomp filter: {reason}; name it optional, or do without")]
+    #[error(
+        "`{protection}` needs a seccomp filter: {reason}; make the protection optional, or turn \
+         it off"
+    )]
     FilterUnavailable {
         /// The protection.
         protection: Protection,
@@ -90,7 +93,8 @@ pub enum PrepareError {
 
     /// The kernel refused the rule for a port.
     #[error(
-        "the kernel took no rule for a port: landlock_add_rule: {source}; check what filters system calls here"
+        "the kernel rejected a rule for a port: landlock_add_rule: {source}; check whether a \
+         seccomp profile filters system calls here"
     )]
     PortRule {
         /// The kernel's error.
@@ -99,8 +103,8 @@ pub enum PrepareError {
 
     /// The kernel didn't say what it can enforce, for example for want of a free descriptor.
     #[error(
-        "the kernel can't be asked what it enforces: {source}; free descriptors or memory before \
-         the build"
+        "the kernel's Landlock features can't be read: {source}; free descriptors or memory \
+         before the build"
     )]
     Kernel {
         /// The kernel's error.
@@ -109,7 +113,8 @@ pub enum PrepareError {
 
     /// The kernel made no ruleset.
     #[error(
-        "the kernel made no Landlock ruleset for {}: {source}; check what filters system calls here",
+        "the kernel created no Landlock ruleset for {}: {source}; check whether a seccomp profile \
+         filters system calls here",
         list(rights, ", ")
     )]
     Ruleset {
@@ -138,22 +143,22 @@ pub enum PathError {
     EmptyPath,
 
     /// The path holds a NUL byte, which ends a path in the kernel.
-    #[error("holds a NUL byte; name the path up to it")]
+    #[error("contains a NUL byte; remove it from the path")]
     NulByte,
 
     /// The policy asks for nothing that the kernel could grant.
     #[error(
-        "is to get no access; ask for read or write, or remove it (on a file, create alone grants \
-         nothing)"
+        "is granted no access; add read or write, or remove the preopen (on a file, create alone \
+         grants nothing)"
     )]
     NoRight,
 
     /// Nothing is there.
-    #[error("does not exist; make it first (a file preopen with create is made for you)")]
+    #[error("does not exist; create it first (a file preopen with create is created for you)")]
     Missing,
 
     /// A file is to be created in a directory that isn't there.
-    #[error("can't be created in a directory that does not exist; make {parent:?} first")]
+    #[error("can't be created in a directory that does not exist; create {parent:?} first")]
     MissingParent {
         /// The directory that is missing.
         parent: PathBuf,
@@ -161,7 +166,9 @@ pub enum PathError {
 
     /// A symbolic link leads nowhere. No file is created at its end, since the application didn't
     /// name that place.
-    #[error("is a symbolic link to something that does not exist; make its target or name that")]
+    #[error(
+        "is a symbolic link whose target does not exist; create the target, or name another path"
+    )]
     DanglingSymlink,
 
     /// A directory was named as a file, or a file as a directory.
@@ -181,7 +188,10 @@ pub enum PathError {
     },
 
     /// This user lacks a permission there, restriction or not.
-    #[error("is not for this user to {right}; change its permissions or run as another user")]
+    #[error(
+        "is not accessible: this user has no permission to {right} it; change its permissions or run \
+         as another user"
+    )]
     NoPermission {
         /// The missing permission: `read` or `reach`.
         right: &'static str,
@@ -193,13 +203,14 @@ pub enum PathError {
 
     /// A missing file could not be created.
     #[error(
-        "can't be created: {0}; make it first, or preopen a directory that this user may write to"
+        "can't be created: {0}; create it first, or preopen a directory that this user may write to"
     )]
     Create(#[source] io::Error),
 
     /// The kernel refused the rule.
     #[error(
-        "got no rule from the kernel: landlock_add_rule: {0}; check what filters system calls here"
+        "can't be granted: landlock_add_rule: {0}; check whether a seccomp profile filters system \
+         calls here"
     )]
     Rule(#[source] io::Error),
 }
@@ -221,11 +232,11 @@ impl Unavailable {
     const fn remedy(self) -> &'static str {
         match self {
             Self::NotImplemented => {
-                "use Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK, and let the container's \
-                 seccomp profile pass the landlock system calls"
+                "use Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK, and allow the landlock \
+                 system calls in the container's seccomp profile"
             }
             Self::NotEnabled => "add `landlock` to the `lsm=` boot parameter",
-            Self::Other(_) => "check what filters system calls here",
+            Self::Other(_) => "check whether a seccomp profile filters system calls here",
         }
     }
 }
@@ -237,7 +248,7 @@ impl fmt::Display for Unavailable {
             Self::NotEnabled => f.write_str("Landlock is switched off in this kernel (EOPNOTSUPP)"),
             Self::Other(errno) => write!(
                 f,
-                "Landlock can't be asked: {}",
+                "Landlock's features can't be read: {}",
                 io::Error::from_raw_os_error(*errno)
             ),
         }

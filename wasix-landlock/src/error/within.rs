@@ -10,8 +10,8 @@ use crate::{Access, Protection, Right, names::list};
 pub enum NotWithin {
     /// The path isn't granted.
     #[error(
-        "{preopen}: {path:?} ({asked}) is not within what this process was restricted to: {reason}; \
-         name every preopen in the first build, reserve the path there, or use a process per policy"
+        "{preopen}: {path:?} ({asked}) is outside the grants of this process: {reason}; grant the \
+         path in the first build, or use a process per policy"
     )]
     Path {
         /// The builder call and the guest path, or the reason of a runtime path.
@@ -29,8 +29,8 @@ pub enum NotWithin {
 
     /// A required protection isn't enforced.
     #[error(
-        "this process was restricted without `{protection}`, which this policy requires; \
-         require it in the first policy, or name it optional"
+        "this process was restricted without `{protection}`, which this policy requires; require \
+         it in the first policy, or make it optional in this one"
     )]
     Protection {
         /// The protection.
@@ -39,8 +39,8 @@ pub enum NotWithin {
 
     /// The ports aren't granted.
     #[error(
-        "the ports ({}) are not within what this process was restricted to; grant them in the first \
-         policy, or use a process per policy",
+        "the ports ({}) are outside the grants of this process; grant them in the first build, or \
+         use a process per policy",
         list(ports, ", ")
     )]
     Ports {

@@ -47,10 +47,9 @@ pub(super) fn choose(
             Place::Unknown => true,
         };
         if restricted {
-            report.warnings.push(
-                "the mode is off, and an earlier policy restricts this process nevertheless"
-                    .to_owned(),
-            );
+            report
+                .warnings
+                .push("the mode is off, but an earlier policy restricts this process".to_owned());
         }
         give_up(policy, report, "the mode is off");
         return Ok(Baseline::Nothing);
@@ -210,8 +209,8 @@ pub(super) fn on_kernel(
     };
     if filter.is_some() && !filtered.contains(&Protection::IoUring) {
         report.warnings.push(
-            "io_uring is allowed, whose operations the second layer doesn't see: metadata and sockets \
-             stay within reach"
+            "io_uring is allowed: the second layer doesn't see its operations, so metadata and \
+             sockets stay reachable"
                 .to_owned(),
         );
     }

@@ -84,7 +84,7 @@ impl Drop for CreatedFiles {
                     target: "wasix_landlock",
                     path = %file.parent.join(&file.name).display(),
                     %error,
-                    "a file that was created can't be removed"
+                    "can't remove a file that was created for a preopen"
                 );
             }
         }

@@ -53,7 +53,7 @@ fn failed(error: seccompiler::Error) -> EnforceError {
 
 /// Checks that this machine can have a filter.
 pub(crate) fn available() -> Result<(), String> {
-    TargetArch::try_from(ARCH).map_err(|_| format!("filters are not made for {ARCH}"))?;
+    TargetArch::try_from(ARCH).map_err(|_| format!("seccomp filters don't support {ARCH}"))?;
     sys::can_refuse().map_err(|error| format!("this kernel has no seccomp filters: {error}"))
 }
 

@@ -105,7 +105,7 @@ impl Plan {
 }
 
 /// A policy that was carried out.
-#[must_use = "files that were created are removed unless it is announced"]
+#[must_use = "files that were created are removed unless the outcome is announced"]
 pub(super) struct Outcome {
     pub(super) report: Arc<Report>,
     /// The policy in force now; `None` if this policy didn't put it there.
@@ -137,7 +137,7 @@ fn log(report: &Report) {
             target: "wasix_landlock",
             mode = %report.mode,
             enforced = report.enforced,
-            "landlock is not in mode enforce"
+            "the mode is not `enforce`"
         );
     }
     for gap in &report.not_enforced {

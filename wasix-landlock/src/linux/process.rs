@@ -85,7 +85,7 @@ impl Enforced {
             if asked.level == Level::Strict && strict {
                 return Err(NotWithin::Protection { protection });
             }
-            let gap = format!("{protection}: an earlier policy restricted this process without");
+            let gap = format!("{protection}: an earlier policy restricted this process without it");
             report.not_enforced.push(gap);
         }
         let ports = self.ports_beyond(network);
@@ -139,8 +139,8 @@ impl Enforced {
             return Err(not_within(missing.to_vec(), reason));
         }
         if asked.inode.is_some() && is_denied(asked) {
-            let reason = "the kernel denies opening it, although a grant covers it by name; something \
-                          was moved or mounted since";
+            let reason = "the kernel denies opening the path, although a grant covers it by name; \
+                          a file was moved or mounted since";
             return Err(not_within(Vec::new(), reason.to_owned()));
         }
         Ok(())

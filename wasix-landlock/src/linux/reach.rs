@@ -218,8 +218,8 @@ impl Reach {
     }
 }
 
-const BLOCKS: &str = "it blocks every signal that could reach it, or waits for it; unblock one \
-                      real-time signal in it, or build before it starts";
+const BLOCKS: &str = "the thread blocks every signal that could reach it, or waits for it; \
+                      unblock one real-time signal in it, or build before it starts";
 
 /// Puts the handler on a signal that as many threads as possible neither block nor wait for.
 ///

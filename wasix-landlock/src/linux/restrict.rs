@@ -78,8 +78,8 @@ impl Enforcement {
         };
         if swept.foreign > 0 {
             report.warnings.push(format!(
-                "{} threads were under a restriction of their own before, so that the probe shows \
-                 nothing in them",
+                "{} threads had a restriction of their own before, so the probe proves nothing in \
+                 them",
                 swept.foreign
             ));
         }
@@ -108,7 +108,8 @@ impl Enforcement {
             let mut why = failure.to_string();
             if synced {
                 why.push_str(
-                    "; the kernel says that thread sync has restricted the thread, and nothing proves it",
+                    "; the kernel reports that thread sync restricted the thread, but no probe \
+                     proves it",
                 );
             }
             lacks_all_threads(report, &why);
@@ -316,9 +317,9 @@ fn warn_of_single_domains(report: &mut Report) {
         .collect();
     if !enforced.is_empty() {
         report.warnings.push(format!(
-            "{}: below Landlock ABI 8 each thread that ran before the build is a domain of its own, \
-             so that such threads can neither connect to each other's abstract sockets nor signal \
-             processes that another one starts; start these threads after the build",
+            "{}: below Landlock ABI 8 each thread that ran before the build is a domain of its \
+             own, so such threads can neither connect to each other's abstract sockets nor \
+             signal processes that another one starts; start these threads after the build",
             enforced.join(", ")
         ));
     }

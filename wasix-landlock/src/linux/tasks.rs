@@ -68,9 +68,7 @@ impl Tasks {
     pub(crate) fn open() -> io::Result<Self> {
         let directory = File::open("/proc/self/task")?;
         if !procfs::is_on(directory.as_fd()) {
-            return Err(io::Error::other(
-                "what is mounted there is no proc file system",
-            ));
+            return Err(io::Error::other("no proc file system is mounted there"));
         }
         let status = fs::read_to_string("/proc/thread-self/status")?;
         let numbers = numbers(&status).unwrap_or_default();

@@ -96,10 +96,10 @@ impl Visitor<'_> {
     ) -> EnforceError {
         let description = self.tasks.describe(tid);
         let reason = if self.blocks(tid) {
-            "it blocks the signal that was sent; unblock the real-time signals in it, or build before \
+            "the thread blocks the signal; unblock the real-time signals in it, or build before \
              it starts"
         } else {
-            "it did not run; build before it starts, or set a longer deadline"
+            "the thread did not run; build before it starts, or set a longer deadline"
         };
         let problem = ThreadError::NotReached {
             name: description.name.or(name).unwrap_or_else(|| "?".to_owned()),

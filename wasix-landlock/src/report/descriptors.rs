@@ -152,7 +152,7 @@ impl fmt::Display for DescriptorsReport {
             }
         }
         if self.unlisted > 0 {
-            writeln!(f, "  and {} descriptors more", self.unlisted)?;
+            writeln!(f, "  and {} more descriptors", self.unlisted)?;
         }
         Ok(())
     }
@@ -234,10 +234,10 @@ impl fmt::Display for WayOut {
             Self::PolledRing => {
                 "a kernel thread runs its operations with rights from before, without a system call"
             }
-            Self::HandsOverFiles => "another process may have the other end, and hand over files",
-            Self::TakesCommands => "it takes commands that no restriction touches",
-            Self::KernelInterface => "it is an interface of the kernel's",
-            Self::Namespace => "it can be entered",
+            Self::HandsOverFiles => "another process may have the other end, and pass files in",
+            Self::TakesCommands => "no restriction applies to its commands",
+            Self::KernelInterface => "it is a kernel interface",
+            Self::Namespace => "a thread can enter it",
             Self::Unknown => "this crate doesn't know its kind",
         })
     }

@@ -77,7 +77,7 @@ impl Report {
         }
         if let Some(found) = host.found {
             let created = match (host.created, self.only_shown) {
-                (true, true) => ", to be made",
+                (true, true) => ", to be created",
                 (true, false) => ", created",
                 _ => "",
             };

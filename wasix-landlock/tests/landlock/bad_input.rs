@@ -190,7 +190,7 @@ fn a_path_that_this_user_may_not_read() {
                 .unwrap();
             let report = prepared.report();
             assert!(
-                report.warnings[0].contains("is not for this user to read"),
+                report.warnings[0].contains("no permission to read"),
                 "{report}"
             );
             assert_eq!(report.preopens[0].status, Status::Granted);

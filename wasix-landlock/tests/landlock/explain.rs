@@ -137,7 +137,7 @@ fn a_link_is_explained_by_where_it_leads() {
             answer.resolved,
             fs::canonicalize(tree.outside().join("file")).unwrap()
         );
-        assert!(answer.to_string().contains("leads to"), "{answer}");
+        assert!(answer.to_string().contains("resolves to"), "{answer}");
     });
 }
 

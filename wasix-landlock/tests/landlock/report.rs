@@ -163,7 +163,7 @@ fn showing_makes_nothing_and_restricts_nothing() {
         let text = shown.to_string();
         for expected in [
             "would be enforced",
-            "file, to be made",
+            "file, to be created",
             "virtual",
             "read_file",
             "(dns, read)",

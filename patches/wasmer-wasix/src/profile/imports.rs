@@ -117,6 +117,6 @@ impl fmt::Display for ImportTable {
             writeln!(f, "not of WASI: {} {}", import.module, import.name)?;
         }
         let unused: Vec<_> = self.unused_groups().map(Group::name).collect();
-        writeln!(f, "could do without: {}", unused.join(", "))
+        writeln!(f, "doesn't need: {}", unused.join(", "))
     }
 }

@@ -102,8 +102,8 @@ pub(crate) fn check(module: &Module, meter: &Meter) -> Result<(), WasiThreadErro
             .collect();
         if !unwanted.is_empty() {
             return refused(format!(
-                "the module imports what its profile has switched off: {}; allow the groups, or let the calls answer \
-                 ENOTSUP (`refuse = false`)",
+                "the module imports functions that its profile turns off: {}; allow the groups, \
+                 or let the calls answer ENOTSUP (`refuse = false`)",
                 unwanted.join(", ")
             ));
         }

@@ -188,7 +188,7 @@ fn without_the_right_to_make_a_file_it_is_not_built() {
         let text = without(&learned(&tree).toml(), &new, Some("create = true\n"));
         let error = with(&text).map(drop).unwrap_err();
         assert!(
-            error.contains("granted/new") && error.contains("make it first"),
+            error.contains("granted/new") && error.contains("create it first"),
             "{error}"
         );
         assert_eq!(ask::open_read(tree.path("granted/unused")), Ok(()));

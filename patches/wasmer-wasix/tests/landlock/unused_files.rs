@@ -176,7 +176,7 @@ fn what_is_only_shown_makes_nothing_and_restricts_nothing() {
         let shown = prepared().landlock_show().unwrap();
         assert!(!new.exists());
         assert_eq!(ask::open_read(tree.outside()), Ok(()));
-        assert!(shown.to_string().contains("file, to be made"), "{shown}");
+        assert!(shown.to_string().contains("file, to be created"), "{shown}");
         let error = prepared()
             .preopen(|p| p.directory(tree.path("no")).read(true))
             .unwrap();

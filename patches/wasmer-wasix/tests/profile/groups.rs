@@ -267,7 +267,7 @@ fn imports_are_listed_by_group() {
     assert_eq!(
         table.to_string(),
         "always there: fd_close\nsockets: sock_open\nrandomness: random_get\nnot of WASI: host open\n\
-         could do without: processes, threads, terminal, clocks, symlinks\n"
+         doesn't need: processes, threads, terminal, clocks, symlinks\n"
     );
     let unused: Vec<Group> = table.unused_groups().collect();
     assert!(!unused.contains(&Group::Sockets) && unused.contains(&Group::Threads));
