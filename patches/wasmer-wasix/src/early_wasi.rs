@@ -34,7 +34,7 @@ pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
         .iter()
         .filter_map(|fd| fd_map.get(*fd))
         .collect();
-    let spared: Vec<_> = preopen_fds
+    let redundant: Vec<_> = preopen_fds
         .iter()
         .copied()
         .filter(|fd| {
@@ -42,10 +42,10 @@ pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
             preopen.is_some_and(|preopen| all.iter().any(|other| lies_in(preopen, other)))
         })
         .collect();
-    for fd in &spared {
+    for fd in &redundant {
         fd_map.remove(*fd);
     }
-    preopen_fds.retain(|fd| !spared.contains(fd));
+    preopen_fds.retain(|fd| !redundant.contains(fd));
 }
 
 /// Does a path by the name of `preopen` reach the same directory, with the same rights, through `other`?

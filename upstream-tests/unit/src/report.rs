@@ -119,8 +119,8 @@ impl Report {
                 }
                 (None, None) => {}
                 (None, Some(_)) => {
-                    let mended = off.get(test).is_some_and(Option::is_none);
-                    let what = if mended {
+                    let passes_unenforced = off.get(test).is_some_and(Option::is_none);
+                    let what = if passes_unenforced {
                         "without enforcement it passes"
                     } else {
                         "without enforcement too"
