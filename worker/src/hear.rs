@@ -1,4 +1,4 @@
-//! The messages that a host accepts of a worker: each once, in its order, and no more of it than the host keeps.
+//! The messages that a host accepts from a worker: each once, in order, and up to a fixed size.
 
 use std::{io, os::unix::net::UnixStream};
 

@@ -61,7 +61,7 @@ pub(crate) enum Source {
     Follows,
 }
 
-/// The way in which much a worker may take, by the kernel's resource limits.
+/// The resource limits of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) memory: Option<u64>,
@@ -72,8 +72,8 @@ pub(crate) struct Limits {
 /// The most bytes of an artifact unless the request says otherwise.
 const LARGEST_ARTIFACT: u64 = 256 << 20;
 
-/// One module, run once. What isn't named isn't there: no argument, no variable, no file, no port. The worker is
-/// hardened unless it is said otherwise.
+/// A request to run one module once. The module gets only what the request names: arguments, variables, files and
+/// ports. The worker is hardened unless the request says otherwise.
 ///
 /// ```
 /// use wasix_landlock_worker::{Access, Compiler, Request};
@@ -107,7 +107,7 @@ pub struct Request {
     pub(crate) network: Network,
     pub(crate) limits: Limits,
     pub(crate) input: bool,
-    /// The process that asks, for a worker to see that it is its parent.
+    /// The host's process, which the worker compares with its parent.
     pub(crate) host: u32,
     #[serde(skip)]
     pub(crate) mode: Option<Mode>,
@@ -136,7 +136,7 @@ impl Request {
         }
     }
 
-    /// A module, in binary form, in a file that the worker may read, which it does before it is restricted.
+    /// A module in binary form, in a file that the worker reads before it is restricted.
     pub fn module_file(path: impl AsRef<Path>) -> Self {
         Self::new(Source::File(absolute(path.as_ref())), Arc::default(), false)
     }
@@ -148,8 +148,8 @@ impl Request {
 
     /// A compiled module: what Wasmer's `Module::serialize` returned, or a worker gave back.
     ///
-    /// It is native code, which is run as it is: **take it from the host's own compiler, or from a worker of the
-    /// same tenant.** It has to come from the same version of Wasmer; the compiler doesn't matter any more.
+    /// An artifact is native code: **take it from the host's own compiler, or from a worker of the same tenant.** It has
+    /// to come from the same version of Wasmer, with any compiler.
     pub fn artifact(bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(Source::Follows, bytes.into().into(), true)
     }
@@ -159,15 +159,15 @@ impl Request {
         Self::new(Source::File(absolute(path.as_ref())), Arc::default(), true)
     }
 
-    /// Has the worker give back the compiled module before it runs it. The host keeps 256 MiB of it at most, unless
+    /// Makes the worker return the compiled module before it runs the module. The host accepts at most 256 MiB, unless
     /// [`largest_artifact`](Self::largest_artifact) says otherwise.
     pub fn give_artifact(mut self) -> Self {
         self.give_artifact = true;
         self
     }
 
-    /// The most bytes of an artifact that the host takes, and so how much memory a worker can make it use. A worker
-    /// that sends more is ended. The artifact is several times as large as the module.
+    /// Sets the largest artifact that the host accepts, in bytes. This bounds the memory that a worker can make the host
+    /// use. The host ends a worker that sends more. An artifact is several times as large as its module.
     pub fn largest_artifact(mut self, bytes: u64) -> Self {
         self.largest_artifact = bytes;
         self
@@ -179,7 +179,7 @@ impl Request {
         self
     }
 
-    /// Sets the module's name for itself; `module` unless said.
+    /// Sets the name that the module sees as its own; `module` by default.
     pub fn program(mut self, name: impl Into<String>) -> Self {
         self.program = name.into();
         self
@@ -222,14 +222,15 @@ impl Request {
         self
     }
 
-    /// Sets the mode; unless given, the host's environment decides.
+    /// Sets the mode. By default the host's environment decides.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
     }
 }
 
-/// The worker has another current directory. A path that can't be made absolute is empty, which is refused there.
+/// Makes a path absolute, since the worker has another current directory. An empty path stays empty, and the worker
+/// refuses it.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

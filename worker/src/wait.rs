@@ -45,24 +45,25 @@ pub struct Worker {
 pub enum End {
     /// The module ran to its end, with this exit code.
     Exited(i32),
-    /// The module trapped: why, in words.
+    /// The module trapped, with this reason.
     Trapped(String),
-    /// The module never ran: why, in words. It couldn't be compiled or linked, or something can't be enforced.
+    /// The module never ran, with this reason: it couldn't be compiled or linked, or a protection can't be enforced.
     Failed(String),
-    /// The worker said what a worker never says, such as an artifact that wasn't asked for, and was killed: what it
-    /// said, in words. Native code has taken it over, or it is another version of this crate.
+    /// The worker sent a message that a worker never sends, such as an artifact that the request didn't ask for, and the
+    /// host killed it. The text describes the message. Native code has taken the worker over, or the worker is of another
+    /// version of this crate.
     Violated(String),
-    /// The worker's process died of this signal: it crashed, aborted for lack of memory, or somebody killed it.
+    /// A signal ended the worker's process: it crashed, aborted for lack of memory, or was killed.
     Died {
         /// The signal's number.
         signal: i32,
     },
-    /// The worker's process ended without saying why.
+    /// The worker's process ended without a message.
     Vanished {
         /// The exit status.
         status: i32,
     },
-    /// The worker took longer than it had, and was killed.
+    /// The host killed the worker at its deadline.
     Overdue,
 }
 
@@ -70,15 +71,14 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The way in which it ended. [`End::Died`], [`End::Vanished`] and [`End::Overdue`] are the kernel's word, and
-    /// [`End::Violated`] is the host's. The others are the worker's own, which a module that has taken it over can
-    /// make up: the exit code, and messages, of which the host keeps 16 KiB and escapes what would control a
-    /// terminal.
+    /// The end of the worker. The kernel reports [`End::Died`], [`End::Vanished`] and [`End::Overdue`]; the host reports
+    /// [`End::Violated`]. The worker itself reports the others, so a module that has taken it over can forge them. The
+    /// host keeps 16 KiB of a message, and escapes control characters.
     pub end: End,
-    /// The report of the restriction; nothing without one. The worker sends it before it looks at the module, and
-    /// nothing else is taken before. With [`End::Exited`] and [`End::Trapped`] it is always there.
+    /// The report of the restriction, if the worker sent one. The worker sends it before it looks at the module, and the
+    /// host accepts no other message before. It is always there with [`End::Exited`] and [`End::Trapped`].
     pub report: Option<Report>,
-    /// The compiled module, if it was asked for. Loading it trusts the worker and with it the module: see
+    /// The compiled module, if the request asked for it. Loading it means trusting the worker and the module: see
     /// [`Request::artifact`](crate::Request::artifact).
     pub artifact: Option<Vec<u8>>,
 }
@@ -101,23 +101,23 @@ impl Worker {
         }
     }
 
-    /// The process's number.
+    /// Returns the process's number.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.started.id
     }
 
-    /// The module's output, if it was to go to a pipe, once.
+    /// Takes the pipe with the module's output, if there is one.
     pub fn output(&mut self) -> Option<ChildStdout> {
         self.started.output.take()
     }
 
-    /// The module's errors, if they were to go to a pipe, once.
+    /// Takes the pipe with the module's errors, if there is one.
     pub fn errors(&mut self) -> Option<ChildStderr> {
         self.started.errors.take()
     }
 
-    /// Kills it. The outcome is [`End::Died`], unless it has ended before.
+    /// Kills the worker. The outcome is [`End::Died`], unless the worker has ended before.
     ///
     /// # Errors
     ///
@@ -126,10 +126,10 @@ impl Worker {
         Ok(self.started.process.kill()?)
     }
 
-    /// Waits until its process has ended, or kills it when that takes longer than `time`.
+    /// Waits until the worker's process has ended, or kills it after `time`.
     ///
-    /// It is the process that is waited for. Whoever else holds an end of its socket or its pipes isn't. A second call
-    /// returns the same, without the artifact.
+    /// The call waits for this process only, not for another process that holds an end of its socket or pipes. A second
+    /// call returns the same outcome, without the artifact.
     ///
     /// A module that writes to a pipe waits for a reader: read [`output`](Self::output) and
     /// [`errors`](Self::errors) in threads of their own.
@@ -166,7 +166,7 @@ impl Worker {
     }
 }
 
-/// The way in which a worker ended, from what the kernel says, then the host, then the worker itself.
+/// Determines how a worker ended, from the kernel's report, then the host's, then the worker's.
 fn judge(Ended { status, heard }: Ended, overdue: bool) -> Outcome {
     let killed = status.signal();
     let end = if let Some(why) = heard.violation {

@@ -8,7 +8,7 @@ use crate::known::{List, Standing};
 use crate::suite::Run;
 use crate::way::Way;
 
-/// The number of lines are equal, and how many differ as the list says or otherwise.
+/// The numbers of equal lines, of lines that differ as listed, and of lines that differ otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Nothing differs.

@@ -1,6 +1,6 @@
-//! The bounds of a worker besides its policy: resource limits, its parent's life, and a filter of its own.
+//! Limits of a worker beyond its policy: resource limits, an end with its parent, and a filter of its own.
 //!
-//! The filter refuses what a worker never does by itself, and what would undo the rest of this:
+//! The filter refuses calls that a worker never makes, and calls that would undo the other limits:
 //!
 //! - starting a process. It would outlive the worker, and `RLIMIT_NPROC` is no bound for that: it counts all that the
 //!   user runs, and nothing for root. Threads can be started; they end with the process;

@@ -1,10 +1,10 @@
-//! The way in which a worker is restricted, and how much it may take.
+//! The restriction and the resource limits of a worker.
 
 use wasix_landlock::{Level, Network, Protection};
 
 use super::Request;
 
-/// The way in which the worker is restricted. It is on its own in its process, so every request is hardened and without network
+/// The restriction of the worker. The worker is alone in its process, so every request is hardened and has no network
 /// unless it says otherwise.
 ///
 /// ```
@@ -20,63 +20,63 @@ use super::Request;
 /// # drop(request);
 /// ```
 impl Request {
-    /// Turns hardening off, or on again: every protection that a WASI runtime can live with, as `Policy::harden`
-    /// requires them. A worker's own work needs none of what they refuse.
+    /// Turns hardening off or on: every protection that a WASI runtime can work under, as `Policy::harden` requires them.
+    /// The worker itself needs none of the calls that they refuse.
     pub fn harden(mut self, harden: bool) -> Self {
         self.harden = harden;
         self
     }
 
-    /// Says how much a protection is wanted, as `Policy::protect` does.
+    /// Sets the level of a protection, as `Policy::protect` does.
     pub fn protect(mut self, protection: Protection, level: Level) -> Self {
         self.levels.insert(protection, level);
         self
     }
 
-    /// Lets a kernel do without this protection, as `Policy::optional` does.
+    /// Makes a protection optional, as `Policy::optional` does.
     pub fn optional(self, protection: Protection) -> Self {
         self.protect(protection, Level::Degradable)
     }
 
-    /// Makes it an error when this protection can't be had, as `Policy::require` does.
+    /// Makes a missing protection an error, as `Policy::require` does.
     pub fn require(self, protection: Protection) -> Self {
         self.protect(protection, Level::Strict)
     }
 
-    /// Does without this protection, as `Policy::without` does.
+    /// Turns a protection off, as `Policy::without` does.
     pub fn without(self, protection: Protection) -> Self {
         self.protect(protection, Level::Off)
     }
 
-    /// Grants these ports to the worker's process and to the module. Without this there is no network, hardened or not.
+    /// Grants these ports to the worker's process and to the module. By default there is no network, hardened or not.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
         self
     }
 
-    /// The way in which much memory the worker may have, in bytes: private writable memory, the kernel's `RLIMIT_DATA`. The
-    /// worker itself takes about 30 MiB, and more while it compiles.
+    /// Limits the private writable memory of the worker, in bytes (`RLIMIT_DATA`). The worker itself needs about 30 MiB,
+    /// and more while it compiles.
     ///
-    /// A module that asks for more gets -1 of `memory.grow`; where the worker itself needs more, it aborts.
+    /// Beyond the limit, `memory.grow` returns -1 to the module. If the worker itself needs more, it aborts.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.limits.memory = Some(bytes);
         self
     }
 
-    /// The way in which large a file may become that the worker writes to, in bytes: the kernel's `RLIMIT_FSIZE`. It counts for
-    /// each file, standard output and error included where these are files.
+    /// Limits the size of each file that the worker writes, in bytes (`RLIMIT_FSIZE`). The limit includes standard output
+    /// and error if they are files.
     ///
-    /// A module that writes beyond it gets an error.
+    /// A module that writes beyond the limit gets an error.
     pub fn file_size(mut self, bytes: u64) -> Self {
         self.limits.file_size = Some(bytes);
         self
     }
 
-    /// The number of threads and processes the worker's *user* may have while the worker starts one: the kernel's
-    /// `RLIMIT_NPROC`. It counts those of other workers and of the host, if they are the same user's, and doesn't
-    /// hold for root.
+    /// Limits the threads that the worker's *user* may have when the worker starts one (`RLIMIT_NPROC`). The limit counts
+    /// the threads and processes of other workers and of the host, if they run as the same user. It doesn't apply to
+    /// root.
     ///
-    /// It is threads that this bounds: a worker can't start any process, whatever is said here.
+    /// A worker can start threads only: it never starts a process, whatever this limit is.
     pub fn tasks(mut self, tasks: u64) -> Self {
         self.limits.tasks = Some(tasks);
         self

@@ -1,4 +1,4 @@
-//! The way in which much a worker may take, and what it leaves.
+//! The resource limits of a worker, and the traces that it leaves.
 
 use std::fs;
 

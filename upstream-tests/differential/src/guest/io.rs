@@ -7,7 +7,7 @@ use super::{Guest, long, word};
 use crate::composite::listing;
 use crate::outcome::{Kind, Meta, Outcome};
 
-/// The way in which much of a listing is asked for at a time: less than most directories have.
+/// The bytes of a listing per request: less than most directories have.
 const LISTING: u32 = 160;
 /// The number of times that a listing may go on.
 const PIECES: usize = 10_000;
