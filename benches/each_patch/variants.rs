@@ -14,38 +14,26 @@ use crate::cut::{Fork, put, with_absolute_paths};
 const FASTER: [(&str, &str, &str); 8] = [
     (
         VIRTUAL_FS,
-        "read and write a host file at an offset, without a hand-over",
+        "Read and write host files at an offset, without tokio",
         CALLED,
     ),
-    (
-        WASIX,
-        "read and write files where the module waits, at the descriptor's offset",
-        "",
-    ),
+    (WASIX, "Read and write files on the module's thread", ""),
     (
         VIRTUAL_FS,
-        "list a directory without a look at each entry",
+        "List a directory without reading each entry's metadata",
         CALLED,
     ),
-    (
-        WASIX,
-        "read a directory once for a listing, and list what stays once",
-        "",
-    ),
-    (VIRTUAL_FS, "find a mount without copying the path", ""),
+    (WASIX, "Read a directory once per listing", ""),
+    (VIRTUAL_FS, "Find a mount without copying the path", ""),
     (
         VIRTUAL_FS,
-        "say which host directory is behind a path",
+        "Return the host directory behind a path",
         CALLED,
     ),
+    (WASIX, "Let the kernel answer calls on host files", ""),
     (
         WASIX,
-        "ask the kernel first, where a file is the host's",
-        "",
-    ),
-    (
-        WASIX,
-        "look for signals once at a call, and for its end without a lock",
+        "Check for signals once per call, and for the end without a lock",
         "",
     ),
 ];
@@ -100,7 +88,8 @@ impl Variants {
             let at = series
                 .iter()
                 .position(|patch| patch.field("Subject") == Some(subject));
-            let at = at.with_context(|| format!("no patch of {name} is to `{subject}`"))?;
+            let at =
+                at.with_context(|| format!("no patch of {name} has the subject `{subject}`"))?;
             let patch = Patch {
                 fork: name,
                 number: at + 1,
