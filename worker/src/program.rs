@@ -21,7 +21,7 @@ use wasmer::{
     Engine, Module,
     sys::{Cranelift, EngineBuilder, Singlepass},
 };
-use wasmer_wasix::{WasiRuntimeError, landlock::Inside};
+use wasmer_wasix::{WasiRuntimeError, landlock::InstanceRuntime};
 
 use crate::{
     Compiler, Report, Request,
@@ -189,7 +189,7 @@ fn listen(control: &UnixStream, input: bool) -> anyhow::Result<Option<Pipe>> {
 }
 
 fn start(
-    inside: &Inside,
+    inside: &InstanceRuntime,
     request: &Request,
     module: Module,
     engine: &Engine,

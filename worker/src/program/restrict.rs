@@ -1,12 +1,12 @@
 //! Restricting a worker: the policy of its request, and the bounds that every worker has.
 
-use wasmer_wasix::landlock::{Inside, Instance};
+use wasmer_wasix::landlock::{Instance, InstanceRuntime};
 
 use super::bounds;
 use crate::{Level, Mode, Report, Request};
 
 /// Restricts this process as the request says.
-pub(super) fn enforce(request: &Request) -> anyhow::Result<Inside> {
+pub(super) fn enforce(request: &Request) -> anyhow::Result<InstanceRuntime> {
     let mut instance = Instance::new("worker").landlock(|l| {
         if request.harden {
             l.harden();
@@ -37,7 +37,7 @@ pub(super) fn enforce(request: &Request) -> anyhow::Result<Inside> {
 }
 
 /// Adds what bounds a restricted worker, and returns the report with what can't be had.
-pub(super) fn bound(inside: &Inside) -> anyhow::Result<Report> {
+pub(super) fn bound(inside: &InstanceRuntime) -> anyhow::Result<Report> {
     let mut report = (**inside.report()).clone();
     let _tokio = inside.tokio().enter();
     let mut bounds: Vec<fn() -> anyhow::Result<()>> = vec![bounds::survive_large_files];

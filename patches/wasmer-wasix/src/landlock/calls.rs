@@ -12,9 +12,12 @@ use virtual_fs::{FileOpener, FileSystem, FsError, OpenOptions, OpenOptionsConfig
 use wasix_landlock::Access;
 use wasmer_wasix_types::wasi::{Errno, Fd as WasiFd, Fdflags, Oflags, Rights};
 
-use super::denials::{Cause, Operation};
-use super::learning::{Learning, Used};
-use super::refusals::{Refusal, absolute_path};
+use super::backings::absolute_path;
+use super::denial::denials::Cause;
+use super::denial::examine::Refusal;
+use super::learn::learning::Learning;
+use super::learn::seen::Used;
+use super::operation::Operation;
 use crate::WasiEnv;
 use crate::fs::{Fd, WasiFsRoot};
 use crate::state::WasiState;
@@ -77,7 +80,7 @@ impl<'p> Call<'p> {
         call.access = access;
         call.exclusive = how.contains(Oflags::EXCL);
         let fs = &call.state.fs;
-        if fs.root_fs.denials.learning.get().is_some() {
+        if fs.root_fs.observer.learning.get().is_some() {
             let guest = call.guest_of(fd, path);
             call.was_there =
                 guest.is_some_and(|(_, guest)| fs.root_fs.symlink_metadata(&guest).is_ok());
@@ -95,7 +98,7 @@ impl<'p> Call<'p> {
     pub(crate) fn end<T>(self, result: Result<T, Errno>) -> Result<T, Errno> {
         match &result {
             Ok(_) => {
-                if let Some(learning) = self.state.fs.root_fs.denials.learning.get() {
+                if let Some(learning) = self.state.fs.root_fs.observer.learning.get() {
                     self.learned(learning);
                 }
             }
@@ -145,7 +148,7 @@ impl<'p> Call<'p> {
     #[cold]
     fn refused(&self, errno: Errno) {
         let mut by_root = REFUSED.take().unwrap_or_default();
-        let denials = &self.state.fs.root_fs.denials;
+        let denials = &self.state.fs.root_fs.observer.denials;
         if !by_root.is_empty() {
             for refusal in &mut by_root {
                 // What the module asked for, not what was tried first.
@@ -176,11 +179,11 @@ impl<'p> Call<'p> {
             access: self.access,
             ..Refusal::of(self.operation, guest)
         };
-        let covered = fs.root_fs.denials.covers(&fs.root_fs, &refusal.guest);
+        let covered = fs.root_fs.observer.covers(&fs.root_fs, &refusal.guest);
         let leads_out = !refusal.guest.starts_with(&base);
         let refusal = Refusal {
             host: match leads_out {
-                true => fs.root_fs.denials.outside(&base, self.path),
+                true => fs.root_fs.observer.outside(&base, self.path),
                 false => None,
             },
             ..refusal
@@ -224,13 +227,15 @@ fn path_of(fd: &Fd) -> Option<PathBuf> {
 #[cold]
 pub(crate) fn no_right(env: &WasiEnv, operation: Operation, fd: &Fd) -> Errno {
     let fs = &env.state.fs;
-    let denials = &fs.root_fs.denials;
-    if denials.may_examine()
+    let observer = &fs.root_fs.observer;
+    if observer.denials.may_examine()
         && let Some(guest) = path_of(fd)
-        && denials.covers(&fs.root_fs, &guest)
+        && observer.covers(&fs.root_fs, &guest)
     {
         let refusal = Refusal::of(operation, guest);
-        denials.note_caused(&fs.root_fs, (refusal.by_descriptor(), None));
+        observer
+            .denials
+            .note_caused(&fs.root_fs, (refusal.by_descriptor(), None));
     }
     fs.missing_data_right()
 }
@@ -249,7 +254,7 @@ impl WasiFsRoot {
         }
         if operation == Operation::List
             && result.is_ok()
-            && let Some(learning) = self.denials.learning.get()
+            && let Some(learning) = self.observer.learning.get()
         {
             let used = Used {
                 operation,
@@ -277,7 +282,7 @@ impl WasiFsRoot {
             None => Some(refusal),
         });
         if let Some(refusal) = left {
-            self.denials.note(self, vec![refusal]);
+            self.observer.denials.note(self, vec![refusal]);
         }
     }
 }
@@ -294,7 +299,7 @@ impl WasiFsRoot {
 
     /// Notes for whoever learns that a directory was listed.
     pub(crate) fn note_listed(&self, directory: &Fd) {
-        if self.denials.learning.get().is_some()
+        if self.observer.learning.get().is_some()
             && let Some(guest) = path_of(directory)
         {
             let _ = self.noting(Operation::List, &guest, Ok(()));
@@ -329,7 +334,7 @@ impl FileOpener for WasiFsRoot {
             .open(path);
         match &opened {
             Err(FsError::PermissionDenied) => self.refused(Refusal::open(path, access)),
-            Ok(_) if access.write || access.create => self.denials.note_written(self, path),
+            Ok(_) if access.write || access.create => self.observer.note_written(self, path),
             _ => {}
         }
         opened

@@ -28,57 +28,54 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
+mod backings;
 mod builder;
 mod calls;
 mod compat;
-mod denials;
-#[cfg(feature = "sys-thread")]
-mod inside;
+mod default_tokio;
+mod denial;
+mod enforce;
+mod env;
 #[cfg(feature = "sys-thread")]
 mod instance;
-mod kept;
-mod learned;
-mod learning;
-mod limit;
+mod learn;
 #[cfg(feature = "sys-thread")]
 mod module_cache;
-mod preopen;
+mod observer;
+mod operation;
 mod record;
-mod refusals;
-mod runtime_paths;
-mod sensitive;
 mod settings;
-mod suggestion;
-#[cfg(feature = "sys-thread")]
-mod tasks;
-mod unsaved;
-#[cfg(feature = "sys-thread")]
-mod watched;
 
 pub use compat::WasiState;
-pub use denials::{Cause, DENIALS_KEPT, Denial, Denials, NearestPreopen, Operation};
+pub use denial::denials::{Cause, DENIALS_KEPT, Denial, Denials};
+pub use denial::nearest::NearestPreopen;
+pub use denial::suggestion::Suggestion;
+pub use denial::unsaved::UnsavedFile;
 #[cfg(feature = "sys-thread")]
-pub use inside::Inside;
+pub use instance::error::InstanceError;
 #[cfg(feature = "sys-thread")]
-pub use instance::{Ended, Instance, InstanceError, Running};
-pub use learned::Learned;
-pub use learning::Learning;
-pub use preopen::HostPreopenBuilder;
-pub use sensitive::Sensitive;
+pub use instance::runtime::InstanceRuntime;
+#[cfg(feature = "sys-thread")]
+pub use instance::spawn::{Instance, InstanceOutcome, Running};
+pub use learn::learned::Learned;
+pub use learn::learning::Learning;
+pub use learn::sensitive::Sensitive;
+pub use operation::Operation;
+pub use record::preopen::HostPreopenBuilder;
 pub use settings::Landlock;
-pub use suggestion::Suggestion;
-pub use unsaved::UnsavedFile;
 pub use wasix_landlock::{
     Access, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
     GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Protection,
     Report, Scope, Verdict, WayOut, current as process_report, explain,
 };
 
-pub(crate) use builder::{Pending, Recorded, enforce, enter_tokio};
 pub(crate) use calls::{Call, no_right, open_options};
-pub(crate) use kept::SharedDenials;
+pub(crate) use default_tokio::enter_tokio;
+pub(crate) use enforce::{Pending, enforce};
 #[cfg(feature = "sys-thread")]
 pub(crate) use module_cache::fill_module_cache;
+pub(crate) use observer::SharedObserver;
+pub(crate) use record::recorded::Recorded;
 pub(crate) use settings::Settings;
 
 /// Names the fork. Upstream has no such symbol, so that a program with

@@ -5,12 +5,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use virtual_fs::FileSystem;
 use wasix_landlock::{
     Access, Inherited, Level, Mode, Network, Policy, Protection, Report, RuntimePath,
 };
 
-use super::learning::Learning;
-use super::preopen::{HostPreopen, HostPreopenBuilder};
+use super::enforce::{Learner, OnEnforced, OnlyShown, Pending, creation_error};
+use super::learn::learning::Learning;
+use super::learn::seen::GrantedPreopen;
+use super::record::preopen::{HostPreopen, HostPreopenBuilder};
+use super::record::recorded::Recorded;
+use super::record::recorder::Recorder;
+use super::record::{mounts, runtime_paths};
 use crate::WasiStateCreationError;
 use crate::profile::Applied;
 
@@ -54,9 +60,6 @@ pub struct Landlock {
     on_enforced: Option<OnEnforced>,
     learning: Option<Learning>,
 }
-
-/// A receiver of the report.
-pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
 
 impl fmt::Debug for Landlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -243,7 +246,7 @@ impl Landlock {
 /// All that a builder or a runner keeps for enforcement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    pub(super) host_preopens: Vec<HostPreopen>,
+    pub(crate) host_preopens: Vec<HostPreopen>,
     pub(super) landlock: Landlock,
     /// The profile that was put into it last.
     pub(crate) applied: Option<Applied>,
@@ -313,5 +316,50 @@ impl Settings {
             policy = policy.runtime_path(path);
         }
         policy
+    }
+    /// Makes the ruleset, and the files that are to be created, and mounts the host preopens.
+    pub(crate) fn prepare(
+        &self,
+        recorded: &Recorded<'_>,
+    ) -> Result<Pending, WasiStateCreationError> {
+        let mut recorder = Recorder::default();
+        // Before the host preopens are mounted: these are recorded by themselves.
+        let backings = recorded.root.host_backing();
+        #[cfg(feature = "sys-thread")]
+        super::instance::tasks::check_own(recorded.runtime, &backings)?;
+        for preopen in recorded.preopens {
+            recorder.preopened_dir(preopen, &backings);
+        }
+        for name in recorded.vfs_preopens {
+            recorder.vfs_preopen(name, &backings);
+        }
+        for preopen in &self.host_preopens {
+            recorded.check_reachable(preopen)?;
+            recorder.host_preopen(preopen);
+        }
+        let policy = self
+            .policy(|| runtime_paths::needed(recorded.runtime, recorded.capabilities))
+            .preopens(recorder.into_preopens());
+        if let Some(shown) = &self.shown {
+            let report = policy.show().map_err(|error| creation_error(&error))?;
+            mounts::mount_all(recorded, &self.host_preopens)?;
+            let _ = shown.set(report);
+            return Err(creation_error(&OnlyShown));
+        }
+        let prepared = policy.prepare().map_err(|error| creation_error(&error))?;
+        mounts::mount_all(recorded, &self.host_preopens)?;
+        Ok(Pending {
+            prepared,
+            tell: self.landlock.listener(),
+            learner: self.landlock.learning().map(|learning| {
+                let preopens = self.host_preopens.iter();
+                let preopens = preopens.map(|p| GrantedPreopen::of(p, recorded.current_dir));
+                learning.watch(recorded.root, preopens);
+                Learner {
+                    learning: learning.clone(),
+                    observer: Arc::clone(&recorded.root.observer),
+                }
+            }),
+        })
     }
 }

@@ -18,7 +18,7 @@ use wasix_landlock_testing::{
 use wasmer::{Engine, Module};
 use wasmer_wasix::{
     WasiEnvBuilder,
-    landlock::{Inside, Instance, InstanceError},
+    landlock::{Instance, InstanceError, InstanceRuntime},
 };
 
 use crate::{
@@ -40,7 +40,7 @@ fn tenant(tree: &Tree, name: &str) -> Instance {
 }
 
 /// Runs a module with a probe at `/probe`.
-fn run(inside: &Inside, engine: &Engine, text: &str, probe: &Probe) -> i32 {
+fn run(inside: &InstanceRuntime, engine: &Engine, text: &str, probe: &Probe) -> i32 {
     let module = inside.compile(engine, text).unwrap();
     let file_system = probe.file_system();
     let configure = |runner: &mut wasmer_wasix::runners::wasi::WasiRunner| {
@@ -247,7 +247,7 @@ fn tenants_that_run_at_once_have_their_own_files_and_threads() {
 /// Runs in an instance that may read `granted`, and has it build.
 fn build(
     tree: &Tree,
-    make: impl FnOnce(&Inside, &Engine) -> WasiEnvBuilder + Send + 'static,
+    make: impl FnOnce(&InstanceRuntime, &Engine) -> WasiEnvBuilder + Send + 'static,
 ) -> Result<bool, String> {
     let running = tenant(tree, "granted").spawn(|inside| {
         let engine = singlepass();

@@ -21,7 +21,7 @@ pub struct Suggestion {
 }
 
 impl Suggestion {
-    pub(super) fn new(host: &Path, guest: &Path, kind: HostKind, access: Access) -> Self {
+    pub(crate) fn new(host: &Path, guest: &Path, kind: HostKind, access: Access) -> Self {
         let mut access = access;
         // As the builder has it.
         access.write |= access.create;

@@ -1,37 +1,40 @@
 //! The meaning of a denial: the missing access, its object, and the grant that would allow it.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use virtual_fs::{FileSystem, HostBacking};
 use wasix_landlock::{Access, HostKind, Verdict, explain};
 
-use super::denials::{Cause, Denial, NearestPreopen, Operation};
+use super::denials::{Cause, Denial};
+use super::nearest::nearest;
 use super::suggestion::Suggestion;
 use crate::fs::WasiFsRoot;
+use crate::landlock::backings::{absolute_path, access_of, innermost};
+use crate::landlock::operation::Operation;
 
 /// A denied access.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
-    pub(super) operation: Operation,
-    pub(super) guest: PathBuf,
-    pub(super) access: Access,
+pub(crate) struct Refusal {
+    pub(crate) operation: Operation,
+    pub(crate) guest: PathBuf,
+    pub(crate) access: Access,
     /// True if the access is to the directory of the path.
-    pub(super) in_directory: bool,
+    pub(crate) in_directory: bool,
     /// The host path to which a path that leads out would lead.
-    pub(super) host: Option<PathBuf>,
+    pub(crate) host: Option<PathBuf>,
     /// If nothing else refuses it, the descriptor does.
-    pub(super) by_descriptor: bool,
+    pub(crate) by_descriptor: bool,
 }
 
 impl Refusal {
-    pub(super) fn by_descriptor(self) -> Self {
+    pub(crate) fn by_descriptor(self) -> Self {
         Self {
             by_descriptor: true,
             ..self
         }
     }
 
-    pub(super) fn of(operation: Operation, guest: PathBuf) -> Self {
+    pub(crate) fn of(operation: Operation, guest: PathBuf) -> Self {
         let (access, in_directory) = operation.needs();
         Self {
             operation,
@@ -43,69 +46,12 @@ impl Refusal {
         }
     }
 
-    pub(super) fn open(guest: &Path, access: Access) -> Self {
+    pub(crate) fn open(guest: &Path, access: Access) -> Self {
         Self {
             access,
             ..Self::of(Operation::Open, guest.to_owned())
         }
     }
-}
-
-/// `path` seen from `base`, without `.` and `..`.
-pub(super) fn absolute_path(base: &Path, path: impl AsRef<Path>) -> PathBuf {
-    let joined = base.join(path);
-    if is_plain(&joined) {
-        return joined;
-    }
-    let mut absolute = PathBuf::from("/");
-    for part in joined.components() {
-        match part {
-            Component::Normal(part) => absolute.push(part),
-            Component::ParentDir => {
-                absolute.pop();
-            }
-            _ => {}
-        }
-    }
-    absolute
-}
-
-/// True if the path is absolute and made of nothing but names.
-fn is_plain(path: &Path) -> bool {
-    let names = path.to_str().and_then(|path| path.strip_prefix('/'));
-    names.is_some_and(|names| {
-        names
-            .split('/')
-            .all(|name| !matches!(name, "" | "." | ".."))
-    })
-}
-
-pub(super) fn access_of(place: &HostBacking) -> Access {
-    Access {
-        read: place.access.read,
-        write: place.access.write,
-        create: place.access.create,
-    }
-}
-
-/// Finds the innermost of these backings behind a path.
-pub(super) fn innermost<'b>(backings: &'b [HostBacking], guest: &Path) -> Option<&'b HostBacking> {
-    let around = backings.iter().filter(|b| guest.starts_with(&b.guest));
-    around.max_by_key(|backing| backing.guest.components().count())
-}
-
-/// The preopen that has the most names in common with a path.
-pub(super) fn nearest(backings: &[HostBacking], guest: &Path) -> Option<NearestPreopen> {
-    let common = |backing: &&HostBacking| {
-        let names = backing.guest.components().zip(guest.components());
-        names.take_while(|(a, b)| a == b).count()
-    };
-    let nearest = innermost(backings, guest).or_else(|| backings.iter().max_by_key(common))?;
-    Some(NearestPreopen {
-        guest: nearest.guest.clone(),
-        host: nearest.host.clone(),
-        access: access_of(nearest),
-    })
 }
 
 /// Finds the host path of the same name, where nothing is preopened: from the root, or from the program's current
@@ -123,7 +69,7 @@ fn namesake(refusal: &Refusal) -> Option<PathBuf> {
 }
 
 /// All about a refusal; nothing if it is none.
-pub(super) fn examine(
+pub(crate) fn examine(
     backings: &[HostBacking],
     refusal: Refusal,
     known: Option<Cause>,
@@ -235,7 +181,7 @@ fn suggest(
 }
 
 /// See [`WasiEnv::landlock_explain`].
-pub(super) fn explain_guest(root: &WasiFsRoot, guest: &Path, access: Access) -> Option<Denial> {
+pub(crate) fn explain_guest(root: &WasiFsRoot, guest: &Path, access: Access) -> Option<Denial> {
     let guest = absolute_path(Path::new("/"), guest);
     let backings = root.host_backing();
     let Some(place) = innermost(&backings, &guest) else {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use wasix_landlock::{Access, HostKind};
 
-use super::learning::Seen;
-use super::refusals::innermost;
+use super::seen::Seen;
 use super::sensitive::{self, Sensitive};
-use super::suggestion::Suggestion;
+use crate::landlock::backings::innermost;
+use crate::landlock::denial::suggestion::Suggestion;
 
 /// The preopens that a program was seen to need. As text it is all of it: the builder's lines, flags and TOML.
 ///
@@ -54,7 +54,7 @@ pub struct Learned {
 }
 
 impl Learned {
-    pub(super) fn from(seen: &Seen) -> Self {
+    pub(crate) fn from(seen: &Seen) -> Self {
         let directories = directories(seen);
         let mut grants: Vec<(PathBuf, HostKind, Access)> = Vec::new();
         for (path, access) in &directories {
@@ -220,9 +220,10 @@ impl Place {
         let around = seen
             .preopens
             .iter()
-            .filter(|wide| path.starts_with(&wide.point));
-        let wide = around.max_by_key(|wide| wide.point.components().count());
-        let Some((wide, rest)) = wide.and_then(|w| Some((w, path.strip_prefix(&w.point).ok()?)))
+            .filter(|preopen| path.starts_with(&preopen.point));
+        let innermost = around.max_by_key(|preopen| preopen.point.components().count());
+        let Some((preopen, rest)) =
+            innermost.and_then(|found| Some((found, path.strip_prefix(&found.point).ok()?)))
         else {
             return Some(Self {
                 guest: path.to_owned(),
@@ -231,8 +232,8 @@ impl Place {
             });
         };
         Some(Self {
-            guest: joined(Path::new(&wide.guest), rest),
-            host: joined(&wide.host, rest),
+            guest: joined(Path::new(&preopen.guest), rest),
+            host: joined(&preopen.host, rest),
             real,
         })
     }

@@ -11,13 +11,13 @@ use crate::state::PreopenedDir;
 
 /// A collector of preopens.
 #[derive(Debug, Default)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     preopens: Vec<RecordedPreopen>,
 }
 
 impl Recorder {
     /// Records a host file or directory that was named as such.
-    pub(super) fn host_preopen(&mut self, preopen: &HostPreopen) {
+    pub(crate) fn host_preopen(&mut self, preopen: &HostPreopen) {
         self.preopens.push(RecordedPreopen {
             guest: preopen.guest.clone(),
             origin: "preopen",
@@ -31,7 +31,7 @@ impl Recorder {
     }
 
     /// Records a directory of the virtual tree.
-    pub(super) fn preopened_dir(&mut self, preopen: &PreopenedDir, backings: &[HostBacking]) {
+    pub(crate) fn preopened_dir(&mut self, preopen: &PreopenedDir, backings: &[HostBacking]) {
         let access = Access {
             read: preopen.read,
             write: preopen.write,
@@ -47,7 +47,7 @@ impl Recorder {
     }
 
     /// Records a name of `preopen_vfs_dirs`, which carries no rights of its own.
-    pub(super) fn vfs_preopen(&mut self, name: &str, backings: &[HostBacking]) {
+    pub(crate) fn vfs_preopen(&mut self, name: &str, backings: &[HostBacking]) {
         self.virtual_path(
             Path::new(name),
             name.to_owned(),
@@ -123,7 +123,7 @@ impl Recorder {
         });
     }
 
-    pub(super) fn into_preopens(self) -> Vec<RecordedPreopen> {
+    pub(crate) fn into_preopens(self) -> Vec<RecordedPreopen> {
         self.preopens
     }
 }

@@ -1,3 +1,5 @@
+//! The mounts of preopens in the virtual tree.
+//!
 //! The rights of a recorded preopen hold for every path to its files: its descriptor, the virtual root,
 //! an absolute path, or a link.
 
@@ -8,13 +10,26 @@ use virtual_fs::FileSystem;
 use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
 
-use super::builder::Recorded;
+use super::preopen::HostPreopen;
+use super::recorded::Recorded;
 use crate::WasiStateCreationError;
 use crate::state::PreopenedDir;
 
+/// Mounts the recorded preopens with their rights, and each host preopen in the tree.
+pub(crate) fn mount_all(
+    recorded: &Recorded<'_>,
+    host_preopens: &[HostPreopen],
+) -> Result<(), WasiStateCreationError> {
+    narrow_recorded(recorded)?;
+    for preopen in host_preopens {
+        mount(preopen, recorded)?;
+    }
+    Ok(())
+}
+
 /// Mounts each recorded preopen over itself, with its rights and with nothing around it. One that lies in
 /// another one with the same rights is part of that: a mount more would only be in the way of renames.
-pub(super) fn recorded_preopens(recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
+fn narrow_recorded(recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
     let root = recorded.root.root();
     // A directory of the virtual tree whose preopens say nothing of rights is as it was.
     let named = recorded.vfs_preopens.iter().map(Path::new);
@@ -104,4 +119,55 @@ fn behind(
     let on_host = mount.fs.host_backing();
     let is_on_host = on_host.iter().any(|part| part.below(&base).is_some());
     is_on_host.then_some((mount.fs, base))
+}
+
+#[cfg(feature = "host-fs")]
+fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
+    use virtual_fs::host_backing::HostAccess;
+    use virtual_fs::host_fs;
+    use virtual_fs::host_preopen::HostFile;
+    use virtual_fs::limited::Limited;
+    use wasix_landlock::HostKind;
+
+    let access = HostAccess {
+        read: preopen.access.read,
+        write: preopen.access.write,
+        create: preopen.access.create,
+    };
+    let handle = tokio::runtime::Handle::current();
+    let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {
+        HostKind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
+        _ => {
+            let directory = Arc::new(host_fs::FileSystem::new(handle, &preopen.host)?);
+            Arc::new(Limited::new(directory, "/", access))
+        }
+    };
+    let point = preopen.mount_point(recorded.current_dir);
+    let root = recorded.root.root();
+    if point == Path::new("/") && preopen.kind != HostKind::File {
+        return Ok(root.set_mount(&point, file_system)?);
+    }
+    root.mount(&point, file_system).map_err(|_| {
+        WasiStateCreationError::PreopenedDirectoryError(format!(
+            "`{}` can't show as `{}`: something else is there",
+            preopen.host.display(),
+            point.display()
+        ))
+    })
+}
+
+/// The host's current directory may change; the file's place must not.
+#[cfg(feature = "host-fs")]
+fn absolute(host: &Path) -> Result<std::path::PathBuf, WasiStateCreationError> {
+    std::path::absolute(host).map_err(|error| {
+        WasiStateCreationError::PreopenedDirectoryError(format!("{}: {error}", host.display()))
+    })
+}
+
+#[cfg(not(feature = "host-fs"))]
+fn mount(preopen: &HostPreopen, _recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
+    Err(WasiStateCreationError::PreopenedDirectoryError(format!(
+        "`{}` can't be preopened: this build has no host file system (feature `host-fs`)",
+        preopen.host.display()
+    )))
 }

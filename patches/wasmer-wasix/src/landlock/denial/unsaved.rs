@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::denials::{DENIALS_KEPT, NearestPreopen};
-use super::refusals::nearest;
+use super::denials::DENIALS_KEPT;
+use super::nearest::{NearestPreopen, nearest};
 use crate::fs::WasiFsRoot;
 use virtual_fs::FileSystem as _;
 
@@ -38,11 +38,11 @@ impl fmt::Display for UnsavedFile {
 
 /// The first [`DENIALS_KEPT`] unsaved files of an environment. All of them are logged at the end.
 #[derive(Debug, Default)]
-pub(super) struct UnsavedFiles(Mutex<Vec<UnsavedFile>>);
+pub(crate) struct UnsavedFiles(Mutex<Vec<UnsavedFile>>);
 
 impl UnsavedFiles {
     /// Notes a file of the virtual tree that was opened to be written, and that nothing of the host stands behind.
-    pub(super) fn note(&self, root: &WasiFsRoot, guest: &Path) {
+    pub(crate) fn note(&self, root: &WasiFsRoot, guest: &Path) {
         if VOLATILE.iter().any(|volatile| guest.starts_with(volatile)) {
             return;
         }
@@ -61,7 +61,7 @@ impl UnsavedFiles {
         });
     }
 
-    pub(super) fn so_far(&self) -> Vec<UnsavedFile> {
+    pub(crate) fn so_far(&self) -> Vec<UnsavedFile> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.clone()
     }

@@ -98,7 +98,7 @@ const KEY_NAMES: [&str; 5] = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "ide
 const KEY_ENDINGS: [&str; 7] = ["pem", "key", "p12", "pfx", "kdbx", "jks", "asc"];
 
 /// Returns the reason for which a host path is sensitive; `reads` is true if the program reads what it hasn't made.
-pub(super) fn find(host: &Path, kind: HostKind, reads: bool) -> Option<Sensitive> {
+pub(crate) fn find(host: &Path, kind: HostKind, reads: bool) -> Option<Sensitive> {
     let host = host.canonicalize().unwrap_or_else(|_| host.to_owned());
     let homes = homes(&host);
     // As a whole, or what holds it.

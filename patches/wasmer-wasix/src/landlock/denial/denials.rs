@@ -5,83 +5,16 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wasix_landlock::{Access, DenialReport, DenialsReport, Explanation, Verdict};
 
+use super::nearest::NearestPreopen;
 use super::suggestion::Suggestion;
-use crate::WasiEnv;
+use crate::landlock::operation::Operation;
 
 /// The number of different denials that an environment keeps. Further ones are only counted.
 pub const DENIALS_KEPT: usize = 64;
-
-/// An operation of a module on a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// Opens a file.
-    Open,
-    /// Asks for metadata. The kernel doesn't refuse that, but what isn't preopened can't be seen.
-    Look,
-    /// Reads where a symbolic link leads.
-    ReadLink,
-    /// Sets times.
-    SetTimes,
-    /// Reads by a descriptor that has no right to it.
-    Read,
-    /// Writes by a descriptor that has no right to it, or sets the size.
-    Write,
-    /// Lists a directory.
-    List,
-    /// Makes a directory.
-    MakeDirectory,
-    /// Makes a symbolic link.
-    Symlink,
-    /// Makes a hard link.
-    Link,
-    /// Removes a directory.
-    RemoveDirectory,
-    /// Removes a file.
-    Unlink,
-    /// Renames, from here or to here.
-    Rename,
-}
-
-impl Operation {
-    /// The access that it takes, and whether to the directory that the path is in: entries are made and
-    /// removed there.
-    pub(super) fn needs(self) -> (Access, bool) {
-        match self {
-            Self::Open | Self::Look | Self::ReadLink | Self::Read | Self::List => {
-                (Access::READ, false)
-            }
-            Self::Write | Self::SetTimes => (Access::WRITE, false),
-            Self::MakeDirectory | Self::Symlink | Self::Link => (Access::CREATE, true),
-            Self::RemoveDirectory | Self::Unlink => (Access::WRITE, true),
-            Self::Rename => (Access::WRITE.union(Access::CREATE), true),
-        }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open => "opening",
-            Self::Look => "looking at",
-            Self::ReadLink => "reading the link",
-            Self::SetTimes => "setting the times of",
-            Self::Read => "reading",
-            Self::Write => "writing",
-            Self::List => "listing",
-            Self::MakeDirectory => "making the directory",
-            Self::Symlink => "making the symbolic link",
-            Self::Link => "making the hard link",
-            Self::RemoveDirectory => "removing the directory",
-            Self::Unlink => "removing",
-            Self::Rename => "renaming from or to",
-        })
-    }
-}
 
 /// The cause of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,29 +59,6 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A preopen or mount that the module sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NearestPreopen {
-    /// The path inside.
-    pub guest: PathBuf,
-    /// The host path behind it.
-    pub host: PathBuf,
-    /// The access that the preopen allows.
-    pub access: Access,
-}
-
-impl fmt::Display for NearestPreopen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            guest,
-            host,
-            access,
-        } = self;
-        write!(f, "{guest:?} ({host:?} on the host: {access})")
-    }
-}
-
 /// An access that was refused, or would be.
 ///
 /// # Example
@@ -188,7 +98,7 @@ pub struct Denial {
     /// The kernel's rules for the path on the host. Where nothing is preopened, that path is the one called
     /// the same on the host.
     pub explanation: Explanation,
-    pub(super) suggestion: Option<Suggestion>,
+    pub(crate) suggestion: Option<Suggestion>,
 }
 
 impl Denial {
@@ -256,7 +166,7 @@ pub struct Denials {
 }
 
 impl Denials {
-    pub(super) fn new(denials: Vec<Denial>, refused: u64) -> Self {
+    pub(crate) fn new(denials: Vec<Denial>, refused: u64) -> Self {
         Self {
             more: denials.len() >= DENIALS_KEPT,
             denials,
@@ -286,62 +196,5 @@ impl From<&Denials> for DenialsReport {
 impl fmt::Display for Denials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         DenialsReport::from(self).fmt(f)
-    }
-}
-
-impl WasiEnv {
-    /// Returns the denials so far: by the kernel, by the WASI layer, and because nothing is
-    /// preopened there. Each is there once, and at most [`DENIALS_KEPT`] are.
-    ///
-    /// [`landlock_report`](Self::landlock_report) has the same as text, for a log or a file.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use wasmer_wasix::landlock::WasiState;
-    ///
-    /// let env = WasiState::new("guest").build()?;
-    /// // … run the module …
-    /// for denial in env.landlock_denials().iter() {
-    ///     println!("{denial}");
-    ///     if let Some(line) = denial.remedy() {
-    ///         println!("to allow it: {line}");
-    ///     }
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn landlock_denials(&self) -> Denials {
-        self.state.fs.root_fs.denials.so_far()
-    }
-
-    /// Returns the files that the module has written where nothing is preopened, up to [`DENIALS_KEPT`].
-    ///
-    /// Upstream keeps such files in memory, so that they are lost at the end. The log names them then, and
-    /// [`landlock_report`](Self::landlock_report) has them among its warnings.
-    #[must_use]
-    pub fn landlock_unsaved_files(&self) -> Vec<super::UnsavedFile> {
-        self.state.fs.root_fs.denials.unsaved.so_far()
-    }
-
-    /// Returns the number of denied accesses so far, repetitions included.
-    ///
-    /// [Example](Denial#example).
-    #[must_use]
-    pub fn refused_accesses(&self) -> u64 {
-        self.landlock_denials().refused
-    }
-
-    /// Explains the denial of an access to an absolute path inside; returns nothing if the access is allowed.
-    ///
-    /// Nothing is opened and nothing changes. What the user may not do by the file's own permissions is another
-    /// matter, which it doesn't look at. In the scope *instance*, ask on a thread of the instance: elsewhere the kernel
-    /// refuses nothing.
-    ///
-    /// [Example](Denial#example).
-    #[must_use]
-    pub fn landlock_explain(&self, guest: impl AsRef<Path>, access: Access) -> Option<Denial> {
-        let root = &self.state.fs.root_fs;
-        super::refusals::explain_guest(root, guest.as_ref(), access)
     }
 }

@@ -1,17 +1,18 @@
 //! The runtime of an instance, made when it is restricted.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime as Tokio};
 use wasix_landlock::Report;
 use wasmer::{CompileError, Engine, Module};
 use wasmer_types::ModuleHash;
 
-use super::instance::{InstanceError, wait};
-use super::settings::Settings;
+use super::error::InstanceError;
 use super::tasks::{self, Tasks};
 use super::watched::Watched;
+use crate::landlock::settings::Settings;
 use crate::profile::Ports;
 use crate::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use crate::runtime::VirtualTaskManager;
@@ -50,7 +51,7 @@ const WORKERS: usize = 1;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Inside {
+pub struct InstanceRuntime {
     settings: Settings,
     report: Arc<Report>,
     /// Missing where the whole process is restricted.
@@ -59,8 +60,8 @@ pub struct Inside {
     tokio: Tokio,
 }
 
-impl Inside {
-    pub(super) fn new(settings: Settings, report: Arc<Report>) -> Result<Self, InstanceError> {
+impl InstanceRuntime {
+    pub(crate) fn new(settings: Settings, report: Arc<Report>) -> Result<Self, InstanceError> {
         let instance = wasix_landlock::Membership::current();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(WORKERS).enable_all();
@@ -83,21 +84,21 @@ impl Inside {
 
     /// Returns the report of the restriction.
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     pub fn report(&self) -> &Arc<Report> {
         &self.report
     }
 
     /// The instance's tokio runtime.
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     pub fn tokio(&self) -> &Handle {
         self.tokio.handle()
     }
 
     /// The instance's task manager.
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     pub fn task_manager(&self) -> Arc<dyn VirtualTaskManager> {
         Arc::clone(&self.tasks) as _
     }
@@ -105,7 +106,7 @@ impl Inside {
     /// A runtime with the instance's task manager. Where the whole process is restricted, it has the ports that the
     /// report names. An instance has no network: the thread that would wait for its sockets is no member of it.
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
         let _tokio = self.tokio.enter();
         let ports = match (&self.instance, &self.report.network) {
@@ -120,7 +121,7 @@ impl Inside {
 
     /// A builder with the instance's preopens and [`runtime`](Self::runtime).
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     #[must_use]
     pub fn builder(&self, program_name: &str, engine: &Engine) -> WasiEnvBuilder {
         let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(self.runtime(engine));
@@ -141,7 +142,7 @@ impl Inside {
     /// `Module::new` does so too, but for a part of the analysis, which runs on the pool that rayon keeps for the
     /// whole process: outside of the restriction, though no code of the module's is run there.
     ///
-    /// [Example](Inside#example).
+    /// [Example](InstanceRuntime#example).
     ///
     /// # Errors
     /// As `Module::new`.
@@ -192,13 +193,13 @@ impl Inside {
         }
     }
 
-    pub(super) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
         let _tokio = self.tokio.enter();
         run()
     }
 
     /// Ends the threads, and returns how many have not ended in time.
-    pub(super) fn end(self, grace: Duration) -> usize {
+    pub(crate) fn end(self, grace: Duration) -> usize {
         let Self {
             instance,
             tasks,
@@ -230,4 +231,16 @@ fn exit_code(error: &anyhow::Error) -> Option<i32> {
         };
         code.map(|code| code.raw())
     })
+}
+
+/// Waits until `done`, and returns whether it came to that.
+fn wait(time: Duration, done: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + time;
+    while !done() {
+        if Instant::now() >= until {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
 }

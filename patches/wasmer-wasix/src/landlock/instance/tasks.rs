@@ -19,7 +19,7 @@ use crate::runtime::task_manager::tokio::TokioTaskManager;
 use crate::{Runtime, WasiStateCreationError};
 
 /// Upstream's task manager, with threads of the instance only.
-pub(super) struct Tasks {
+pub(crate) struct Tasks {
     inner: TokioTaskManager,
     instance: Option<Membership>,
 }
@@ -31,7 +31,7 @@ impl fmt::Debug for Tasks {
 }
 
 impl Tasks {
-    pub(super) fn new(tokio: Handle, instance: Option<Membership>) -> Self {
+    pub(crate) fn new(tokio: Handle, instance: Option<Membership>) -> Self {
         Self {
             inner: TokioTaskManager::new(tokio),
             instance,
@@ -96,7 +96,7 @@ impl VirtualTaskManager for Tasks {
 ///
 /// # Panics
 /// When the kernel shows that it isn't: nothing of the instance may run here then.
-pub(super) fn enter(instance: &Membership) {
+pub(crate) fn enter(instance: &Membership) {
     if let Err(error) = instance.enter() {
         panic!("a thread that is no instance's can't do its work: {error}");
     }
@@ -109,13 +109,13 @@ fn registered() -> MutexGuard<'static, Option<HashMap<u64, Weak<Tasks>>>> {
     TASKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn register(instance: u64, tasks: &Arc<Tasks>) {
+pub(crate) fn register(instance: u64, tasks: &Arc<Tasks>) {
     registered()
         .get_or_insert_default()
         .insert(instance, Arc::downgrade(tasks));
 }
 
-pub(super) fn forget(instance: u64) {
+pub(crate) fn forget(instance: u64) {
     if let Some(registered) = registered().as_mut() {
         registered.remove(&instance);
     }
@@ -123,7 +123,7 @@ pub(super) fn forget(instance: u64) {
 
 /// Checks, where the calling thread belongs to an instance, that what is being built does its work on the
 /// instance's threads.
-pub(super) fn check_own(
+pub(crate) fn check_own(
     runtime: Option<&(dyn Runtime + Send + Sync)>,
     backings: &[HostBacking],
 ) -> Result<(), WasiStateCreationError> {

@@ -111,7 +111,7 @@ impl HostPreopenBuilder {
         })
     }
 
-    pub(super) fn build(&self) -> Result<HostPreopen, WasiStateCreationError> {
+    pub(crate) fn build(&self) -> Result<HostPreopen, WasiStateCreationError> {
         let Some((host, kind)) = self.host.clone() else {
             return Err(error(
                 "a preopen needs a host path: call `path` for a file or `directory`",
@@ -171,17 +171,17 @@ fn error(message: impl Into<String>) -> WasiStateCreationError {
 /// A host file or directory, and what it is called inside.
 #[derive(Debug, Clone)]
 pub(crate) struct HostPreopen {
-    pub(super) host: PathBuf,
-    pub(super) kind: HostKind,
+    pub(crate) host: PathBuf,
+    pub(crate) kind: HostKind,
     /// As given; relative to the module's current directory.
-    pub(super) guest: String,
-    pub(super) access: Access,
+    pub(crate) guest: String,
+    pub(crate) access: Access,
 }
 
 impl HostPreopen {
     /// The directory through which the module reaches it: a directory itself, and the one that a file shows
     /// in. It is virtual, so its rights are wide; what stands at the host path has its own.
-    pub(super) fn guest_directory(&self, current_dir: Option<&Path>) -> PreopenedDir {
+    pub(crate) fn guest_directory(&self, current_dir: Option<&Path>) -> PreopenedDir {
         let mut path = self.mount_point(current_dir);
         let mut name = Path::new(&self.guest);
         let access = match self.kind {
@@ -207,7 +207,7 @@ impl HostPreopen {
     }
 
     /// Returns the mount point in the virtual tree.
-    pub(super) fn mount_point(&self, current_dir: Option<&Path>) -> PathBuf {
+    pub(crate) fn mount_point(&self, current_dir: Option<&Path>) -> PathBuf {
         let mut point = PathBuf::from("/");
         let base = current_dir.unwrap_or(Path::new("/"));
         for part in base.join(&self.guest).components() {
@@ -221,7 +221,7 @@ impl HostPreopen {
 
 impl PreopenedDir {
     /// The name inside.
-    pub(super) fn name(&self) -> Cow<'_, str> {
+    pub(crate) fn name(&self) -> Cow<'_, str> {
         match &self.alias {
             Some(alias) => alias.into(),
             None => self.path.to_string_lossy(),
@@ -229,7 +229,7 @@ impl PreopenedDir {
     }
 
     /// Gives it the rights of another one of the same name, too.
-    pub(super) fn widen(&mut self, other: &Self) {
+    pub(crate) fn widen(&mut self, other: &Self) {
         self.read |= other.read;
         self.write |= other.write;
         self.create |= other.create;

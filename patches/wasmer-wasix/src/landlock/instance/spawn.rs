@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use wasix_landlock::{Policy, Report, Scope};
 
-use super::inside::Inside;
-use super::preopen::HostPreopenBuilder;
-use super::record::Recorder;
-use super::settings::{Landlock, Settings};
+use super::error::InstanceError;
+use super::runtime::InstanceRuntime;
 use crate::WasiStateCreationError;
+use crate::landlock::record::preopen::HostPreopenBuilder;
+use crate::landlock::record::recorder::Recorder;
+use crate::landlock::settings::{Landlock, Settings};
 
 /// The time in which the threads of an instance may end when its own work is done.
 const GRACE: Duration = Duration::from_secs(1);
@@ -123,7 +124,7 @@ impl Instance {
     pub fn spawn<T, F>(self, run: F) -> Result<Running<T>, InstanceError>
     where
         T: Send + 'static,
-        F: FnOnce(&Inside) -> T + Send + 'static,
+        F: FnOnce(&InstanceRuntime) -> T + Send + 'static,
     {
         // Whatever else compiles with the pool that rayon keeps for everybody must not find it inside an
         // instance.
@@ -134,7 +135,7 @@ impl Instance {
             .spawn(move || {
                 let inside = self
                     .enforce(Scope::Instance)
-                    .and_then(|report| Inside::new(self.settings, report));
+                    .and_then(|report| InstanceRuntime::new(self.settings, report));
                 let inside = match inside {
                     Ok(inside) => inside,
                     Err(error) => {
@@ -144,7 +145,7 @@ impl Instance {
                 };
                 let _caller_waits = tell.send(Ok(Arc::clone(inside.report())));
                 let value = inside.enter(|| run(&inside));
-                Some(Ended {
+                Some(InstanceOutcome {
                     value,
                     threads_left: inside.end(GRACE),
                 })
@@ -176,16 +177,16 @@ impl Instance {
     /// # Errors
     /// [`InstanceError::Policy`] when it can't be restricted, and [`InstanceError::Tokio`] when there is no
     /// runtime to be had.
-    pub fn take_process(self) -> Result<Inside, InstanceError> {
+    pub fn take_process(self) -> Result<InstanceRuntime, InstanceError> {
         let report = self.enforce(Scope::Worker)?;
-        Inside::new(self.settings, report)
+        InstanceRuntime::new(self.settings, report)
     }
 }
 
 /// An instance on a thread of its own.
 pub struct Running<T> {
     report: Arc<Report>,
-    thread: JoinHandle<Option<Ended<T>>>,
+    thread: JoinHandle<Option<InstanceOutcome<T>>>,
 }
 
 impl<T> fmt::Debug for Running<T> {
@@ -215,7 +216,7 @@ impl<T> Running<T> {
     ///
     /// # Errors
     /// [`InstanceError::Panicked`].
-    pub fn join(self) -> Result<Ended<T>, InstanceError> {
+    pub fn join(self) -> Result<InstanceOutcome<T>, InstanceError> {
         match self.thread.join() {
             Ok(Some(ended)) => Ok(ended),
             _ => Err(InstanceError::Panicked),
@@ -226,46 +227,10 @@ impl<T> Running<T> {
 /// The result of an instance.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Ended<T> {
+pub struct InstanceOutcome<T> {
     /// The closure's return value.
     pub value: T,
     /// Threads that went on when it was over, such as a guest's that loops or waits for a terminal. They stay
     /// restricted and can't be ended from outside; no other instance uses them.
     pub threads_left: usize,
-}
-
-/// An error of making an instance, or of bringing it to its end.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InstanceError {
-    /// The restriction failed.
-    #[error(transparent)]
-    Policy(#[from] wasix_landlock::Error),
-    /// There is no thread for it.
-    #[error("no thread for the instance: {0}")]
-    Thread(std::io::Error),
-    /// There is no tokio runtime for it.
-    #[error("no tokio runtime for the instance: {0}")]
-    Tokio(std::io::Error),
-    /// The closure panicked.
-    #[error("the instance's closure panicked")]
-    Panicked,
-}
-
-impl From<wasix_landlock::EnforceError> for InstanceError {
-    fn from(error: wasix_landlock::EnforceError) -> Self {
-        Self::Policy(error.into())
-    }
-}
-
-/// Waits until `done`, and returns whether it came to that.
-pub(super) fn wait(time: Duration, done: impl Fn() -> bool) -> bool {
-    let until = Clock::now() + time;
-    while !done() {
-        if Clock::now() >= until {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    true
 }

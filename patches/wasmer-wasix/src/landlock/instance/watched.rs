@@ -15,20 +15,20 @@ use crate::{PluggableRuntime, Runtime};
 
 /// A runtime, and the first trap of what runs on it.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     inner: PluggableRuntime,
     trap: Mutex<Option<RuntimeError>>,
 }
 
 impl Watched {
-    pub(super) fn new(inner: PluggableRuntime) -> Self {
+    pub(crate) fn new(inner: PluggableRuntime) -> Self {
         Self {
             inner,
             trap: Mutex::default(),
         }
     }
 
-    pub(super) fn take_trap(&self) -> Option<RuntimeError> {
+    pub(crate) fn take_trap(&self) -> Option<RuntimeError> {
         self.trap
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

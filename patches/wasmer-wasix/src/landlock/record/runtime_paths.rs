@@ -29,7 +29,7 @@ const TLS_ROOTS: [&str; 5] = [
 ];
 
 /// The paths that `runtime` needs with `capabilities`, read-only. No runtime means upstream's default one.
-pub(super) fn needed(
+pub(crate) fn needed(
     runtime: Option<&(dyn Runtime + Send + Sync)>,
     capabilities: &Capabilities,
 ) -> Vec<RuntimePath> {

@@ -1,0 +1,49 @@
+//! Paths inside, and what stands behind them on the host.
+
+use std::path::{Component, Path, PathBuf};
+
+use virtual_fs::HostBacking;
+use wasix_landlock::Access;
+
+/// `path` seen from `base`, without `.` and `..`.
+pub(crate) fn absolute_path(base: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let joined = base.join(path);
+    if is_plain(&joined) {
+        return joined;
+    }
+    let mut absolute = PathBuf::from("/");
+    for part in joined.components() {
+        match part {
+            Component::Normal(part) => absolute.push(part),
+            Component::ParentDir => {
+                absolute.pop();
+            }
+            _ => {}
+        }
+    }
+    absolute
+}
+
+/// True if the path is absolute and made of nothing but names.
+fn is_plain(path: &Path) -> bool {
+    let names = path.to_str().and_then(|path| path.strip_prefix('/'));
+    names.is_some_and(|names| {
+        names
+            .split('/')
+            .all(|name| !matches!(name, "" | "." | ".."))
+    })
+}
+
+pub(crate) fn access_of(place: &HostBacking) -> Access {
+    Access {
+        read: place.access.read,
+        write: place.access.write,
+        create: place.access.create,
+    }
+}
+
+/// Finds the innermost of these backings behind a path.
+pub(crate) fn innermost<'b>(backings: &'b [HostBacking], guest: &Path) -> Option<&'b HostBacking> {
+    let around = backings.iter().filter(|b| guest.starts_with(&b.guest));
+    around.max_by_key(|backing| backing.guest.components().count())
+}

@@ -1,0 +1,70 @@
+//! The last step of `build()`: what was prepared is enforced, when nothing can fail any more.
+
+use std::sync::Arc;
+
+use wasix_landlock::{Prepared, Report};
+
+use super::learn::learning::Learning;
+use super::observer::SharedObserver;
+use crate::WasiStateCreationError;
+
+/// A receiver of the report.
+pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
+
+/// A prepared policy, which the builder's environment has to enforce.
+pub(crate) struct Pending {
+    pub(crate) prepared: Prepared,
+    pub(crate) tell: Option<OnEnforced>,
+    pub(crate) learner: Option<Learner>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+/// Puts the process under what was prepared.
+pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiStateCreationError> {
+    // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
+    let Some(Pending {
+        prepared,
+        tell,
+        learner,
+    }) = pending
+    else {
+        return Err(WasiStateCreationError::WasiFsSetupError(
+            "nothing was prepared for enforcement: make the environment with a builder".to_owned(),
+        ));
+    };
+    let report = prepared.enforce().map_err(|error| creation_error(&error))?;
+    if let Some(tell) = tell {
+        tell(&report);
+    }
+    if let Some(learner) = learner {
+        learner.begin();
+    }
+    Ok(report)
+}
+
+/// A request to learn from when the environment is built: earlier calls aren't the module's.
+pub(crate) struct Learner {
+    pub(crate) learning: Learning,
+    pub(crate) observer: SharedObserver,
+}
+
+impl Learner {
+    fn begin(self) {
+        // Another environment may share the root, and learns already.
+        let _ = self.observer.learning.set(self.learning);
+    }
+}
+
+/// The end of a `build` that was only asked to show the restriction.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is built: it is only shown what would be enforced")]
+pub(crate) struct OnlyShown;
+
+pub(crate) fn creation_error(error: &dyn std::error::Error) -> WasiStateCreationError {
+    WasiStateCreationError::WasiFsSetupError(error.to_string())
+}

@@ -1,0 +1,7 @@
+//! Instances: modules that are restricted on threads of their own.
+
+pub(crate) mod error;
+pub(crate) mod runtime;
+pub(crate) mod spawn;
+pub(crate) mod tasks;
+mod watched;
