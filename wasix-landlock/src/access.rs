@@ -19,6 +19,8 @@ use crate::rights::{Object, Right, Rights};
 /// assert_eq!(asked.union(behind).to_string(), "read+write+create");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Access {
     /// Read files, list directories.
     pub read: bool,

@@ -78,6 +78,7 @@ mod network;
 mod policy;
 mod prepared;
 mod protection;
+mod protections;
 mod report;
 mod rights;
 mod scope;
@@ -102,9 +103,10 @@ pub use network::Network;
 pub use platform::Membership;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;
-pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen, RuntimePath};
+pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen};
 pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
+pub use protections::Protections;
 pub use report::{
     DenialReport, DenialsReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport,
     NotGranted, PreopenReport, ProtectionReport, ProtectionStatus, Report, RuntimePathReport,

@@ -20,12 +20,14 @@ use serde::{Deserialize, Serialize};
 /// # drop(server);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Network {
     /// TCP ports to bind to. Port 0 stands for any free port.
-    pub bind_tcp: BTreeSet<u16>,
+    pub bind: BTreeSet<u16>,
     /// TCP ports to connect to.
-    pub connect_tcp: BTreeSet<u16>,
+    pub connect: BTreeSet<u16>,
     /// UDP ports to bind to. 0 is any free one, which a sender that binds to none gets as well.
     pub bind_udp: BTreeSet<u16>,
     /// UDP ports to connect and send to.
@@ -42,7 +44,7 @@ impl Network {
     /// Grants binding to a TCP port.
     #[must_use]
     pub fn bind(mut self, port: u16) -> Self {
-        self.bind_tcp.insert(port);
+        self.bind.insert(port);
         self
     }
 
@@ -63,7 +65,7 @@ impl Network {
     /// ```
     #[must_use]
     pub fn connect(mut self, port: u16) -> Self {
-        self.connect_tcp.insert(port);
+        self.connect.insert(port);
         self
     }
 
@@ -86,14 +88,20 @@ impl Network {
     /// by DNS.
     #[must_use]
     pub fn lacks_dns(&self) -> bool {
-        !self.connect_tcp.is_empty() && self.send_udp.is_empty()
+        !self.connect.is_empty() && self.send_udp.is_empty()
+    }
+
+    /// True if no port is granted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     /// The granted ports of each operation: TCP and UDP, binding before sending.
     pub(crate) fn ports(&self) -> [(&'static str, &BTreeSet<u16>); 4] {
         [
-            ("bind tcp", &self.bind_tcp),
-            ("connect tcp", &self.connect_tcp),
+            ("bind tcp", &self.bind),
+            ("connect tcp", &self.connect),
             ("bind udp", &self.bind_udp),
             ("send udp", &self.send_udp),
         ]
@@ -102,7 +110,7 @@ impl Network {
     /// True if any TCP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_tcp(&self) -> bool {
-        !self.bind_tcp.is_empty() || !self.connect_tcp.is_empty()
+        !self.bind.is_empty() || !self.connect.is_empty()
     }
 
     /// True if any UDP port is granted.

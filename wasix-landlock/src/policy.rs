@@ -1,12 +1,12 @@
 //! A policy: recorded preopens, the runtime's own paths, and the protections to enforce.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AuditLog, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection,
-    Report, Scope, access, platform,
+    Protections, Report, Scope, access, platform,
 };
 
 /// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
@@ -19,6 +19,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// The kind of a host path, as the caller names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HostKind {
     /// A regular file.
     File,
@@ -84,31 +85,12 @@ pub struct RecordedPreopen {
     pub targets: Vec<HostTarget>,
 }
 
-/// A host path that the runtime itself needs, not the module.
-///
-/// The whole process gets the grant nevertheless: the kernel can't tell runtime and module apart.
-/// If the path is missing or can't be granted, the report says so and nothing fails, since the
-/// runtime copes.
-///
-/// ```
-/// use wasix_landlock::{Access, Policy, RuntimePath};
-///
-/// let policy = Policy::default().runtime_path(RuntimePath {
-///     path: "/etc/resolv.conf".into(),
-///     access: Access::READ,
-///     reason: "dns".to_owned(),
-/// });
-/// # drop(policy);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuntimePath {
-    /// The host path. Besides a file or a directory it may be a character device such as
-    /// `/dev/null`.
-    pub path: PathBuf,
-    /// The access that is granted. The path is never created.
-    pub access: Access,
-    /// The purpose, such as `dns` or `module cache`.
-    pub reason: String,
+/// The arguments of [`Policy::runtime_path`].
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimePath {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+    pub(crate) reason: String,
 }
 
 /// A restriction for a process.
@@ -121,7 +103,7 @@ pub struct RuntimePath {
 ///
 /// let report = Policy::default()
 ///     .preopens(preopens)
-///     .reserve("/var/log/app", Access::ALL) // for the program around the module
+///     .runtime_path("/var/log/app", Access::ALL, "the program's own log")
 ///     .network(Network::none().connect(443))
 ///     .optional(Protection::Truncate) // go on without it on a kernel before 6.2
 ///     .enforce()?;
@@ -136,9 +118,8 @@ pub struct Policy {
     pub(crate) mode: Option<Mode>,
     pub(crate) warnings: Vec<String>,
     pub(crate) scope: Scope,
-    levels: BTreeMap<Protection, Level>,
+    protections: Protections,
     network: Option<Network>,
-    harden: bool,
     pub(crate) inherited: Inherited,
     pub(crate) audit: AuditLog,
     deadline: Option<Duration>,
@@ -157,25 +138,58 @@ impl Policy {
         self
     }
 
-    /// Grants a path that the runtime itself needs.
-    pub fn runtime_path(mut self, path: RuntimePath) -> Self {
-        self.runtime_paths.push(path);
+    /// Grants a host path that the runtime, or the program around the module, needs after the policy is
+    /// enforced: files that resolve names, a log directory, or the preopens of a policy that is enforced
+    /// later in this process, see [`Prepared::enforce`].
+    ///
+    /// Besides a file or a directory, the path may be a character device such as `/dev/null`. The path is
+    /// never created. A path that is missing or can't be granted is in the report and no error, since the
+    /// runtime copes. `reason` is for the report.
+    ///
+    /// The whole process gets the grant: the kernel can't tell runtime and module apart, so native code
+    /// that has taken the process over can use the path too.
+    ///
+    /// ```
+    /// use wasix_landlock::{Access, Policy};
+    ///
+    /// let policy = Policy::default().runtime_path("/etc/resolv.conf", Access::READ, "dns");
+    /// # drop(policy);
+    /// ```
+    pub fn runtime_path(
+        mut self,
+        path: impl Into<PathBuf>,
+        access: Access,
+        reason: impl Into<String>,
+    ) -> Self {
+        self.runtime_paths.push(RuntimePath {
+            path: path.into(),
+            access,
+            reason: reason.into(),
+        });
         self
     }
 
-    /// Grants a path for a policy that is enforced later in this process, see
-    /// [`Prepared::enforce`].
-    pub fn reserve(self, path: impl Into<PathBuf>, access: Access) -> Self {
-        self.runtime_path(RuntimePath {
-            path: path.into(),
-            access,
-            reason: "reserved".to_owned(),
-        })
+    /// Adds the protections that a profile asks for. Where both name a protection, the profile's level holds.
+    ///
+    /// ```
+    /// use wasix_landlock::{Level, Policy, Protection, Protections};
+    ///
+    /// let mut asked = Protections::default();
+    /// asked.harden = true;
+    /// asked.levels.insert(Protection::UnixSockets, Level::Off);
+    /// // The same as `Policy::default().harden().without(Protection::UnixSockets)`.
+    /// let policy = Policy::default().protections(&asked);
+    /// # drop(policy);
+    /// ```
+    pub fn protections(mut self, asked: &Protections) -> Self {
+        self.protections.harden |= asked.harden;
+        self.protections.levels.extend(&asked.levels);
+        self
     }
 
     /// Sets the level of a protection, before or after [`Policy::harden`] and [`Policy::network`].
     pub fn protect(mut self, protection: Protection, level: Level) -> Self {
-        self.levels.insert(protection, level);
+        self.protections.levels.insert(protection, level);
         self
     }
 
@@ -220,7 +234,7 @@ impl Policy {
     /// # drop(policy);
     /// ```
     pub fn harden(mut self) -> Self {
-        self.harden = true;
+        self.protections.harden = true;
         self
     }
 
@@ -348,17 +362,18 @@ impl Policy {
         self.level(protection) == Level::Strict
     }
 
-    /// True if the policy says by name how much this protection is wanted.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn names(&self, protection: Protection) -> bool {
-        self.levels.contains_key(&protection)
+    /// True if the policy sets the level of this protection by name.
+    #[must_use]
+    pub fn names(&self, protection: Protection) -> bool {
+        self.protections.levels.contains_key(&protection)
     }
 
     /// Returns the level of this protection.
     pub(crate) fn level(&self, protection: Protection) -> Level {
-        self.levels.get(&protection).copied().unwrap_or_else(|| {
+        let Protections { harden, levels } = &self.protections;
+        levels.get(&protection).copied().unwrap_or_else(|| {
             let by_default =
-                |protection: Protection| protection.level(self.harden, self.network.is_some());
+                |protection: Protection| protection.level(*harden, self.network.is_some());
             // Else the filter could be gone around.
             let is_filter = |protection: &&Protection| {
                 **protection != Protection::IoUring && protection.is_of_second_layer()

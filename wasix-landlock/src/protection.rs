@@ -9,6 +9,7 @@ use crate::{error::ProtectionError, names};
 /// The level at which a policy wants a protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Level {
     /// A missing protection is an error.
     Strict,
@@ -70,6 +71,7 @@ macro_rules! protections {
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[non_exhaustive]
         pub enum Protection {
             $( $(#[$doc])* #[serde(rename = $text)] $name, )*

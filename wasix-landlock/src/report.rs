@@ -9,9 +9,10 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::RuntimePath;
 use crate::{
     Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
-    RecordedPreopen, Right, RuntimePath, Scope,
+    RecordedPreopen, Right, Scope,
 };
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
@@ -350,7 +351,7 @@ impl Report {
         if udp.status != ProtectionStatus::Enforced {
             return None;
         }
-        let ports: Vec<String> = network.connect_tcp.iter().map(u16::to_string).collect();
+        let ports: Vec<String> = network.connect.iter().map(u16::to_string).collect();
         let remedy = if udp.by.contains(&Layer::Landlock) {
             "grant `send_udp(53)`".to_owned()
         } else {

@@ -12,10 +12,11 @@ use super::{
     process::Grant,
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
+use crate::policy::RuntimePath;
 use crate::{
     Access, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError, Policy,
-    PreopenReport, PrepareError, Protection, RecordedPreopen, Report, Right, RuntimePath,
-    RuntimePathReport, RuntimePathStatus, Status, rights::Rights,
+    PreopenReport, PrepareError, Protection, RecordedPreopen, Report, Right, RuntimePathReport,
+    RuntimePathStatus, Status, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`].

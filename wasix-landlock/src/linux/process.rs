@@ -108,8 +108,8 @@ impl Enforced {
         let mut asked = asked.clone();
         // What isn't restricted is granted.
         if !self.report.protects(Protection::Tcp) {
-            asked.bind_tcp.clear();
-            asked.connect_tcp.clear();
+            asked.bind.clear();
+            asked.connect.clear();
         }
         if !self.report.protects(Protection::Udp) {
             asked.bind_udp.clear();

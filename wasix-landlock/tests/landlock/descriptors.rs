@@ -113,8 +113,8 @@ fn a_later_policy_that_refuses_them_is_heard() {
     isolated!(|| {
         let tree = Tree::new();
         policy()
-            .reserve("/proc", Access::READ)
-            .reserve(tree.root(), Access::READ)
+            .runtime_path("/proc", Access::READ, "for later")
+            .runtime_path(tree.root(), Access::READ, "for later")
             .enforce()
             .unwrap();
         let allowed: BTreeSet<i32> = open_now().into_iter().collect();

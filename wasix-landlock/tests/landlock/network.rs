@@ -116,7 +116,7 @@ for_both_users! {
         assert!(why.contains("DNS can't resolve names; "), "{why}");
         assert_eq!(why.contains("can't tell UDP ports apart"), ask::landlock_abi() < 10);
         assert!(report.warnings.contains(&why), "{report}");
-        assert_eq!(report.network.as_ref().unwrap().connect_tcp.len(), 1);
+        assert_eq!(report.network.as_ref().unwrap().connect.len(), 1);
         drop(granted);
     }
 }

@@ -4,19 +4,11 @@ use std::fs;
 
 use wasix_landlock::{
     Access, HostKind, HostTarget, Object, Policy, Protection, RecordedPreopen, Report, Right,
-    RuntimePath, RuntimePathStatus, Status, SweepMethod,
+    RuntimePathStatus, Status, SweepMethod,
 };
 use wasix_landlock_testing::{ask, isolated};
 
 use crate::common::{Tree, directory, file, policy};
-
-fn runtime_path(path: impl Into<std::path::PathBuf>, reason: &str) -> RuntimePath {
-    RuntimePath {
-        path: path.into(),
-        access: Access::READ,
-        reason: reason.to_owned(),
-    }
-}
 
 /// A policy with one of everything.
 fn of_everything(tree: &Tree) -> Policy {
@@ -43,8 +35,8 @@ fn of_everything(tree: &Tree) -> Policy {
                 target("outside/file", Access::READ_WRITE),
             ],
         })
-        .runtime_path(runtime_path("/etc/hosts", "dns"))
-        .runtime_path(runtime_path("/nowhere", "tls roots"))
+        .runtime_path("/etc/hosts", Access::READ, "dns")
+        .runtime_path("/nowhere", Access::READ, "tls roots")
 }
 
 #[test]

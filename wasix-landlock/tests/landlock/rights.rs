@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use wasix_landlock::{Access, RuntimePath};
+use wasix_landlock::Access;
 use wasix_landlock_testing::{ask, is_root, isolated};
 
 use crate::common::{DENIED, Tree, directory, file, policy};
@@ -257,11 +257,7 @@ for_both_users! {
 fn a_runtime_path_may_be_a_device() {
     isolated!(|| {
         policy()
-            .runtime_path(RuntimePath {
-                path: "/dev/null".into(),
-                access: Access::READ_WRITE,
-                reason: "standard streams".to_owned(),
-            })
+            .runtime_path("/dev/null", Access::READ_WRITE, "standard streams")
             .enforce()
             .unwrap();
         assert_eq!(ask::open_write("/dev/null"), Ok(()));

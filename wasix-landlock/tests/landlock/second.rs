@@ -3,8 +3,8 @@
 use std::{fs, sync::Arc, thread};
 
 use wasix_landlock::{
-    Access, EnforceError, Error, HostKind, Mode, NotWithin, PrepareError, Right, RuntimePath,
-    RuntimePathStatus, Status, SweepMethod, current,
+    Access, EnforceError, Error, HostKind, Mode, NotWithin, PrepareError, Right, RuntimePathStatus,
+    Status, SweepMethod, current,
 };
 use wasix_landlock_testing::{ask, isolated};
 
@@ -144,12 +144,12 @@ fn a_directory_that_was_replaced_is_not_the_one_that_was_granted() {
 }
 
 #[test]
-fn a_reserved_path_is_there_for_a_later_policy() {
+fn a_runtime_path_is_there_for_a_later_policy() {
     isolated!(|| {
         let tree = Tree::new();
         policy()
             .preopen(directory(tree.granted(), Access::READ))
-            .reserve(tree.outside(), Access::ALL)
+            .runtime_path(tree.outside(), Access::ALL, "for later")
             .enforce()
             .unwrap();
         policy()
@@ -165,11 +165,7 @@ fn a_runtime_path_that_the_first_policy_lacks_is_reported() {
         let tree = Tree::new();
         policy().enforce().unwrap();
         let report = policy()
-            .runtime_path(RuntimePath {
-                path: tree.granted(),
-                access: Access::READ,
-                reason: "module cache".to_owned(),
-            })
+            .runtime_path(tree.granted(), Access::READ, "module cache")
             .enforce()
             .unwrap();
         assert!(matches!(

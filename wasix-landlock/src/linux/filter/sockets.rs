@@ -67,7 +67,7 @@ fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
         refusals.push(Refusal::new(Protection::Tcp, name, number, arguments));
     }
     // Where unix sockets can be made, one of theirs may be meant.
-    if ports.bind_tcp.is_empty() && all.contains(&Protection::UnixSockets) {
+    if ports.bind.is_empty() && all.contains(&Protection::UnixSockets) {
         rules.refuse(libc::SYS_listen);
         let arguments = [-1, 0, 0, 0, 0];
         refusals.push(Refusal::new(

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use fastrand::Rng;
-use wasix_landlock::{
-    Access, HostKind, HostTarget, Policy, PrepareError, RecordedPreopen, RuntimePath,
-};
+use wasix_landlock::{Access, HostKind, HostTarget, Policy, PrepareError, RecordedPreopen};
 
 use super::{
     kernel::{self, Rights},
@@ -83,11 +81,7 @@ pub fn policy(mut policy: Policy, root: &Path, grants: &[Grant]) -> Policy {
                     access: grant.access,
                 }],
             }),
-            None => policy.runtime_path(RuntimePath {
-                path,
-                access: grant.access.intersection(grant.bound),
-                reason: "fuzz".to_owned(),
-            }),
+            None => policy.runtime_path(path, grant.access.intersection(grant.bound), "fuzz"),
         };
     }
     policy
