@@ -16,7 +16,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use serde::Serialize;
 use wasix_landlock_benches::Spread;
-use wasix_landlock_worker::{Access, Compiler, End, Launcher, Mode, Request, Streams};
+use wasix_landlock_worker::{Compiler, End, Launcher, Mode, Profile, Request, WorkerStreams};
 
 /// Measures the start of a worker.
 #[derive(Parser)]
@@ -92,18 +92,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let mut rows = Vec::new();
     for (name, bytes) in [("small", SMALL.as_bytes().to_vec()), ("genrsa", real)] {
-        for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
-            let complete = |request: Request| {
-                request
-                    .compiler(compiler)
-                    .directory(directory, "data", Access::READ)
-                    .argument("probe")
-                    .argument("list")
-                    .argument("data")
-            };
+        for compiler in Compiler::ALL {
+            let profile = Profile::as_without()
+                .preopen(|p| p.directory(directory).alias("data").read(true))?
+                .arguments(["probe", "list", "data"]);
+            let complete = |request: Request| request.compiler(compiler).profile(profile.clone());
             let module = Request::module(bytes.clone());
-            let mut first =
-                launcher.spawn(&complete(module.clone().give_artifact()), Streams::none())?;
+            let mut first = launcher.spawn(
+                &complete(module.clone().give_artifact()),
+                WorkerStreams::none(),
+            )?;
             let artifact = first.wait(None)?.artifact.context("no artifact")?;
             // Where a host would keep it.
             let file = directory.join("artifact");
@@ -150,7 +148,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn take_sample(launcher: &Launcher, request: &Request) -> anyhow::Result<(Duration, Duration)> {
     let begun = Instant::now();
-    let mut worker = launcher.spawn(request, Streams::piped())?;
+    let mut worker = launcher.spawn(request, WorkerStreams::piped())?;
     let mut output = worker.output().context("no pipe")?;
     let mut byte = [0];
     output.read_exact(&mut byte)?;

@@ -20,7 +20,9 @@ use virtual_fs::{
     DirEntry, FileOpener, FileSystem, FileType, FsError, HostBacking, Metadata, OpenOptions,
     OpenOptionsConfig, ReadDir, StaticFile, VirtualFile,
 };
-use wasix_landlock_examples::{Compiler, offline_runtime};
+use wasix_landlock_engine::engine;
+use wasix_landlock_examples::offline_runtime;
+use wasix_landlock_profile::Compiler;
 use wasmer::Module;
 use wasmer_types::ModuleHash;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
@@ -32,7 +34,11 @@ struct Arguments {
     #[arg(long)]
     silent: bool,
     /// The compiler of the module.
-    #[arg(long, value_enum, default_value = "singlepass")]
+    #[arg(
+        long,
+        value_name = "cranelift|singlepass",
+        default_value = "singlepass"
+    )]
     compiler: Compiler,
 }
 
@@ -163,7 +169,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The file system follows it, as `read_to_string` does. Nobody granted what it leads to.
     std::os::unix::fs::symlink("../outside/file", templates.join("link"))?;
 
-    let engine = arguments.compiler.engine();
+    let engine = engine(arguments.compiler);
     let module = Module::new(&engine, include_str!("guests/show.wat"))?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();

@@ -16,9 +16,10 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use wasix_landlock_examples::{Compiler, exit_code};
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
 use wasmer::{Module, Store};
-use wasmer_wasix::landlock::{MODE_VARIABLE, WasiState};
+use wasmer_wasix::landlock::{MODE_VARIABLE, WasiState, exit_code};
 
 /// Fails to compile if cargo passed over the patch lines: then nothing would be enforced.
 const _: &str = wasmer_wasix::landlock::FORK;
@@ -33,7 +34,7 @@ const BESIDE: &str = "keys/new.pem";
 #[derive(Parser)]
 struct Arguments {
     /// The compiler of the module.
-    #[arg(long, value_enum, default_value = "cranelift")]
+    #[arg(long, value_name = "cranelift|singlepass", default_value_t)]
     compiler: Compiler,
     /// Prints the whole report.
     #[arg(long)]
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 /// Generates the key under enforcement, then makes the attempts.
 fn child(arguments: &Arguments) -> anyhow::Result<()> {
-    let engine = arguments.compiler.engine();
+    let engine = engine(arguments.compiler);
     let module = Module::new(&engine, GENRSA)?;
     let mut store = Store::new(engine.clone());
 
@@ -76,12 +77,10 @@ fn child(arguments: &Arguments) -> anyhow::Result<()> {
         .preopen(|p| p.path("keys/key.pem").read(false).write(true).create(true))?
         .engine(engine);
     let tell_all = arguments.report;
-    let builder = builder.landlock(|l| {
-        l.on_enforced(move |report| {
-            if tell_all {
-                eprintln!("{report}");
-            }
-        })
+    let builder = builder.on_enforced(move |report| {
+        if tell_all {
+            eprintln!("{report}");
+        }
     });
     let (instance, env) = builder.instantiate(module, &mut store)?;
     let start = instance.exports.get_function("_start")?;
@@ -158,13 +157,9 @@ fn parent(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn attempts(arguments: &Arguments, mode: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let compiler = match arguments.compiler {
-        Compiler::Cranelift => "cranelift",
-        Compiler::Singlepass => "singlepass",
-    };
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["--child", "--compiler", compiler])
+        .args(["--child", "--compiler", arguments.compiler.name()])
         .env(MODE_VARIABLE, mode)
         .stderr(std::process::Stdio::inherit());
     if arguments.report && mode == "enforce" {

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use wasix_landlock_examples::Compiler;
-use wasix_landlock_worker::{Access, End, Launcher, Request, Streams};
+use wasix_landlock_engine::engine;
+use wasix_landlock_worker::{Compiler, End, Launcher, Profile, Request, WorkerStreams};
 use wasmer_wasix::landlock::Instance;
 
 /// A module that tries what its arguments say, and prints what came of it.
@@ -91,7 +91,7 @@ fn instances(tenants: [Tenant; 2]) -> anyhow::Result<()> {
     let module = std::fs::read(GUEST)?;
     let mut running = Vec::new();
     for (directory, arguments) in tenants {
-        let (engine, module) = (Compiler::Singlepass.engine(), module.clone());
+        let (engine, module) = (engine(Compiler::Singlepass), module.clone());
         let instance = Instance::new("tenant")
             .preopen(|p| p.directory(&directory).alias("data").read(true))?
             .spawn(move |inside| {
@@ -115,11 +115,13 @@ fn workers(tenants: [Tenant; 2]) -> anyhow::Result<()> {
     let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
     let mut running = Vec::new();
     for (directory, arguments) in tenants {
+        let profile = Profile::as_without()
+            .preopen(|p| p.directory(directory).alias("data").read(true))?
+            .arguments(arguments);
         let request = Request::module_file(GUEST)
-            .compiler(wasix_landlock_worker::Compiler::Singlepass)
-            .directory(directory, "data", Access::READ);
-        let request = arguments.into_iter().fold(request, Request::argument);
-        running.push(launcher.spawn(&request, Streams::inherit())?);
+            .compiler(Compiler::Singlepass)
+            .profile(profile);
+        running.push(launcher.spawn(&request, WorkerStreams::inherit())?);
     }
     for mut worker in running {
         let outcome = worker.wait(Some(std::time::Duration::from_secs(60)))?;

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use wasix_landlock_examples::{Compiler, offline_runtime};
+use wasix_landlock_engine::engine;
+use wasix_landlock_examples::offline_runtime;
+use wasix_landlock_profile::Compiler;
 use wasmer::{Function, FunctionEnv, FunctionEnvMut, Instance, Memory, Module, Store, WasmPtr};
 use wasmer_wasix::landlock::{Access, WasiState};
 
@@ -31,7 +33,11 @@ struct Arguments {
     #[arg(long)]
     naive: bool,
     /// The compiler of the plug-in.
-    #[arg(long, value_enum, default_value = "singlepass")]
+    #[arg(
+        long,
+        value_name = "cranelift|singlepass",
+        default_value = "singlepass"
+    )]
     compiler: Compiler,
 }
 
@@ -88,7 +94,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::write(work.path().join("outside/secret"), "a secret")?;
     std::os::unix::fs::symlink("../outside/secret", assets.join("link"))?;
 
-    let engine = arguments.compiler.engine();
+    let engine = engine(arguments.compiler);
     let mut store = Store::new(engine.clone());
     let module = Module::new(&store, include_str!("guests/hostile.wat"))?;
     let tokio = tokio::runtime::Runtime::new()?;
@@ -97,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The plug-in gets no preopen at all. The host function's directory is granted to the program around it.
     let mut wasi = WasiState::new("plug-in")
         .runtime(offline_runtime(&engine, tokio.handle().clone()))
-        .landlock(|l| l.host_path(&assets, Access::READ, "the host function `asset`"))
+        .landlock(|l| l.runtime_path(&assets, Access::READ, "the host function `asset`"))
         .finalize(&mut store)?;
     let host = FunctionEnv::new(
         &mut store,

@@ -11,9 +11,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use wasix_landlock_examples::{Compiler, Given, Instead, exit_code, runtime_for, watch};
+use wasix_landlock_engine::{engine, limited};
+use wasix_landlock_examples::{Given, Instead, learned, runtime_for, watch};
+use wasix_landlock_profile::Compiler;
 use wasmer::Module;
 use wasmer_types::ModuleHash;
+use wasmer_wasix::landlock::exit_code;
 use wasmer_wasix::profile::ImportTable;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
@@ -23,7 +26,7 @@ struct Arguments {
     #[command(flatten)]
     given: Given,
     /// The compiler of the module.
-    #[arg(long, value_enum, default_value = "cranelift")]
+    #[arg(long, value_name = "cranelift|singlepass", default_value_t)]
     compiler: Compiler,
     /// Prints what was granted and enforced, to standard error, before the module runs.
     #[arg(long)]
@@ -67,8 +70,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .with_context(|| format!("can't read {}", arguments.module.display()))?;
     let profile = arguments.given.profile(&arguments.arguments)?;
     let engine = match arguments.imports {
-        true => arguments.compiler.engine(),
-        false => arguments.compiler.limited_engine(&profile),
+        true => engine(arguments.compiler),
+        false => limited(arguments.compiler, &profile.limits),
     };
     let module = Module::new(&engine, &bytes)
         .with_context(|| format!("can't compile {}", arguments.module.display()))?;
@@ -80,14 +83,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut runner = WasiRunner::new();
     runner.with_profile(&profile)?;
     if arguments.report {
-        runner.with_landlock(|l| l.on_enforced(|report| eprintln!("{report}")));
+        runner.with_on_enforced(|report| eprintln!("{report}"));
     }
 
     let narrow = !profile.preopens.is_empty();
     let learning = arguments.instead.learn(&mut runner, narrow)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
-    let runtime = runtime_for(&profile, &engine, tokio.handle().clone());
+    let runtime = runtime_for(&profile.network, &engine, tokio.handle().clone());
     if arguments
         .instead
         .shown(&runner, RuntimeOrEngine::Runtime(runtime.clone()))?
@@ -103,7 +106,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ModuleHash::new(&bytes),
     );
     if let Some(learning) = learning {
-        eprint!("{}", learning.learned());
+        eprint!("{}", learned(&learning.learned()));
     }
     ended
 }

@@ -20,7 +20,9 @@ use clap::{Parser, ValueEnum};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use virtual_fs::{ArcFile, BufferFile};
-use wasix_landlock_examples::{Compiler, exit_code, offline_runtime};
+use wasix_landlock_engine::engine;
+use wasix_landlock_examples::offline_runtime;
+use wasix_landlock_profile::Compiler;
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::{Access, Instance};
@@ -42,7 +44,11 @@ struct Arguments {
     #[arg(long, value_enum, default_value = "instance")]
     scope: Scope,
     /// The compiler of the module, which is compiled once.
-    #[arg(long, value_enum, default_value = "singlepass")]
+    #[arg(
+        long,
+        value_name = "cranelift|singlepass",
+        default_value = "singlepass"
+    )]
     compiler: Compiler,
     /// Ends after so many requests.
     #[arg(long)]
@@ -95,7 +101,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             tenants.insert(name, entry.path());
         }
     }
-    let engine = arguments.compiler.engine();
+    let engine = engine(arguments.compiler);
     let module = Module::new(&engine, GUEST)?;
     let server = Arc::new(Server {
         scope: arguments.scope,
@@ -198,7 +204,7 @@ impl Server {
                 let mut runner = WasiRunner::new();
                 runner
                     .with_preopen(|p| p.directory(&directory).alias("data").read(true))?
-                    .with_landlock(|l| l.host_path(&self.all, Access::READ, "the tenants"))
+                    .with_landlock(|l| l.runtime_path(&self.all, Access::READ, "the tenants"))
                     .with_args(arguments)
                     .with_stdout(Box::new(stdout));
                 let tokio = tokio::runtime::Handle::current();

@@ -53,7 +53,7 @@ pub struct Given {
     pub allow: Vec<Named>,
     /// Functions of WASI that may not be called.
     #[arg(long, value_name = "GROUP")]
-    pub without: Vec<Named>,
+    pub withhold: Vec<Named>,
     /// Refuses a module that imports what it may not call; without, such a call answers ENOTSUP.
     #[arg(long)]
     pub refuse: bool,
@@ -112,7 +112,10 @@ impl FromStr for Named {
 fn limits_help() -> String {
     let limits: Vec<String> = Limit::ALL
         .iter()
-        .map(|limit| format!("{limit} (exit code {})", limit.code()))
+        .map(|limit| match limit.exit_code() {
+            Some(code) => format!("{limit} (exit code {code})"),
+            None => limit.to_string(),
+        })
         .collect();
     format!("How much may be used. The limits are {}", limits.join(", "))
 }
@@ -176,7 +179,7 @@ impl Given {
         for Named(group) in &self.allow {
             profile.groups.set(*group, true);
         }
-        for Named(group) in &self.without {
+        for Named(group) in &self.withhold {
             profile.groups.set(*group, false);
         }
         profile.groups.refuse |= self.refuse;

@@ -36,7 +36,7 @@ impl Instead {
             runner.with_preopen(|p| p.directory(".").alias(".").read(true).create(true))?;
         }
         let learning = Learning::new();
-        runner.with_landlock(|l| l.learn(&learning));
+        runner.with_learning(&learning);
         Ok(Some(learning))
     }
 }

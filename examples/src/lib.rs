@@ -1,58 +1,21 @@
 //! The examples' shared parts.
 #![forbid(unsafe_code)]
 
+mod flag;
 mod given;
 mod learn;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use flag::{flag, learned};
 pub use given::{Given, Leads};
-
-use clap::ValueEnum;
 pub use learn::Instead;
+
 use wasmer::Engine;
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
-use wasmer_wasix::profile::{Limit, Profile};
+use wasmer_wasix::profile::{self, Limit, Network, Profile};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
-use wasmer_wasix::{PluggableRuntime, Runtime, WasiError, WasiRuntimeError};
-
-/// The compilers that this project is tested with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Compiler {
-    /// Slower to compile, faster code.
-    Cranelift,
-    /// Faster to compile, in one pass, slower code.
-    Singlepass,
-}
-
-impl Compiler {
-    /// An engine with this compiler.
-    pub fn engine(self) -> Engine {
-        match self {
-            Self::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
-            Self::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
-        }
-        .into()
-    }
-
-    /// An engine with this compiler, which builds the limits of the profile into one module.
-    pub fn limited_engine(self, profile: &Profile) -> Engine {
-        match self {
-            Self::Cranelift => {
-                let mut compiler = Cranelift::default();
-                profile.limit_compiler(&mut compiler);
-                EngineBuilder::new(compiler).engine()
-            }
-            Self::Singlepass => {
-                let mut compiler = Singlepass::default();
-                profile.limit_compiler(&mut compiler);
-                EngineBuilder::new(compiler).engine()
-            }
-        }
-        .into()
-    }
-}
+use wasmer_wasix::{PluggableRuntime, Runtime};
 
 /// The time in which a module that has reached its deadline may end by itself.
 const GRACE: Duration = Duration::from_millis(500);
@@ -71,7 +34,7 @@ pub fn watch(profile: &Profile) -> std::io::Result<()> {
         .name("watchdog".to_owned())
         .spawn(move || {
             std::thread::sleep(time);
-            std::process::exit(Limit::WallClock.code());
+            std::process::exit(Limit::WallClock.exit_code().unwrap_or(1));
         })
         .map(drop)
 }
@@ -81,31 +44,17 @@ pub fn offline_runtime(
     engine: &Engine,
     tokio: tokio::runtime::Handle,
 ) -> Arc<dyn Runtime + Send + Sync> {
-    runtime_for(&Profile::new(), engine, tokio)
+    runtime_for(&Network::none(), engine, tokio)
 }
 
-/// A runtime with the network of a profile.
+/// A runtime with these ports.
 pub fn runtime_for(
-    profile: &Profile,
+    network: &Network,
     engine: &Engine,
     tokio: tokio::runtime::Handle,
 ) -> Arc<dyn Runtime + Send + Sync> {
     let mut runtime = PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio)));
     runtime.set_engine(engine.clone());
-    runtime.networking = profile.networking();
+    runtime.networking = profile::networking(network);
     Arc::new(runtime)
-}
-
-/// The exit code behind an error of a run, if the module ended by itself.
-pub fn exit_code(error: &anyhow::Error) -> Option<i32> {
-    error.chain().find_map(|cause| {
-        match cause.downcast_ref::<WasiRuntimeError>() {
-            Some(error) => error.as_exit_code(),
-            None => match cause.downcast_ref::<WasiError>() {
-                Some(WasiError::Exit(code)) => Some(*code),
-                _ => None,
-            },
-        }
-        .map(|code| code.raw())
-    })
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use wasix_landlock::{MODE_VARIABLE, Mode, ModeError};
+use wasix_landlock_profile::ProfileError;
 
 use crate::{
     Request, Worker,
@@ -23,11 +24,11 @@ use crate::{
 /// Starts workers.
 ///
 /// ```no_run
-/// use wasix_landlock_worker::{Launcher, Request, Streams};
+/// use wasix_landlock_worker::{Launcher, Request, WorkerStreams};
 ///
 /// // A program that calls `wasix_landlock_worker::serve()` when it is started with this argument.
 /// let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
-/// let worker = launcher.spawn(&Request::module_file("guest.wasm"), Streams::none())?;
+/// let worker = launcher.spawn(&Request::module_file("guest.wasm"), WorkerStreams::none())?;
 /// # drop(worker);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -37,16 +38,16 @@ pub struct Launcher {
     arguments: Vec<OsString>,
 }
 
-/// The standard streams of a module.
+/// The standard streams of a worker, and so of its module.
 ///
 /// ```
-/// use wasix_landlock_worker::{Input, Streams};
+/// use wasix_landlock_worker::{Input, WorkerStreams};
 ///
-/// let streams = Streams { input: Input::Bytes(b"one line\n".to_vec()), ..Streams::piped() };
+/// let streams = WorkerStreams { input: Input::Bytes(b"one line\n".to_vec()), ..WorkerStreams::piped() };
 /// # drop(streams);
 /// ```
 #[derive(Debug)]
-pub struct Streams {
+pub struct WorkerStreams {
     /// The module's input.
     pub input: Input,
     /// The destination of the output: with [`Stdio::piped`], to [`Worker::output`].
@@ -56,7 +57,7 @@ pub struct Streams {
     pub errors: Stdio,
 }
 
-impl Streams {
+impl WorkerStreams {
     /// No input; output and errors where the host's go.
     pub fn inherit() -> Self {
         Self {
@@ -120,6 +121,9 @@ pub enum SpawnError {
     /// The environment names a mode that doesn't exist.
     #[error(transparent)]
     Mode(#[from] ModeError),
+    /// The profile can't be given to a module, such as one with a variable that the host doesn't have.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The system started no process.
     #[error(
         "the worker {program:?} can't be started: {source}; check the path given to \
@@ -160,13 +164,14 @@ impl Launcher {
     /// # Errors
     ///
     /// [`SpawnError`]. Nothing runs then.
-    pub fn spawn(&self, request: &Request, streams: Streams) -> Result<Worker, SpawnError> {
+    pub fn spawn(&self, request: &Request, streams: WorkerStreams) -> Result<Worker, SpawnError> {
         let mode = match request.mode {
             Some(mode) => mode,
             None => Mode::from_env()?,
         };
         let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
         let mut request = request.clone();
+        request.profile = request.profile.for_another_process()?;
         request.input = !matches!(streams.input, Input::Empty);
         request.host = std::process::id();
         let head = serde_json::to_vec(&request).map_err(|e| SpawnError::Send(e.into()))?;

@@ -8,15 +8,15 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use wasix_landlock_worker::{Access, End, Launcher, Request, Streams};
+//! use wasix_landlock_worker::{End, Launcher, Profile, Request, WorkerStreams};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let launcher = Launcher::new("/usr/libexec/wasix-landlock-worker");
-//! let request = Request::module_file("tenant-a.wasm")
-//!     .directory("/srv/a", "/data", Access::READ_WRITE)
-//!     .argument("serve")
-//!     .memory(256 << 20);
-//! let mut worker = launcher.spawn(&request, Streams::inherit())?;
+//! let profile = Profile::as_without()
+//!     .preopen(|p| p.directory("/srv/a").alias("/data").read(true).write(true))?
+//!     .argument("serve");
+//! let request = Request::module_file("tenant-a.wasm").profile(profile).memory(256 << 20);
+//! let mut worker = launcher.spawn(&request, WorkerStreams::inherit())?;
 //! let outcome = worker.wait(Some(Duration::from_secs(10)))?;
 //! assert!(matches!(outcome.end, End::Exited(0)));
 //! println!("{}", outcome.report.expect("it ran, so it was restricted"));
@@ -34,8 +34,9 @@
 //!
 //! | | default | changed by |
 //! |---|---|---|
-//! | protections of the second layer | those that `Policy::harden` requires | [`Request::harden`], [`protect`](Request::protect), [`without`](Request::without) … |
-//! | network | none | [`Request::network`] |
+//! | protections of the second layer | those that `Policy::harden` requires | [`Request::harden`], [`Profile::protect`] |
+//! | network | none | [`Profile::network`] |
+//! | the module's limits and WASI functions | no limit, all functions | [`Profile::limits`], [`Profile::withhold`] |
 //! | starting a process | refused, also to root | – |
 //! | core dumps | none | – |
 //! | the worker's memory in `/proc` | readable by root only | – |
@@ -94,9 +95,10 @@ mod request;
 mod wait;
 mod word;
 
-pub use launch::{Input, Launcher, SpawnError, Streams};
+pub use launch::{Input, Launcher, SpawnError, WorkerStreams};
 #[cfg(feature = "program")]
 pub use program::serve;
-pub use request::{Compiler, Request};
+pub use request::Request;
 pub use wait::{End, Outcome, WaitError, Worker};
-pub use wasix_landlock::{Access, Level, Mode, Network, Protection, Report};
+pub use wasix_landlock::{Mode, Report};
+pub use wasix_landlock_profile::{Access, Compiler, Level, Network, Profile, Protection};

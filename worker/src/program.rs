@@ -17,14 +17,13 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use virtual_fs::Pipe;
-use wasmer::{
-    Engine, Module,
-    sys::{Cranelift, EngineBuilder, Singlepass},
-};
+use wasix_landlock_engine::{headless, limited};
+use wasix_landlock_profile::Stream;
+use wasmer::{Engine, Module};
 use wasmer_wasix::{WasiRuntimeError, landlock::InstanceRuntime};
 
 use crate::{
-    Compiler, Report, Request,
+    Report, Request,
     frame::{self, kind},
     hear::LARGEST_REPORT,
     request::Source,
@@ -158,14 +157,12 @@ fn send_report(control: &mut UnixStream, report: &Report) -> anyhow::Result<()> 
 }
 
 fn engine(request: &Request) -> Engine {
+    let limits = &request.profile.limits;
     if request.artifact {
-        return EngineBuilder::headless().engine().into();
+        headless(limits)
+    } else {
+        limited(request.compiler, limits)
     }
-    match request.compiler {
-        Compiler::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
-        Compiler::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
-    }
-    .into()
 }
 
 /// Passes on what the module is to read, and ends this process when the host is gone, whatever the module does.
@@ -196,13 +193,13 @@ fn start(
     input: Option<Pipe>,
 ) -> Word {
     let ran = inside.run(&request.program, module, engine, |runner| {
-        runner
-            .with_args(&request.arguments)
-            .with_envs(request.variables.iter().cloned());
-        runner.with_stdin(match input {
-            Some(input) => Box::new(input),
-            None => Box::new(virtual_fs::NullFile::default()),
-        });
+        // The worker's own standard input is the socket.
+        if request.profile.streams.stdin == Stream::Inherit {
+            runner.with_stdin(match input {
+                Some(input) => Box::new(input),
+                None => Box::new(virtual_fs::NullFile::default()),
+            });
+        }
     });
     match ran {
         Ok(code) => Word::Exited(code),

@@ -1,57 +1,13 @@
 //! A request to a worker: the module to run, and its grants.
 
-mod policy;
-
 use std::{
-    collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
-use wasix_landlock::{Access, Level, Mode, Network, Protection};
-
-/// A compiler of modules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compiler {
-    /// Slower to compile, faster code. The default.
-    #[default]
-    Cranelift,
-    /// Faster to compile, slower code.
-    Singlepass,
-}
-
-impl fmt::Display for Compiler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cranelift => "cranelift",
-            Self::Singlepass => "singlepass",
-        })
-    }
-}
-
-impl FromStr for Compiler {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Cranelift, Self::Singlepass]
-            .into_iter()
-            .find(|compiler| compiler.to_string() == name)
-            .ok_or_else(|| format!("`{name}` is no compiler: use `cranelift` or `singlepass`"))
-    }
-}
-
-/// A host file or directory that the module may use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Preopen {
-    pub(crate) host: PathBuf,
-    pub(crate) guest: String,
-    pub(crate) file: bool,
-    pub(crate) access: Access,
-}
+use wasix_landlock::Mode;
+use wasix_landlock_profile::{Compiler, Profile};
 
 /// The source of the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +19,7 @@ pub(crate) enum Source {
 
 /// The resource limits of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Limits {
+pub(crate) struct ResourceLimits {
     pub(crate) memory: Option<u64>,
     pub(crate) file_size: Option<u64>,
     pub(crate) tasks: Option<u64>,
@@ -72,21 +28,29 @@ pub(crate) struct Limits {
 /// The most bytes of an artifact unless the request says otherwise.
 const LARGEST_ARTIFACT: u64 = 256 << 20;
 
-/// A request to run one module once. The module gets only what the request names: arguments, variables, files and
-/// ports. The worker is hardened unless the request says otherwise.
+/// A request to run one module once. Its [profile](Request::profile) has what the module gets; the rest is about the
+/// process, which is hardened unless the request says otherwise.
 ///
 /// ```
-/// use wasix_landlock_worker::{Access, Compiler, Request};
+/// use wasix_landlock_worker::{Compiler, Network, Profile, Protection, Level, Request};
 ///
-/// let request = Request::module_file("/srv/modules/convert.wasm")
-///     .compiler(Compiler::Singlepass)
+/// let profile = Profile::as_without()
 ///     .argument("--quality=80")
-///     .variable("LANG", "C")
-///     .directory("/srv/a/in", "/in", Access::READ)
-///     .file("/srv/a/out.png", "/out.png", Access::CREATE.union(Access::WRITE))
+///     .environment("LANG", "C")
+///     .preopen(|p| p.directory("/srv/a/in").alias("/in").read(true))?
+///     .preopen(|p| p.path("/srv/a/out.png").alias("/out.png").create(true))?
+///     .network(Network::none().connect(443))
+///     .protect(Protection::ResolveUnix, Level::Strict) // needs Linux 7.1
+///     .protect(Protection::SignalScope, Level::Degradable) // Linux 6.10 will do
+///     .protect(Protection::AbstractSocketScope, Level::Degradable);
+/// let request = Request::module_file("/srv/modules/convert.wasm")
+///     .profile(profile)
+///     .compiler(Compiler::Singlepass)
 ///     .memory(256 << 20)
-///     .file_size(16 << 20);
+///     .file_size(16 << 20)
+///     .tasks(200);
 /// # drop(request);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a launcher runs it"]
@@ -99,13 +63,9 @@ pub struct Request {
     pub(crate) largest_artifact: u64,
     pub(crate) compiler: Compiler,
     pub(crate) program: String,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) variables: Vec<(String, String)>,
-    pub(crate) preopens: Vec<Preopen>,
+    pub(crate) profile: Profile,
     pub(crate) harden: bool,
-    pub(crate) levels: BTreeMap<Protection, Level>,
-    pub(crate) network: Network,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ResourceLimits,
     pub(crate) input: bool,
     /// The host's process, which the worker compares with its parent.
     pub(crate) host: u32,
@@ -123,13 +83,9 @@ impl Request {
             largest_artifact: LARGEST_ARTIFACT,
             compiler: Compiler::default(),
             program: "module".to_owned(),
-            arguments: Vec::new(),
-            variables: Vec::new(),
-            preopens: Vec::new(),
+            profile: Profile::as_without(),
             harden: true,
-            levels: BTreeMap::new(),
-            network: Network::none(),
-            limits: Limits::default(),
+            limits: ResourceLimits::default(),
             input: false,
             host: 0,
             mode: None,
@@ -185,40 +141,54 @@ impl Request {
         self
     }
 
-    /// Adds an argument.
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
+    /// Sets what the module gets; [`Profile::as_without`] unless said: no argument, variable, file and port, and all of
+    /// WASI's functions without a limit.
+    ///
+    /// [`Stream::Inherit`](wasix_landlock_profile::Stream::Inherit) leads to the streams that the worker is started
+    /// with; input and output in memory have no form in a request. The host's variables and host paths are looked up by
+    /// the host, when the worker is started.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
-    /// Adds an environment variable.
-    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.variables.push((name.into(), value.into()));
+    /// Turns hardening off or on, besides what the profile says: every protection that a WASI runtime can work under, as
+    /// `Policy::harden` requires them. The worker is alone in its process and needs none of the calls that they refuse, so
+    /// hardening is on by default. Without hardening, signals and abstract sockets don't end at the process either, unless
+    /// the profile names them.
+    ///
+    /// One protection is turned off by the profile, such as
+    /// `protect(`[`Protection::Metadata`](crate::Protection::Metadata)`, `[`Level::Off`](crate::Level::Off)`)`.
+    pub fn harden(mut self, harden: bool) -> Self {
+        self.harden = harden;
         self
     }
 
-    /// Grants a host directory, which the module sees as `guest`.
-    pub fn directory(
-        self,
-        host: impl AsRef<Path>,
-        guest: impl Into<String>,
-        access: Access,
-    ) -> Self {
-        self.preopen(host.as_ref(), guest.into(), false, access)
+    /// Limits the private writable memory of the worker, in bytes (`RLIMIT_DATA`). The worker itself needs about 30 MiB,
+    /// and more while it compiles. The profile's `memory-pages` limits each memory of the module.
+    ///
+    /// Beyond the limit, `memory.grow` returns -1 to the module. If the worker itself needs more, it aborts.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.limits.memory = Some(bytes);
+        self
     }
 
-    /// Grants a single host file, which the module sees as `guest`. With [`Access::create`] it need not exist.
-    pub fn file(self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
-        self.preopen(host.as_ref(), guest.into(), true, access)
+    /// Limits the size of each file that the worker writes, in bytes (`RLIMIT_FSIZE`). The limit includes standard output
+    /// and error if they are files.
+    ///
+    /// A module that writes beyond the limit gets an error.
+    pub fn file_size(mut self, bytes: u64) -> Self {
+        self.limits.file_size = Some(bytes);
+        self
     }
 
-    fn preopen(mut self, host: &Path, guest: String, file: bool, access: Access) -> Self {
-        self.preopens.push(Preopen {
-            host: absolute(host),
-            guest,
-            file,
-            access,
-        });
+    /// Limits the threads that the worker's *user* may have when the worker starts one (`RLIMIT_NPROC`). The limit counts
+    /// the threads and processes of other workers and of the host, if they run as the same user. It doesn't apply to
+    /// root.
+    ///
+    /// A worker can start threads only: it never starts a process, whatever this limit is.
+    pub fn tasks(mut self, tasks: u64) -> Self {
+        self.limits.tasks = Some(tasks);
         self
     }
 

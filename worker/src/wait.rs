@@ -20,10 +20,10 @@ use crate::{
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use wasix_landlock_worker::{End, Launcher, Request, Streams};
+/// use wasix_landlock_worker::{End, Launcher, Request, WorkerStreams};
 ///
 /// let launcher = Launcher::new("/usr/libexec/wasix-landlock-worker");
-/// let mut worker = launcher.spawn(&Request::module_file("guest.wasm"), Streams::inherit())?;
+/// let mut worker = launcher.spawn(&Request::module_file("guest.wasm"), WorkerStreams::inherit())?;
 /// match worker.wait(Some(Duration::from_secs(10)))?.end {
 ///     End::Exited(code) => println!("exit code {code}"),
 ///     End::Overdue => println!("it took too long, and was killed"),

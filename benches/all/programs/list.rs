@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wasix_landlock_programs::c::{self, Compiler, Source, Target};
+use wasix_landlock_programs::c::{self, CCompiler, Source, Target};
 use wasix_landlock_programs::netlist;
 use wasix_landlock_programs::packages::{CPYTHON, Crate, OPENSSL, python_package};
 
@@ -124,8 +124,8 @@ pub fn programs(short: bool) -> anyhow::Result<Vec<Program>> {
     });
     let compiled = |source: &Source| {
         Ok::<_, anyhow::Error>((
-            source.build(Target::Wasi, Compiler::Zig)?,
-            source.build(Target::Native, Compiler::Zig)?,
+            source.build(Target::Wasi, CCompiler::Zig)?,
+            source.build(Target::Native, CCompiler::Zig)?,
         ))
     };
     let (bzip2, native) = compiled(&BZIP2)?;

@@ -8,14 +8,15 @@ use std::time::Instant;
 use anyhow::{Context as _, bail, ensure};
 use wasix_landlock_benches::{Column, Samples, Table};
 use wasix_landlock_examples::offline_runtime;
-use wasix_landlock_worker::{self as worker, Launcher, Request, Streams};
+use wasix_landlock_worker::{self as worker, Launcher, Profile, Request, WorkerStreams};
 use wasmer::{Module, Store};
 use wasmer_wasix::WasiEnv;
 use wasmer_wasix::landlock::Instance;
 
 use super::{About, Memory, sample, table};
 use crate::context::Context;
-use wasix_landlock_programs::runner::Compiler;
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
 
 const INSTANCES: [usize; 4] = [1, 10, 30, 100];
 /// The columns, with what the process of a sample is told.
@@ -120,7 +121,7 @@ fn in_one_process(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let memory = Memory::of("self")?;
-    let engine = Compiler::Singlepass.engine();
+    let engine = engine(Compiler::Singlepass);
     let module = Module::new(&engine, GUEST)?;
     let runtime = offline_runtime(&engine, tokio.handle().clone());
     let mut all = Vec::new();
@@ -137,7 +138,7 @@ fn in_one_process(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
 }
 
 fn in_threads(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
-    let engine = Compiler::Singlepass.engine();
+    let engine = engine(Compiler::Singlepass);
     let module = Module::new(&engine, GUEST)?;
     let (tell, told) = mpsc::channel();
     let done = Arc::new(Barrier::new(count + 1));
@@ -174,15 +175,15 @@ fn in_threads(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
 
 fn in_processes(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
     let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
-    let engine = Compiler::Singlepass.engine();
+    let engine = engine(Compiler::Singlepass);
     let artifact = Module::new(&engine, GUEST)?.serialize()?;
     let request = Request::artifact(artifact.to_vec())
-        .compiler(worker::Compiler::Singlepass)
-        .directory(granted, "data", worker::Access::READ);
+        .compiler(Compiler::Singlepass)
+        .profile(Profile::as_without().preopen(|p| p.directory(granted).alias("data").read(true))?);
     let mut all = Vec::new();
     let begun = Instant::now();
     for _ in 0..count {
-        all.push(launcher.spawn(&request, Streams::piped())?);
+        all.push(launcher.spawn(&request, WorkerStreams::piped())?);
     }
     for worker in &mut all {
         let mut output = worker.output().context("no pipe")?;

@@ -9,7 +9,8 @@ use wasmer_wasix::WasiEnv;
 
 use super::{About, Memory, sample, table};
 use crate::context::Context;
-use wasix_landlock_programs::runner::Compiler;
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
 
 const PREOPENS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 /// Threads of the process, with the one that builds.
@@ -93,7 +94,7 @@ pub fn take_sample(preopens: usize, threads: usize, work: &Path) -> anyhow::Resu
     let tokio = tokio::runtime::Builder::new_current_thread().build()?;
     let _entered = tokio.enter();
     let memory = Memory::of("self")?;
-    let engine = Compiler::Singlepass.engine();
+    let engine = engine(Compiler::Singlepass);
     let mut builder =
         WasiEnv::builder("sample").runtime(offline_runtime(&engine, tokio.handle().clone()));
     for number in 0..preopens {

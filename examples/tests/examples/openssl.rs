@@ -5,20 +5,15 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::package::{Package, module_of};
-use crate::{COMPILERS, assert_succeeds, in_directory, stderr, stdout};
+use wasix_landlock_programs::packages::OPENSSL;
 
-const PACKAGE: Package = Package {
-    name: "openssl.js@1.2.0",
-    module: "package/src/raw-wasm/openssl1.1.1d.wasm",
-    sha256: "52a72b1e897d9a1f66d180931bcff4d60dd2c7a7d8d7a021bf20da570f34b5b5",
-    file: "openssl1.1.1d.wasm",
-};
+use crate::package::module_of;
+use crate::{COMPILERS, assert_succeeds, in_directory, stderr, stdout};
 
 /// The module, downloaded once; none if npm is not there to get it.
 pub fn module() -> Option<&'static Path> {
     static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
-    module_of(&PACKAGE, &PATH)
+    module_of(&OPENSSL, &PATH)
 }
 
 fn openssl(directory: &Path, grants: &[&str], arguments: &[&str]) -> Option<std::process::Output> {

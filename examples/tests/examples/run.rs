@@ -249,7 +249,7 @@ fn imports_are_listed_and_can_be_refused() {
     assert_succeeds(&output);
     let output = probe(
         work.path(),
-        &["--refuse", "--without", "randomness"],
+        &["--refuse", "--withhold", "randomness"],
         &["list", "."],
     );
     assert_eq!(output.status.code(), Some(1));

@@ -301,6 +301,7 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         )));
         if name == "wasmer-wasix" {
             dependencies.extend(own("wasix-landlock = { path = \"../../wasix-landlock\" }"));
+            dependencies.extend(own("wasix-landlock-profile = { path = \"../../profile\" }"));
             // Files in memory are counted.
             dependencies.extend(own(
                 "virtual-fs = { version = \"0.704.2\", default-features = false, features = [\"tracking\", \"webc-fs\"] }",
@@ -314,7 +315,6 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         features.extend(own(match &**name {
             "wasmer-wasix" => {
                 "landlock-kernel-alone = [\"virtual-fs/landlock-kernel-alone\"]\n\
-                 compiled-limits = [\"dep:wasmer-middlewares\"]\n\
                  host-interrupt = [\"wasmer/experimental-host-interrupt\"]"
             }
             _ => "landlock-kernel-alone = []",
@@ -333,10 +333,6 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
                 .and_then(|it| it.get_mut("dependencies"));
             let of_upstream = of_upstream.and_then(|it| it.as_table_mut()).unwrap();
             of_upstream.extend(own("rayon = { version = \"1.7.0\" }"));
-            // For the feature `compiled-limits`, which is off unless a program asks for it.
-            of_upstream.extend(own(
-                "wasmer-middlewares = { version = \"=7.4.2\", optional = true }",
-            ));
         }
         assert_eq!(for_users(&ours), users, "{name}");
         // What the fork's own tests need on top reaches nobody.

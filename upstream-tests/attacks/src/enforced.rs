@@ -36,20 +36,18 @@ fn insist(builder: WasiEnvBuilder, request: &Request) -> anyhow::Result<WasiEnvB
         "it can't be read, so its refusal shows nothing"
     );
     let enforced = request.enforced;
-    Ok(builder.landlock(|l| {
-        l.on_enforced(move |report| {
-            let refused = File::open(&forbidden)
-                .is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-            if report.enforced != enforced || (there && refused != enforced) {
-                eprintln!("something else is enforced than was asked: {report}");
-                std::process::exit(NOT_ENFORCED);
-            }
-            // A build that checks nothing must say so, and only such a one.
-            let says = |warning: &String| warning.contains("landlock-kernel-alone");
-            if report.warnings.iter().any(says) != cfg!(feature = "kernel-alone") {
-                eprintln!("the report is wrong about the build: {report}");
-                std::process::exit(NOT_ENFORCED);
-            }
-        })
+    Ok(builder.on_enforced(move |report| {
+        let refused =
+            File::open(&forbidden).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        if report.enforced != enforced || (there && refused != enforced) {
+            eprintln!("something else is enforced than was asked: {report}");
+            std::process::exit(NOT_ENFORCED);
+        }
+        // A build that checks nothing must say so, and only such a one.
+        let says = |warning: &String| warning.contains("landlock-kernel-alone");
+        if report.warnings.iter().any(says) != cfg!(feature = "kernel-alone") {
+            eprintln!("the report is wrong about the build: {report}");
+            std::process::exit(NOT_ENFORCED);
+        }
     }))
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use suite::{Compiler, Interface, Suite, run_all};
+use suite::{Interface, Suite, run_all};
+use wasix_landlock_profile::Compiler;
 
 fn main() -> ExitCode {
     let map = |_, builder, directories: &[_], _: &Path| suite::map(builder, directories);

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
-use suite::{Compiler, Directory, Interface, Suite, run_all};
+use suite::{Directory, Interface, Suite, run_all};
+use wasix_landlock_profile::Compiler;
 use wasmer_wasix::WasiEnvBuilder;
 
 const USAGE: &str = "\
@@ -88,13 +89,11 @@ fn grant(
     let refused = move || {
         File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     };
-    Ok(builder.landlock(|l| {
-        l.on_enforced(move |report| {
-            if !report.enforced || !refused() {
-                eprintln!("nothing is enforced: {report}");
-                std::process::exit(126);
-            }
-        })
+    Ok(builder.on_enforced(move |report| {
+        if !report.enforced || !refused() {
+            eprintln!("nothing is enforced: {report}");
+            std::process::exit(126);
+        }
     }))
 }
 

@@ -13,10 +13,11 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use virtual_fs::host_fs;
+use wasix_landlock_engine::engine;
 use wasix_landlock_fork::{Manifest, Upstream};
+use wasix_landlock_profile::Compiler;
 use wasix_landlock_testing::end_within;
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
-use wasmer::{Engine, Module, Store};
+use wasmer::{Module, Store};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, WasiEnvBuilder, WasiError, WasiRuntimeError};
 
@@ -31,25 +32,6 @@ const CHILD: &str = "run-module";
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The exit code of a child that could not run its module at all. No module of the suite exits with it.
 const NOT_RUN: u8 = 125;
-
-/// A compiler of the modules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compiler {
-    /// Slower to compile, faster code.
-    Cranelift,
-    /// Faster to compile, in one pass, slower code.
-    Singlepass,
-}
-
-impl Compiler {
-    fn engine(self) -> Engine {
-        match self {
-            Self::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
-            Self::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
-        }
-        .into()
-    }
-}
 
 /// The interface by which a module gets its directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,7 +302,7 @@ fn run_module(
     let request: Request = serde_json::from_str(request)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
-    let engine = request.compiler.engine();
+    let engine = engine(request.compiler);
     let module = Module::new(&engine, fs::read(&request.module)?)?;
     let mut store = Store::new(engine.clone());
     let mut runtime =

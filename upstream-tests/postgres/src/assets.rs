@@ -1,12 +1,12 @@
 //! PostgreSQL's files: where they come from, and where they are kept.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use wasix_landlock_fork::{Manifest, Upstream};
+use wasix_landlock_programs::packages::user_cache;
 
 /// PostgreSQL's files, unpacked below the user's cache directory.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Assets {
     pub fn get() -> anyhow::Result<Self> {
         let pin = Path::new(env!("CARGO_MANIFEST_DIR"));
         let manifest = Manifest::load(pin)?;
-        let cache = user_cache()?.join("wasix-landlock/postgres");
+        let cache = user_cache()?.join("postgres");
         let folder = cache.join(manifest.full_name());
         if !folder.is_dir() {
             fs::create_dir_all(&cache).with_context(|| format!("{}", cache.display()))?;
@@ -55,16 +55,6 @@ impl Assets {
         fs::create_dir(at).with_context(|| format!("{}", at.display()))?;
         unpack(&self.template, at)
     }
-}
-
-/// The user's cache directory, where no other user can put a module.
-fn user_cache() -> anyhow::Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !OsStr::is_empty(value));
-    if let Some(cache) = set("XDG_CACHE_HOME") {
-        return Ok(cache.into());
-    }
-    let home = set("HOME").context("neither XDG_CACHE_HOME nor HOME says where caches are kept")?;
-    Ok(Path::new(&home).join(".cache"))
 }
 
 fn unpack(archive: &Path, into: &Path) -> anyhow::Result<()> {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
 use wasix_landlock_programs::runner::exit_code;
-use wasmer::sys::{Cranelift, EngineBuilder};
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::PluggableRuntime;
@@ -65,16 +66,12 @@ pub fn child(request: &str) -> ExitCode {
     }))
 }
 
-fn engine() -> Engine {
-    EngineBuilder::new(Cranelift::default()).engine().into()
-}
-
 /// Compiles what a run needs, unless that was done before, and returns a program as a worker takes it.
 pub fn artifact(assets: &Assets, program: &str) -> anyhow::Result<Vec<u8>> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
-    let modules = compiled(assets, &engine(), &tasks)?;
+    let modules = compiled(assets, &engine(Compiler::Cranelift), &tasks)?;
     let found = modules.iter().find(|(name, ..)| name == program);
     let (_, _, module) = found.with_context(|| format!("there is no {program}"))?;
     Ok(module.serialize()?.to_vec())
@@ -114,7 +111,7 @@ fn run(request: &str) -> anyhow::Result<u8> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
-    let engine = engine();
+    let engine = engine(Compiler::Cranelift);
     // What is executed later is found here: the cache on the disk can't be read any more then.
     let cache = SharedCache::new();
     let path = format!("bin/{}", request.program);
@@ -153,19 +150,17 @@ fn run(request: &str) -> anyhow::Result<u8> {
     let refused = move || {
         File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     };
-    runner.with_landlock(|l| {
-        if request.harden {
-            l.harden();
+    if request.harden {
+        runner.with_landlock(|policy| policy.harden());
+    }
+    if let Some(port) = request.port {
+        runner.with_landlock(|policy| policy.network(Network::none().bind(port).connect(port)));
+    }
+    runner.with_on_enforced(move |report| {
+        if !report.enforced || !refused() {
+            eprintln!("nothing is enforced: {report}");
+            std::process::exit(NOT_RUN.into());
         }
-        if let Some(port) = request.port {
-            l.network(Network::none().bind(port).connect(port));
-        }
-        l.on_enforced(move |report| {
-            if !report.enforced || !refused() {
-                eprintln!("nothing is enforced: {report}");
-                std::process::exit(NOT_RUN.into());
-            }
-        })
     });
     let name = format!("/pglite/bin/{}", request.program);
     let runtime = RuntimeOrEngine::Runtime(Arc::new(runtime));

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use wasix_landlock_testing::end_within;
-use wasix_landlock_worker::{Access, End, Input, Launcher, Request as WorkerRequest, Streams};
+use wasix_landlock_worker::{
+    Access, End, Input, Launcher, Profile, Request as WorkerRequest, WorkerStreams,
+};
 
 use crate::guest::Request;
 use crate::steps::Places;
@@ -122,16 +124,20 @@ pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
 
 /// Does `statements` as [`run_session`] does, in a worker.
 pub fn run_worker(places: &Places, data: &Path, statements: &str) -> anyhow::Result<Ended> {
-    let mut asked = WorkerRequest::artifact(places.artifact.clone())
+    let profile = Profile::as_without()
+        .preopen(|p| {
+            p.directory(&places.assets.pglite)
+                .alias("/pglite")
+                .read(true)
+        })?
+        .preopen(|p| p.directory(data).alias("/data").access(Access::ALL))?
+        .arguments(single_user(true));
+    let asked = WorkerRequest::artifact(places.artifact.clone())
         .program("/pglite/bin/postgres")
-        .directory(&places.assets.pglite, "/pglite", Access::READ)
-        .directory(data, "/data", Access::READ_WRITE.union(Access::CREATE));
-    for argument in single_user(true) {
-        asked = asked.argument(argument);
-    }
+        .profile(profile);
     let scratch = tempfile::tempdir()?;
     let path = |name| scratch.path().join(name);
-    let streams = Streams {
+    let streams = WorkerStreams {
         input: Input::Bytes(statements.into()),
         output: File::create(path("output"))?.into(),
         errors: File::create(path("errors"))?.into(),

@@ -19,7 +19,7 @@ pub enum Target {
 
 /// The compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compiler {
+pub enum CCompiler {
     /// Zig's, from the Python registry: the same one for both targets.
     Zig,
     /// The system's: Debian's `clang-19` with `wasi-libc` for WASI, `cc` for this machine.
@@ -56,7 +56,7 @@ impl Source {
     ///
     /// # Errors
     /// Without the crate or the compiler, and what the compiler says.
-    pub fn build(&self, target: Target, compiler: Compiler) -> anyhow::Result<PathBuf> {
+    pub fn build(&self, target: Target, compiler: CCompiler) -> anyhow::Result<PathBuf> {
         let with = format!("{target:?}-{compiler:?}").to_lowercase();
         let place = folder()?.join("c").join(with);
         fs::create_dir_all(&place)?;
@@ -67,8 +67,8 @@ impl Source {
         let marker = program.with_extension("recipe");
         let recipe = self.recipe()?;
         let zig = match compiler {
-            Compiler::Zig => Some(python_package("ziglang")?),
-            Compiler::System => None,
+            CCompiler::Zig => Some(python_package("ziglang")?),
+            CCompiler::System => None,
         };
         let _lock = lock()?;
         if program.exists() && fs::read_to_string(&marker).is_ok_and(|had| had == recipe) {

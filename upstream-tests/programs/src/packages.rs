@@ -72,12 +72,24 @@ fn fetch(what: &str, command: &mut Command) -> anyhow::Result<Vec<u8>> {
 pub fn folder() -> anyhow::Result<PathBuf> {
     let folder = match std::env::var_os(FOLDER_VARIABLE) {
         Some(folder) => PathBuf::from(folder),
-        None => std::env::home_dir()
-            .with_context(|| format!("there is no home directory: set {FOLDER_VARIABLE}"))?
-            .join(".cache/wasix-landlock/programs"),
+        None => user_cache()?.join("programs"),
     };
     fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     Ok(folder)
+}
+
+/// The project's folder in the user's cache directory, where no other user can put a module.
+///
+/// # Errors
+/// If neither `XDG_CACHE_HOME` nor a home directory is set.
+pub fn user_cache() -> anyhow::Result<PathBuf> {
+    let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()) {
+        Some(cache) => PathBuf::from(cache),
+        None => std::env::home_dir()
+            .context("neither XDG_CACHE_HOME nor HOME says where caches are kept")?
+            .join(".cache"),
+    };
+    Ok(cache.join("wasix-landlock"))
 }
 
 /// A file of this crate's own.

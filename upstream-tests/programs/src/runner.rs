@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
+use wasix_landlock_engine::engine;
+pub use wasix_landlock_profile::Compiler;
 use wasmer::{Engine, Instance, Module, Store};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::runners::MappedDirectory;
@@ -21,26 +22,6 @@ use wasmer_wasix::{
 };
 
 use crate::same_chance::Chance;
-
-/// A compiler of modules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compiler {
-    /// Cranelift.
-    Cranelift,
-    /// Singlepass.
-    Singlepass,
-}
-
-impl Compiler {
-    /// An engine with it.
-    pub fn engine(self) -> Engine {
-        match self {
-            Self::Cranelift => EngineBuilder::new(Cranelift::default()).engine(),
-            Self::Singlepass => EngineBuilder::new(Singlepass::default()).engine(),
-        }
-        .into()
-    }
-}
 
 /// One run of a program, in a process of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,7 +84,7 @@ impl Run {
         let tokio = tokio::runtime::Runtime::new()?;
         let bytes = std::fs::read(&self.module)?;
         let begun = Instant::now();
-        let engine = self.compiler.engine();
+        let engine = engine(self.compiler);
         let module = Module::new(&engine, bytes)?;
         let compile = milliseconds(begun);
         let peak = peak(&mut File::open("/proc/self/status")?)?;
@@ -141,7 +122,7 @@ impl Run {
         let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
 
         let begun = Instant::now();
-        let engine = self.compiler.engine();
+        let engine = engine(self.compiler);
         let cache = FileSystemCache::new(&self.cache, Arc::clone(&tasks));
         let module = tokio
             .block_on(cache.load(self.key(), &engine))
@@ -230,7 +211,8 @@ impl Run {
     }
 }
 
-/// The exit code behind an error of a run, if the module ended by itself.
+/// The exit code behind an error of a run, if the module ended by itself: `wasmer_wasix::landlock::exit_code`, which
+/// Wasmer as published lacks.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> Option<i32> {
     error

@@ -23,7 +23,7 @@ use seccompiler::{
     SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use crate::request::Limits;
+use crate::request::ResourceLimits;
 
 /// Has the kernel kill this process when the thread that started it ends, whatever runs in here.
 pub(super) fn die_with_parent() -> anyhow::Result<()> {
@@ -43,7 +43,7 @@ pub(super) fn check_parent(host: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn limit(limits: &Limits) -> anyhow::Result<()> {
+pub(super) fn limit(limits: &ResourceLimits) -> anyhow::Result<()> {
     let set = |resource, most: u64, what: &str| {
         setrlimit(resource, most, most).with_context(|| format!("{what} can't be limited"))
     };

@@ -1,39 +1,24 @@
 //! Restricting a worker: the policy of its request, and the bounds that every worker has.
 
+use wasix_landlock::Policy;
 use wasmer_wasix::landlock::{Instance, InstanceRuntime};
 
 use super::bounds;
-use crate::{Level, Mode, Report, Request};
+use crate::{Mode, Protection, Report, Request};
 
 /// Restricts this process as the request says.
 pub(super) fn enforce(request: &Request) -> anyhow::Result<InstanceRuntime> {
-    let mut instance = Instance::new("worker").landlock(|l| {
+    let named = &request.profile.enforcement.levels;
+    let instance = Instance::new("worker").landlock(|policy| {
         if request.harden {
-            l.harden();
+            return policy.harden();
         }
-        for (protection, level) in &request.levels {
-            match level {
-                Level::Strict => l.require(*protection),
-                Level::Degradable => l.optional(*protection),
-                Level::Off => l.without(*protection),
-            };
-        }
-        l.network(request.network.clone())
+        [Protection::SignalScope, Protection::AbstractSocketScope]
+            .into_iter()
+            .filter(|scope| !named.contains_key(scope))
+            .fold(policy, Policy::without)
     });
-    for preopen in &request.preopens {
-        instance = instance.preopen(|p| {
-            let p = if preopen.file {
-                p.path(&preopen.host)
-            } else {
-                p.directory(&preopen.host)
-            };
-            p.alias(&preopen.guest)
-                .read(preopen.access.read)
-                .write(preopen.access.write)
-                .create(preopen.access.create)
-        })?;
-    }
-    Ok(instance.take_process()?)
+    Ok(instance.profile(&request.profile)?.take_process()?)
 }
 
 /// Adds what bounds a restricted worker, and returns the report with what can't be had.

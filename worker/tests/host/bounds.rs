@@ -3,7 +3,7 @@
 use std::fs;
 
 use wasix_landlock_testing::isolated;
-use wasix_landlock_worker::{End, Streams};
+use wasix_landlock_worker::{End, WorkerStreams};
 
 use crate::common::{request, rogue};
 
@@ -34,7 +34,7 @@ fn who_sends_without_end_is_ended_and_nothing_of_it_is_kept() {
                 &["report", &endless]
             };
             let asked = request().give_artifact();
-            let mut worker = rogue(acts).spawn(&asked, Streams::none()).unwrap();
+            let mut worker = rogue(acts).spawn(&asked, WorkerStreams::none()).unwrap();
             let end = worker.wait(None).unwrap().end;
             let End::Violated(why) = end else {
                 panic!("{end:?}");
@@ -55,7 +55,7 @@ fn an_artifact_has_a_bound_of_its_own() {
         let end = |size: u64| {
             let artifact = format!("artifact={size}");
             let acts = ["report", &artifact, "end={\"Exited\":0}", "exit=0"];
-            let mut worker = rogue(&acts).spawn(&asked, Streams::none()).unwrap();
+            let mut worker = rogue(&acts).spawn(&asked, WorkerStreams::none()).unwrap();
             worker.wait(None).unwrap().end
         };
         assert_eq!(end(2 * MIB), End::Exited(0));

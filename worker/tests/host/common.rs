@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use wasix_landlock_worker::{Launcher, Mode, Request, Streams, Worker};
+use wasix_landlock_worker::{Launcher, Mode, Request, Worker, WorkerStreams};
 
 /// A worker that does what is named, see `rogue_worker.rs`.
 pub fn rogue(acts: &[&str]) -> Launcher {
@@ -24,5 +24,7 @@ pub fn request() -> Request {
 }
 
 pub fn start(acts: &[&str]) -> Worker {
-    rogue(acts).spawn(&request(), Streams::piped()).unwrap()
+    rogue(acts)
+        .spawn(&request(), WorkerStreams::piped())
+        .unwrap()
 }

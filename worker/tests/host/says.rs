@@ -1,7 +1,7 @@
 //! A worker's messages are checked before they are used.
 
 use wasix_landlock_testing::isolated;
-use wasix_landlock_worker::{End, Outcome, Streams};
+use wasix_landlock_worker::{End, Outcome, WorkerStreams};
 
 use crate::common::{request, rogue, start};
 
@@ -33,7 +33,7 @@ fn an_artifact_that_nobody_asked_for_ends_the_worker() {
         // One that was asked for is taken, once.
         let asked = |acts: &[&str]| {
             let launcher = rogue(acts);
-            let mut worker = launcher.spawn(&request().give_artifact(), Streams::none());
+            let mut worker = launcher.spawn(&request().give_artifact(), WorkerStreams::none());
             worker.as_mut().unwrap().wait(None).unwrap()
         };
         let taken = asked(&["report", "artifact=10", EXITED, "exit=0"]);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use wasix_landlock_testing::isolated;
-use wasix_landlock_worker::{Access, End, Request, Streams};
+use wasix_landlock_worker::{Access, End, Request, WorkerStreams};
 
 use crate::{
     common::{COMPILERS, PATIENCE, Programs, Tenants, finish},
@@ -18,14 +18,14 @@ fn what_a_worker_compiled_another_one_runs() {
         let start = |request: &Request| {
             programs
                 .launcher()
-                .spawn(request, Streams::piped())
+                .spawn(request, WorkerStreams::piped())
                 .unwrap()
         };
         for compiler in COMPILERS {
             let granted = |request: Request| {
                 request
                     .compiler(compiler)
-                    .directory(tenants.directory(0), "data", Access::READ)
+                    .profile(tenants.shown(0, Access::READ))
             };
             let module = Request::module(guests::prints_file());
             let (first, printed) = finish(start(&granted(module.give_artifact())));
@@ -51,7 +51,7 @@ fn what_is_no_artifact_is_a_failure() {
         for bytes in [Vec::new(), b"nonsense".to_vec(), guests::does("")] {
             let mut worker = programs
                 .launcher()
-                .spawn(&Request::artifact(bytes), Streams::none())
+                .spawn(&Request::artifact(bytes), WorkerStreams::none())
                 .unwrap();
             let end = worker.wait(PATIENCE).unwrap().end;
             assert!(matches!(end, End::Failed(_)), "{end:?}");
@@ -68,7 +68,7 @@ fn a_module_in_a_file_is_read_before_the_restriction() {
         fs::write(&file, guests::counts()).unwrap();
         let mut worker = programs
             .launcher()
-            .spawn(&Request::module_file(&file), Streams::none())
+            .spawn(&Request::module_file(&file), WorkerStreams::none())
             .unwrap();
         assert_eq!(worker.wait(PATIENCE).unwrap().end, End::Exited(10));
     });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use wasix_landlock_testing::ask::Answer;
-use wasix_landlock_worker::{Compiler, Launcher, Outcome, Worker};
+use wasix_landlock_worker::{Access, Compiler, Launcher, Outcome, Profile, Worker};
 
 /// Long enough for whatever ends by itself.
 pub const PATIENCE: Option<Duration> = Some(Duration::from_secs(50));
@@ -138,5 +138,16 @@ impl Tenants {
 
     pub fn file(&self, number: usize) -> PathBuf {
         self.directory(number).join("file")
+    }
+
+    /// A profile with the directory as `data`.
+    pub fn shown(&self, number: usize, access: Access) -> Profile {
+        Profile::as_without()
+            .preopen(|p| {
+                p.directory(self.directory(number))
+                    .alias("data")
+                    .access(access)
+            })
+            .unwrap()
     }
 }

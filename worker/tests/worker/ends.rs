@@ -3,7 +3,7 @@
 use std::{fs, path::Path, thread, time::Duration};
 
 use wasix_landlock_testing::{ask, isolated};
-use wasix_landlock_worker::{End, Input, Request, Streams, Worker};
+use wasix_landlock_worker::{End, Input, Profile, Request, Worker, WorkerStreams};
 
 use crate::{
     common::{COMPILERS, PATIENCE, Programs, finish, for_both_users, is_there},
@@ -20,7 +20,7 @@ impl Neighbour {
     fn new(programs: &Programs) -> Self {
         let (reader, input) = std::io::pipe().unwrap();
         let request = Request::module(guests::copies_input());
-        let streams = Streams::piped().input(Input::Reader(Box::new(reader)));
+        let streams = WorkerStreams::piped().input(Input::Reader(Box::new(reader)));
         let worker = programs.launcher().spawn(&request, streams).unwrap();
         Self { worker, input }
     }
@@ -37,7 +37,7 @@ impl Neighbour {
 fn start(programs: &Programs, request: &Request) -> Worker {
     programs
         .launcher()
-        .spawn(request, Streams::piped())
+        .spawn(request, WorkerStreams::piped())
         .unwrap()
 }
 
@@ -45,9 +45,10 @@ for_both_users! {
     fn by_itself(programs) {
         for compiler in COMPILERS {
             let module = |bytes| Request::module(bytes).compiler(compiler);
-            let counted = module(guests::counts()).argument("a").argument("b").variable("A", "B");
+            let counted = module(guests::counts())
+                .profile(Profile::as_without().argument("a").argument("b").environment("A", "B"));
             assert_eq!(finish(start(programs, &counted)).0.end, End::Exited(31));
-            let input = Streams::piped().input(Input::Bytes(b"text".repeat(50_000)));
+            let input = WorkerStreams::piped().input(Input::Bytes(b"text".repeat(50_000)));
             let copied = programs.launcher().spawn(&module(guests::copies_input()), input).unwrap();
             let (outcome, text) = finish(copied);
             assert_eq!(outcome.end, End::Exited(0));

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use wasix_landlock_testing::{is_root, isolated};
-use wasix_landlock_worker::{Launcher, Mode, Request, Streams};
+use wasix_landlock_worker::{Launcher, Mode, Request, WorkerStreams};
 
 use crate::{
     common::{Programs, is_there},
@@ -26,7 +26,7 @@ fn neither_variables_nor_descriptors_nor_the_directory() {
         let _open = File::open("/etc/passwd").unwrap();
         let mut worker = programs
             .launcher()
-            .spawn(&request(), Streams::piped())
+            .spawn(&request(), WorkerStreams::piped())
             .unwrap();
         is_there(&mut worker);
         let process = |what: &str| format!("/proc/{}/{what}", worker.id());
@@ -53,7 +53,7 @@ fn a_descriptor_that_was_left_open_is_closed() {
                 .argument("-c")
                 .argument(format!("exec {program} 5</etc/passwd"))
                 .argument(programs.worker());
-            let mut worker = launcher.spawn(&request(), Streams::piped()).unwrap();
+            let mut worker = launcher.spawn(&request(), WorkerStreams::piped()).unwrap();
             is_there(&mut worker);
             let open = format!("/proc/{}/fd", worker.id());
             assert!(fs::read_link(format!("{open}/0")).is_ok());

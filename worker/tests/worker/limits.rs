@@ -5,7 +5,7 @@ use std::fs;
 use nix::libc;
 use wasix_landlock::{Mode, Protection};
 use wasix_landlock_testing::{as_ordinary_user, is_root, isolated, limits::fail_system_call, skip};
-use wasix_landlock_worker::{Access, End, Request, Streams};
+use wasix_landlock_worker::{Access, End, Level, Profile, Request, WorkerStreams};
 
 use crate::{
     common::{Programs, Tenants, answers, finish, for_both_users, is_there},
@@ -21,8 +21,8 @@ for_both_users! {
         let tenants = Tenants::new(1);
         let run = |request: Request| {
             fs::write(tenants.file(0), "").unwrap();
-            let request = request.directory(tenants.directory(0), "data", Access::READ_WRITE);
-            let worker = programs.launcher().spawn(&request, Streams::piped()).unwrap();
+            let request = request.profile(tenants.shown(0, Access::READ_WRITE));
+            let worker = programs.launcher().spawn(&request, WorkerStreams::piped()).unwrap();
             let end = finish(worker).0.end;
             (end, fs::metadata(tenants.file(0)).unwrap().len())
         };
@@ -38,7 +38,7 @@ for_both_users! {
 for_both_users! {
     fn no_core_is_dumped(programs) {
         let request = Request::module(guests::hangs());
-        let mut worker = programs.launcher().spawn(&request, Streams::piped()).unwrap();
+        let mut worker = programs.launcher().spawn(&request, WorkerStreams::piped()).unwrap();
         is_there(&mut worker);
         let process = format!("/proc/{}", worker.id());
         let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
@@ -63,7 +63,7 @@ fn an_ordinary_users_threads_are_limited() {
                 let go = std::env::temp_dir().join("go");
                 let questions = ["threads=3000".to_owned(), format!("when={}", go.display())];
                 let launcher = programs.asking(questions);
-                let mut worker = launcher.spawn(&request, Streams::piped()).unwrap();
+                let mut worker = launcher.spawn(&request, WorkerStreams::piped()).unwrap();
                 is_there(&mut worker);
                 fs::write(&go, "").unwrap();
                 let answers = answers(&mut worker);
@@ -83,16 +83,20 @@ fn an_ordinary_users_threads_are_limited() {
 fn a_worker_without_its_own_filter_is_none_unless_best_effort_will_do() {
     isolated!(|| {
         let programs = Programs::copy();
+        let filtered = [Protection::Tcp, Protection::Udp, Protection::OtherSockets];
+        let without_filter = filtered
+            .into_iter()
+            .fold(Profile::as_without(), |profile, protection| {
+                profile.protect(protection, Level::Off)
+            });
         let run = |mode: Mode| {
             // Else the policy's own filter can't be had either, which comes first.
             let request = Request::module(guests::counts())
                 .mode(mode)
                 .harden(false)
-                .without(Protection::Tcp)
-                .without(Protection::Udp)
-                .without(Protection::OtherSockets);
+                .profile(without_filter.clone());
             let launcher = programs.launcher();
-            finish(launcher.spawn(&request, Streams::piped()).unwrap()).0
+            finish(launcher.spawn(&request, WorkerStreams::piped()).unwrap()).0
         };
         assert_eq!(run(Mode::Enforce).end, End::Exited(10));
         // It is the calling thread's, and so the worker's, whichever thread starts that.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wasix_landlock_testing::{alone, isolated};
-use wasix_landlock_worker::{End, Input, Launcher, Request, Streams, Worker};
+use wasix_landlock_worker::{End, Input, Launcher, Request, Worker, WorkerStreams};
 
 use crate::{
     common::{PATIENCE, Programs, is_there},
@@ -20,7 +20,7 @@ fn start(programs: &Programs) -> Worker {
     let request = Request::module(guests::hangs());
     let mut worker = programs
         .launcher()
-        .spawn(&request, Streams::piped())
+        .spawn(&request, WorkerStreams::piped())
         .unwrap();
     is_there(&mut worker);
     worker
@@ -106,7 +106,7 @@ fn it_outlives_the_thread_that_asked_for_it() {
         let (reader, mut input) = std::io::pipe().unwrap();
         let launcher = programs.launcher();
         let asks = thread::spawn(move || {
-            let streams = Streams::piped().input(Input::Reader(Box::new(reader)));
+            let streams = WorkerStreams::piped().input(Input::Reader(Box::new(reader)));
             let request = Request::module(guests::copies_input());
             let mut worker = launcher.spawn(&request, streams).unwrap();
             // The thread ends when the worker has said whose end it is to follow.
@@ -136,7 +136,7 @@ fn a_program_in_between_is_named() {
                 .argument(script)
                 .argument(programs.worker());
             let request = Request::module(guests::counts());
-            let mut worker = launcher.spawn(&request, Streams::none()).unwrap();
+            let mut worker = launcher.spawn(&request, WorkerStreams::none()).unwrap();
             worker.wait(PATIENCE).unwrap().end
         };
         assert_eq!(end("exec \"$0\""), End::Exited(10));

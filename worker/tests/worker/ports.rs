@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use wasix_landlock_worker::{End, Network, Request, Streams};
+use wasix_landlock_worker::{End, Network, Profile, Request, WorkerStreams};
 
 use crate::common::{Programs, finish, for_both_users};
 
@@ -19,10 +19,11 @@ fn connects_to(port: u16) -> Vec<u8> {
 }
 
 fn tried(programs: &Programs, port: u16, network: Network) -> String {
-    let request = Request::module(connects_to(port)).network(network);
+    let request =
+        Request::module(connects_to(port)).profile(Profile::as_without().network(network));
     let worker = programs
         .launcher()
-        .spawn(&request, Streams::piped())
+        .spawn(&request, WorkerStreams::piped())
         .unwrap();
     let (outcome, text) = finish(worker);
     assert_eq!(outcome.end, End::Exited(0), "{text}");

@@ -9,7 +9,7 @@ use std::{
 
 use wasix_landlock::{Mode, Network, Protection};
 use wasix_landlock_testing::ask::Answer;
-use wasix_landlock_worker::{End, Request, Streams};
+use wasix_landlock_worker::{End, Request, WorkerStreams};
 
 use crate::{
     common::{Programs, answers, for_both_users, is_there},
@@ -77,7 +77,7 @@ fn ask(programs: &Programs, name: &str, questions: &[String], request: Request) 
         format!("when={}", go.display()),
     ];
     let launcher = programs.asking(given.iter().chain(questions));
-    let mut worker = launcher.spawn(&request, Streams::piped()).unwrap();
+    let mut worker = launcher.spawn(&request, WorkerStreams::piped()).unwrap();
     is_there(&mut worker);
     fs::write(go, "").unwrap();
     let answers = answers(&mut worker);
@@ -128,12 +128,13 @@ for_both_users! {
             let answers = ask(programs, name, &questions, request);
             <[bool; 4]>::try_from(answers.iter().map(Result::is_ok).collect::<Vec<_>>()).unwrap()
         };
+        let with = |profile| request().profile(profile);
         assert_eq!(can("nothing", request()), [false; 4]);
-        let metadata = request().without(Protection::Metadata);
+        let metadata = with(Profile::as_without().protect(Protection::Metadata, Level::Off));
         assert_eq!(can("metadata", metadata), [true, false, false, false]);
         let soft = request().harden(false);
         assert_eq!(can("soft", soft), [true, true, false, false]);
-        let ports = request().network(Network::none().connect(port));
+        let ports = with(Profile::as_without().network(Network::none().connect(port)));
         assert_eq!(can("ports", ports), [false, false, false, true]);
     }
 }

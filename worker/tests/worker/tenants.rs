@@ -2,7 +2,7 @@
 
 use wasix_landlock::{Mode, Scope};
 use wasix_landlock_testing::isolated;
-use wasix_landlock_worker::{Access, End, Input, Launcher, Request, Streams};
+use wasix_landlock_worker::{Access, End, Input, Launcher, Profile, Request, WorkerStreams};
 
 use crate::{
     common::{COMPILERS, PATIENCE, Programs, Tenants, answers, finish, for_both_users, output},
@@ -21,12 +21,12 @@ for_both_users! {
                 let request = |tenant: usize| {
                     Request::module(guests::prints_file())
                         .compiler(compiler)
-                        .directory(tenants.directory(tenant), "data", Access::READ)
+                        .profile(tenants.shown(tenant, Access::READ))
                 };
                 let run = |request: &Request| {
                     // Else the module could have come to its end before the kernel is asked.
                     let (input, end) = std::io::pipe().unwrap();
-                    let streams = Streams::piped().input(Input::Reader(Box::new(input)));
+                    let streams = WorkerStreams::piped().input(Input::Reader(Box::new(input)));
                     let mut worker = launcher.spawn(request, streams).unwrap();
                     let asked = answers(&mut worker);
                     drop(end);
@@ -41,7 +41,10 @@ for_both_users! {
                 assert_eq!((report.enforced, report.scope), (true, Scope::Worker));
 
                 // With both granted, or with nothing enforced, it reaches both.
-                let both = request(own).directory(tenants.directory(1 - own), "other", Access::READ);
+                let other = tenants.directory(1 - own);
+                let both = tenants.shown(own, Access::READ);
+                let both = both.preopen(|p| p.directory(other).alias("other").read(true));
+                let both = request(own).profile(both.unwrap());
                 assert_eq!(run(&both).0, [Ok(()), Ok(())]);
                 let off = request(own).mode(Mode::Off);
                 assert_eq!(run(&off).0, [Ok(()), Ok(())]);
@@ -61,7 +64,7 @@ fn a_hundred_at_once_reach_their_own_and_not_their_neighbours() {
         let request = Request::module(text).give_artifact();
         let mut first = programs
             .launcher()
-            .spawn(&request, Streams::none())
+            .spawn(&request, WorkerStreams::none())
             .unwrap();
         let artifact = first.wait(PATIENCE).unwrap().artifact.unwrap();
         let (mut workers, mut inputs) = (Vec::new(), Vec::new());
@@ -70,12 +73,9 @@ fn a_hundred_at_once_reach_their_own_and_not_their_neighbours() {
             let neighbour = (number + 1) % COUNT;
             let launcher: Launcher =
                 programs.asking([tenants.file(number), tenants.file(neighbour)]);
-            let request = Request::artifact(artifact.clone()).directory(
-                tenants.directory(number),
-                "data",
-                Access::READ,
-            );
-            let streams = Streams::piped().input(Input::Reader(Box::new(input)));
+            let request =
+                Request::artifact(artifact.clone()).profile(tenants.shown(number, Access::READ));
+            let streams = WorkerStreams::piped().input(Input::Reader(Box::new(input)));
             workers.push(launcher.spawn(&request, streams).unwrap());
             inputs.push(end);
         }
@@ -102,11 +102,13 @@ fn a_hundred_at_once_reach_their_own_and_not_their_neighbours() {
 fn what_can_not_be_granted_is_a_failure_that_names_it() {
     isolated!(|| {
         let programs = Programs::copy();
-        let request =
-            Request::module(guests::does("")).directory("/not/there", "data", Access::READ);
+        let missing = Profile::as_without()
+            .preopen(|p| p.directory("/not/there").alias("data").read(true))
+            .unwrap();
+        let request = Request::module(guests::does("")).profile(missing);
         let mut worker = programs
             .launcher()
-            .spawn(&request, Streams::none())
+            .spawn(&request, WorkerStreams::none())
             .unwrap();
         let outcome = worker.wait(PATIENCE).unwrap();
         let End::Failed(why) = outcome.end else {

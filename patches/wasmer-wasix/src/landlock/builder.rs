@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use wasix_landlock::Report;
+use wasix_landlock::{Policy, Report};
+use wasix_landlock_profile::HostPreopenBuilder;
 use wasmer_types::ModuleHash;
 
-use super::enforce::{OnlyShown, creation_error};
-use super::record::preopen::HostPreopenBuilder;
-use super::settings::Landlock;
+use super::enforce::{OnEnforced, OnlyShown, creation_error};
+use super::learn::learning::Learning;
 use crate::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use crate::{WasiEnvBuilder, WasiStateCreationError};
 
@@ -62,18 +62,31 @@ impl WasiEnvBuilder {
         self.landlock.add_preopen(describe)
     }
 
-    /// Says how the preopens are enforced.
+    /// Configures the [`Policy`] by which the preopens are enforced: which protections are optional, the second layer,
+    /// the network, open descriptors, what else the process needs later. The default is strict: a preopen that can't be
+    /// enforced is an error.
+    ///
+    /// The policy is one for the whole process, whatever scope is set here. [`Policy::preopen`] grants a path to the
+    /// process and doesn't show it to the module; that is [`preopen`](Self::preopen).
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use wasmer_wasix::landlock::{Access, Network, Protection, WasiState};
+    /// use std::time::Duration;
+    /// use wasmer_wasix::landlock::{Access, Inherited, Mode, Network, Protection, WasiState};
     ///
-    /// let env = WasiState::new("worker")
+    /// let env = WasiState::new("service")
     ///     .preopen(|p| p.directory("/srv/data").alias("/data").read(true))?
-    ///     .landlock(|l| {
-    ///         l.host_path("/var/log/app", Access::ALL, "the program's own log")
+    ///     .landlock(|policy| {
+    ///         policy
+    ///             .mode(Mode::Enforce) // whatever the environment says
+    ///             .harden()
+    ///             .without(Protection::UnixSockets) // the program logs to one
+    ///             .require(Protection::ResolveUnix) // needs Linux 7.1
+    ///             .optional(Protection::Truncate) // an older kernel will do
     ///             .network(Network::none().connect(443))
-    ///             .optional(Protection::Truncate)
+    ///             .inherited(Inherited::Refuse { allowed: [].into() })
+    ///             .deadline(Duration::from_secs(1))
+    ///             .runtime_path("/var/log/app", Access::ALL, "the program's own log")
     ///     })
     ///     .build()?;
     /// # Ok(())
@@ -82,7 +95,7 @@ impl WasiEnvBuilder {
     #[must_use]
     pub fn landlock<F>(mut self, configure: F) -> Self
     where
-        F: FnOnce(&mut Landlock) -> &mut Landlock,
+        F: FnOnce(Policy) -> Policy,
     {
         self.configure_landlock(configure);
         self
@@ -125,9 +138,54 @@ impl WasiEnvBuilder {
     /// ```
     pub fn configure_landlock<F>(&mut self, configure: F)
     where
-        F: FnOnce(&mut Landlock) -> &mut Landlock,
+        F: FnOnce(Policy) -> Policy,
     {
         self.landlock.configure(configure);
+    }
+
+    /// May the runtime read what it needs by itself later: the DNS files when networking is on, the TLS roots
+    /// when HTTP is allowed, the directory of a module cache? On by default; each is in the report.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// // No names are resolved.
+    /// let env = WasiState::new("service").default_runtime_paths(false).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn default_runtime_paths(mut self, allowed: bool) -> Self {
+        self.landlock.without_default_paths = !allowed;
+        self
+    }
+
+    /// Calls `tell` with the report as soon as the policy is enforced, before the module runs.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let env = WasiState::new("service").on_enforced(|report| println!("{report}")).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_enforced(mut self, tell: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.landlock.on_enforced = Some(OnEnforced::new(tell));
+        self
+    }
+
+    /// Enforces nothing, and records what a **trusted** program uses of what it is preopened, for
+    /// [`Learning::learned`]. The preopens have to be wide enough for the program to do all that it does. What they
+    /// don't allow is refused by the WASI layer as ever.
+    ///
+    /// [Example](Learning#example).
+    #[must_use]
+    pub fn learn(mut self, learning: &Learning) -> Self {
+        self.landlock.learning = Some(learning.clone());
+        self
     }
 }
 
@@ -161,14 +219,46 @@ impl WasiRunner {
     /// ```
     /// use wasmer_wasix::runners::wasi::WasiRunner;
     ///
-    /// // A runner gives out no environment to ask for its report.
-    /// WasiRunner::new().with_landlock(|l| l.on_enforced(|report| println!("{report}")));
+    /// WasiRunner::new().with_landlock(|policy| policy.harden());
     /// ```
     pub fn with_landlock<F>(&mut self, configure: F) -> &mut Self
     where
-        F: FnOnce(&mut Landlock) -> &mut Landlock,
+        F: FnOnce(Policy) -> Policy,
     {
         self.landlock_settings().configure(configure);
+        self
+    }
+
+    /// As [`WasiEnvBuilder::default_runtime_paths`].
+    ///
+    /// ```
+    /// wasmer_wasix::runners::wasi::WasiRunner::new().with_default_runtime_paths(false);
+    /// ```
+    pub fn with_default_runtime_paths(&mut self, allowed: bool) -> &mut Self {
+        self.landlock_settings().without_default_paths = !allowed;
+        self
+    }
+
+    /// As [`WasiEnvBuilder::on_enforced`]. A runner gives out no environment to ask for its report.
+    ///
+    /// ```
+    /// use wasmer_wasix::runners::wasi::WasiRunner;
+    ///
+    /// WasiRunner::new().with_on_enforced(|report| println!("{report}"));
+    /// ```
+    pub fn with_on_enforced(
+        &mut self,
+        tell: impl Fn(&Report) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.landlock_settings().on_enforced = Some(OnEnforced::new(tell));
+        self
+    }
+
+    /// As [`WasiEnvBuilder::learn`].
+    ///
+    /// [Example](Learning#example).
+    pub fn with_learning(&mut self, learning: &Learning) -> &mut Self {
+        self.landlock_settings().learning = Some(learning.clone());
         self
     }
 }

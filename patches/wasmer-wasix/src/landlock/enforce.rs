@@ -9,12 +9,29 @@ use super::observer::SharedObserver;
 use crate::WasiStateCreationError;
 
 /// A receiver of the report.
-pub(super) type OnEnforced = Arc<dyn Fn(&Report) + Send + Sync>;
+#[derive(Clone)]
+pub(crate) struct OnEnforced(Arc<dyn Fn(&Report) + Send + Sync>);
+
+impl OnEnforced {
+    pub(crate) fn new(tell: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, report: &Report) {
+        (self.0)(report);
+    }
+}
+
+impl std::fmt::Debug for OnEnforced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnEnforced").finish_non_exhaustive()
+    }
+}
 
 /// A prepared policy, which the builder's environment has to enforce.
 pub(crate) struct Pending {
     pub(crate) prepared: Prepared,
-    pub(crate) tell: Option<OnEnforced>,
+    pub(crate) on_enforced: Option<OnEnforced>,
     pub(crate) learner: Option<Learner>,
 }
 
@@ -29,7 +46,7 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiState
     // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
     let Some(Pending {
         prepared,
-        tell,
+        on_enforced,
         learner,
     }) = pending
     else {
@@ -38,8 +55,8 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiState
         ));
     };
     let report = prepared.enforce().map_err(|error| creation_error(&error))?;
-    if let Some(tell) = tell {
-        tell(&report);
+    if let Some(receiver) = on_enforced {
+        receiver.tell(&report);
     }
     if let Some(learner) = learner {
         learner.begin();

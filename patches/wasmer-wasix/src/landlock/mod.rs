@@ -16,8 +16,8 @@
 //! What is new beside upstream's interface:
 //! - [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen): one host file, which need not exist yet, or
 //!   one host directory, each with its rights;
-//! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): which protections are optional, the second
-//!   layer, the network, open descriptors, what else the process needs later;
+//! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): the [`Policy`]: which protections are optional, the
+//!   second layer, the network, open descriptors, what else the process needs later;
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted, enforced, and refused since;
 //! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what was refused, why, and the line
 //!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
@@ -36,6 +36,7 @@ mod default_tokio;
 mod denial;
 mod enforce;
 mod env;
+mod exit_code;
 #[cfg(feature = "sys-thread")]
 mod instance;
 mod learn;
@@ -51,6 +52,7 @@ pub use denial::denials::{Cause, DENIALS_KEPT, Denial, Denials};
 pub use denial::nearest::NearestPreopen;
 pub use denial::suggestion::Suggestion;
 pub use denial::unsaved::UnsavedFile;
+pub use exit_code::exit_code;
 #[cfg(feature = "sys-thread")]
 pub use instance::error::InstanceError;
 #[cfg(feature = "sys-thread")]
@@ -61,13 +63,12 @@ pub use learn::learned::Learned;
 pub use learn::learning::Learning;
 pub use learn::sensitive::Sensitive;
 pub use operation::Operation;
-pub use record::preopen::HostPreopenBuilder;
-pub use settings::Landlock;
 pub use wasix_landlock::{
-    Access, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
-    GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Protection,
-    Report, Scope, Verdict, WayOut, current as process_report, explain,
+    Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
+    GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Policy,
+    Protection, Protections, Report, Scope, Verdict, WayOut, current as process_report, explain,
 };
+pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
 pub(crate) use calls::{Call, no_right, open_options};
 pub(crate) use default_tokio::enter_tokio;

@@ -3,29 +3,30 @@
 use std::sync::Arc;
 
 use virtual_fs::VirtualFile;
-use wasix_landlock::{Level, Protection};
+use wasix_landlock::{Level, Policy, Protection};
 
-use super::interrupts;
-use super::meter::Meter;
-use super::{Profile, ProfileError, Streams};
-use crate::landlock::{Landlock, Settings};
+use super::meter::{Meter, OnLimit};
+use super::{Limit, Profile, ProfileError};
+use super::{interrupts, streams};
+use crate::landlock::Settings;
 use crate::runners::wasi::WasiRunner;
 use crate::{WasiEnv, WasiEnvBuilder};
 
 /// The part of a profile that a builder or a runner keeps until an environment is built.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Applied {
-    profile: Profile,
+    profile: Option<Profile>,
+    on_limit: OnLimit,
 }
 
 impl Applied {
     /// Returns the counter of one environment.
-    pub(crate) fn meter(applied: Option<&Self>) -> Arc<Meter> {
-        Arc::new(match applied {
-            Some(Self { profile }) => Meter::new(
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::new(match &self.profile {
+            Some(profile) => Meter::new(
                 profile.limits.clone(),
                 profile.effective_groups(),
-                profile.on_limit.0.clone(),
+                self.on_limit.clone(),
             ),
             None => Meter::default(),
         })
@@ -33,7 +34,7 @@ impl Applied {
 
     /// Returns a warning for the report about the parts of the profile that aren't enforced in every case.
     pub(crate) fn warning(&self) -> Option<&'static str> {
-        let limits = &self.profile.limits;
+        let limits = &self.profile.as_ref()?.limits;
         let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();
         (is_left && !interrupts::AVAILABLE).then_some(
             "`wall-clock-ms` does not end a thread that only computes: limit `instructions` as well, build with the \
@@ -41,12 +42,43 @@ impl Applied {
         )
     }
 
+    /// Puts a profile into what a builder or a runner keeps, but for its arguments and its environment.
+    pub(crate) fn put(profile: &Profile, settings: &mut Settings) -> Result<(), ProfileError> {
+        profile.check()?;
+        let mut profile = profile.clone();
+        profile.environment = profile.whole_environment()?;
+        profile.environment_from_host.clear();
+        settings.add_preopens(&profile.preopens);
+        settings.configure(|policy| enforced(policy, &profile));
+        settings.applied.profile = Some(profile);
+        Ok(())
+    }
+
+    /// Gives a builder the arguments and the environment.
+    pub(crate) fn give_to_builder(&self, builder: &mut WasiEnvBuilder) {
+        if let Some(profile) = &self.profile {
+            builder.add_args(&profile.arguments);
+            builder.add_envs(&profile.environment);
+        }
+    }
+
+    /// The same for a runner, which forwards no other variable.
+    pub(crate) fn give(&self, runner: &mut WasiRunner) {
+        if let Some(profile) = &self.profile {
+            let arguments = [runner.get_args(), profile.arguments.clone()].concat();
+            runner
+                .with_args(arguments)
+                .with_envs(profile.environment.clone())
+                .with_forward_host_env(false);
+        }
+    }
+
     /// Sets the streams that the program hasn't set by itself.
-    pub(crate) fn streams(applied: Option<&Self>, set: [&mut Option<Stream>; 3]) {
-        let Some(Self { profile }) = applied else {
+    pub(crate) fn streams(&self, set: [&mut Option<Stream>; 3]) {
+        let Some(profile) = &self.profile else {
             return;
         };
-        for (stream, file) in set.into_iter().zip(Streams::files(&profile.streams)) {
+        for (stream, file) in set.into_iter().zip(streams::files(&profile.streams)) {
             stream.get_or_insert(file);
         }
     }
@@ -54,31 +86,21 @@ impl Applied {
 
 type Stream = Box<dyn VirtualFile + Send + Sync + 'static>;
 
-impl Profile {
-    fn put_into(&self, settings: &mut Settings) -> Result<(), ProfileError> {
-        for preopen in &self.preopens {
-            settings.add_preopen(|p| preopen.describe(p))?;
-        }
-        let levels = self.enforcement.levels()?;
-        settings.configure(|landlock: &mut Landlock| {
-            landlock.network(self.network.network());
-            if self.enforcement.harden {
-                landlock.harden();
+/// The policy with what the profile asks of the kernel besides files.
+fn enforced(policy: Policy, profile: &Profile) -> Policy {
+    let policy = policy
+        .network(profile.network.clone())
+        .protections(&profile.enforcement);
+    // As with the network: what isn't said isn't given.
+    [Protection::SignalScope, Protection::AbstractSocketScope]
+        .into_iter()
+        .fold(policy, |policy, scope| {
+            if policy.names(scope) {
+                policy
+            } else {
+                policy.protect(scope, Level::Strict)
             }
-            for (protection, level) in levels {
-                landlock.level(protection, level);
-            }
-            // As with the network: what isn't said isn't given.
-            for scope in [Protection::SignalScope, Protection::AbstractSocketScope] {
-                landlock.level_unless_named(scope, Level::Strict);
-            }
-            landlock
-        });
-        settings.applied = Some(Applied {
-            profile: self.clone(),
-        });
-        Ok(())
-    }
+        })
 }
 
 impl WasiEnvBuilder {
@@ -117,12 +139,28 @@ impl WasiEnvBuilder {
     /// # Errors
     /// As [`profile`](Self::profile).
     pub fn apply_profile(&mut self, profile: &Profile) -> Result<(), ProfileError> {
-        profile.check()?;
-        let environment = profile.whole_environment()?;
-        profile.put_into(&mut self.landlock)?;
-        self.add_args(&profile.arguments);
-        self.add_envs(environment);
+        Applied::put(profile, &mut self.landlock)?;
+        self.landlock.applied.clone().give_to_builder(self);
         Ok(())
+    }
+
+    /// Calls `tell` with the first limit of its profile that the module reaches. It is called where the limit is
+    /// reached, on the module's thread or a timer's, and must not wait for the module.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::{WasiEnv, profile::Profile};
+    ///
+    /// let builder = WasiEnv::builder("program")
+    ///     .profile(&Profile::new().limits(|l| l.stream_bytes(64 * 1024)))?
+    ///     .on_limit(|limit| eprintln!("the module was ended: {limit}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_limit(mut self, tell: impl Fn(Limit) + Send + Sync + 'static) -> Self {
+        self.landlock.applied.on_limit = OnLimit::new(tell);
+        self
     }
 }
 
@@ -142,14 +180,22 @@ impl WasiRunner {
     /// # Errors
     /// As there.
     pub fn with_profile(&mut self, profile: &Profile) -> Result<&mut Self, ProfileError> {
-        profile.check()?;
-        let environment = profile.whole_environment()?;
-        profile.put_into(self.landlock_settings())?;
-        let arguments = [self.get_args(), profile.arguments.clone()].concat();
-        self.with_args(arguments)
-            .with_envs(environment)
-            .with_forward_host_env(false);
+        let settings = self.landlock_settings();
+        Applied::put(profile, settings)?;
+        settings.applied.clone().give(self);
         Ok(self)
+    }
+
+    /// As [`WasiEnvBuilder::on_limit`], once for each environment that the runner builds.
+    ///
+    /// ```
+    /// use wasmer_wasix::runners::wasi::WasiRunner;
+    ///
+    /// WasiRunner::new().with_on_limit(|limit| eprintln!("the module was ended: {limit}"));
+    /// ```
+    pub fn with_on_limit(&mut self, tell: impl Fn(Limit) + Send + Sync + 'static) -> &mut Self {
+        self.landlock_settings().applied.on_limit = OnLimit::new(tell);
+        self
     }
 }
 
@@ -170,7 +216,7 @@ impl WasiEnv {
     /// # }
     /// ```
     #[must_use]
-    pub fn limit_reached(&self) -> Option<super::Limit> {
+    pub fn limit_reached(&self) -> Option<Limit> {
         self.state.fs.meter.reached()
     }
 }

@@ -1,21 +1,10 @@
-//! The limits that are built into a module when it is compiled: its code looks after itself.
-
-#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
-mod growth;
-#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
-mod metering;
-
-#[cfg(all(feature = "compiled-limits", target_arch = "wasm32"))]
-compile_error!(
-    "the feature `compiled-limits` needs a compiler of Wasmer's own, and in a browser there is none: build without it; \
-     modules are then refused if their profile limits memory, tables or instructions"
-);
+//! The limits that an engine or a module has to be made with, and the instructions of a module's threads.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use wasmer::{AsStoreMut, ExportIndex, Instance, Module, Value};
+use wasmer::{AsStoreMut, AsStoreRef, Engine, ExportIndex, Instance, Module, Value};
 
 use super::meter::Meter;
 use super::{Limit, Limits};
@@ -24,36 +13,6 @@ use crate::os::task::thread::WasiThreadId;
 /// The names of the globals for the instructions that are left, and for their end, as in `wasmer-middlewares`.
 const REMAINING: &str = "wasmer_metering_remaining_points";
 const EXHAUSTED: &str = "wasmer_metering_points_exhausted";
-/// Returns the code of the limit that refused growing.
-const REFUSED: &str = "wasix_landlock_growth_refused";
-
-#[cfg(all(feature = "compiled-limits", not(target_arch = "wasm32")))]
-impl super::Profile {
-    /// Builds the limits of memory, tables and instructions into what this compiler compiles: one module, since the
-    /// middlewares of Wasmer keep what they know of it. A second one is an error when it is compiled.
-    ///
-    /// A module that asks for more at its start than it may have is an error when it is compiled, too.
-    ///
-    /// ```
-    /// use wasmer::sys::{Cranelift, EngineBuilder};
-    /// use wasmer_wasix::profile::Profile;
-    ///
-    /// let profile = Profile::new().limits(|l| l.memory_pages(256).instructions(1_000_000));
-    /// let mut compiler = Cranelift::default();
-    /// profile.limit_compiler(&mut compiler);
-    /// let engine = EngineBuilder::new(compiler).engine();
-    /// ```
-    pub fn limit_compiler(&self, compiler: &mut impl wasmer::sys::CompilerConfig) {
-        use std::sync::Arc;
-
-        if growth::is_limited(&self.limits) {
-            compiler.push_middleware(Arc::new(growth::Growth::new(&self.limits)));
-        }
-        if let Some(instructions) = self.limits.instructions {
-            compiler.push_middleware(Arc::new(metering::OneModule::new(instructions)));
-        }
-    }
-}
 
 /// A thread gets one part in so many, where the number of threads isn't limited.
 const PARTS: u64 = 16;
@@ -77,61 +36,99 @@ impl Shares {
     }
 }
 
-/// Checks that the limits are built into the module.
-pub(super) fn check(module: &Module, limits: &Limits) -> Result<(), String> {
-    let info = module.info();
-    let exports = |name: &str| matches!(info.exports.get(name), Some(ExportIndex::Global(_)));
-    let missing = |limit: Limit| {
-        Err(format!(
-            "the module was compiled without the limit `{limit}` of its profile: compile it with \
-             `Profile::limit_compiler` (feature `compiled-limits` of wasmer-wasix)"
-        ))
+/// Checks that the engine of the store has the limits of memory and tables: it is asked for one of each.
+pub(super) fn check_engine(store: &impl AsStoreRef, limits: &Limits) -> Result<(), String> {
+    let store = store.as_store_ref();
+    let within = |asked: Option<u32>, most: fn(&Engine) -> Option<u32>| {
+        asked.is_none_or(|asked| most(store.engine()).is_some_and(|most| most <= asked))
     };
-    if let Some(most) = limits.memory_pages {
-        let fits = |maximum: Option<wasmer::Pages>| maximum.is_some_and(|pages| pages.0 <= most);
-        if !exports(REFUSED) || !info.memories.values().all(|memory| fits(memory.maximum)) {
-            return missing(Limit::Memory);
-        }
+    let limit = if !within(limits.memory_pages, most_pages) {
+        Limit::Memory
+    } else if !within(limits.table_elements, most_elements) {
+        Limit::Table
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "the engine is without the limit `{limit}` of the module's profile: make it with the crate \
+         `wasix-landlock-engine`"
+    ))
+}
+
+/// The most pages that a memory of this engine can have; `None` if that isn't limited, or can't be told.
+#[cfg(all(
+    any(feature = "sys", feature = "sys-minimal"),
+    not(target_arch = "wasm32")
+))]
+fn most_pages(engine: &Engine) -> Option<u32> {
+    use wasmer::sys::NativeEngineExt as _;
+    use wasmer::sys::vm::LinearMemory as _;
+
+    let tunables = engine.is_sys().then(|| engine.tunables())?;
+    let ty = wasmer::MemoryType::new(0, None, false);
+    let memory = tunables.create_host_memory(&ty, &tunables.memory_style(&ty));
+    Some(memory.ok()?.ty().maximum?.0)
+}
+
+/// The same for the elements of a table.
+#[cfg(all(
+    any(feature = "sys", feature = "sys-minimal"),
+    not(target_arch = "wasm32")
+))]
+fn most_elements(engine: &Engine) -> Option<u32> {
+    use wasmer::sys::NativeEngineExt as _;
+
+    let tunables = engine.is_sys().then(|| engine.tunables())?;
+    let ty = wasmer::TableType::new(wasmer::Type::FuncRef, 0, None);
+    let table = tunables.create_host_table(&ty, &tunables.table_style(&ty));
+    table.ok()?.ty().maximum
+}
+
+#[cfg(not(all(
+    any(feature = "sys", feature = "sys-minimal"),
+    not(target_arch = "wasm32")
+)))]
+fn most_pages(_engine: &Engine) -> Option<u32> {
+    None
+}
+
+#[cfg(not(all(
+    any(feature = "sys", feature = "sys-minimal"),
+    not(target_arch = "wasm32")
+)))]
+fn most_elements(_engine: &Engine) -> Option<u32> {
+    None
+}
+
+/// Checks that the limit of instructions is built into the module.
+pub(super) fn check_module(module: &Module, limits: &Limits) -> Result<(), String> {
+    if limits.instructions.is_none() {
+        return Ok(());
     }
-    if let Some(most) = limits.table_elements {
-        let fits = |maximum: Option<u32>| maximum.is_some_and(|elements| elements <= most);
-        if !exports(REFUSED) || !info.tables.values().all(|table| fits(table.maximum)) {
-            return missing(Limit::Table);
-        }
+    let exports = &module.info().exports;
+    let exported = |name: &str| matches!(exports.get(name), Some(ExportIndex::Global(_)));
+    if !(exported(REMAINING) && exported(EXHAUSTED)) {
+        return Err(format!(
+            "the module was compiled without the limit `{}` of its profile: compile it with an engine of the crate \
+             `wasix-landlock-engine`",
+            Limit::Instructions
+        ));
     }
-    if limits.instructions.is_some() && !(exports(REMAINING) && exports(EXHAUSTED)) {
-        return missing(Limit::Instructions);
-    }
-    let is_limited = [
-        limits.memory_pages.is_some(),
-        limits.table_elements.is_some(),
-        limits.instructions.is_some(),
-    ]
-    .contains(&true);
-    if is_limited && crate::state::is_dynamically_linked(module) {
+    if crate::state::is_dynamically_linked(module) {
         return Err(
-            "memory, tables and instructions can't be limited in a dynamically linked module: each part of it would \
-             count by itself"
+            "instructions can't be limited in a dynamically linked module: each part of it would count by itself"
                 .to_owned(),
         );
     }
     Ok(())
 }
 
-/// The limit that the code of the instance has ended at.
-pub(super) fn ended_by(store: &mut impl AsStoreMut, instance: &Instance) -> Option<Limit> {
-    let mut value = |name: &str| match instance.exports.get_global(name) {
-        Ok(global) => match global.get(store) {
-            Value::I32(value) => value,
-            _ => 0,
-        },
-        Err(_) => 0,
-    };
-    let refused = value(REFUSED);
-    if refused != 0 {
-        return Limit::from_code(refused);
+/// True if the code of the instance has used up its instructions.
+pub(super) fn is_exhausted(store: &mut impl AsStoreMut, instance: &Instance) -> bool {
+    match instance.exports.get_global(EXHAUSTED) {
+        Ok(global) => global.get(store) != Value::I32(0),
+        Err(_) => false,
     }
-    (value(EXHAUSTED) != 0).then_some(Limit::Instructions)
 }
 
 /// The first instance has all of them from its compilation; a thread's has them too, and what it may have is less.

@@ -3,22 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use wasix_landlock_profile::WASI_NAMESPACES;
 use wasmer::Module;
 
 use super::Group;
 
-/// The names under which WASI's functions are imported.
-const WASI: [&str; 5] = [
-    "wasi",
-    "wasi_snapshot_preview1",
-    "wasi_unstable",
-    "wasix_32v1",
-    "wasix_64v1",
-];
-
 /// True if functions of WASI are imported under this name.
 pub(super) fn is_wasi(module: &str) -> bool {
-    WASI.contains(&module)
+    WASI_NAMESPACES.contains(&module)
 }
 
 /// Something that a module imports.

@@ -11,22 +11,38 @@ use crate::types::Signal;
 use crate::types::wasi::{Errno, ExitCode, Snapshot0Clockid};
 use crate::{WasiEnv, WasiProcess};
 
-use super::compiled::{self, Shares};
+use super::compiled::Shares;
 use super::interrupts::Interrupts;
 use super::{Groups, Limit, Limits};
 
-type Tell = Arc<dyn Fn(Limit) + Send + Sync>;
+/// A receiver of the limit that was reached.
+#[derive(Clone, Default)]
+pub(super) struct OnLimit(Option<Arc<dyn Fn(Limit) + Send + Sync>>);
+
+impl OnLimit {
+    pub(super) fn new(tell: impl Fn(Limit) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+}
+
+impl std::fmt::Debug for OnLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Some" } else { "None" })
+    }
+}
 
 /// The limits of one environment, and what is used of them.
 pub(crate) struct Meter {
     limits: Limits,
     groups: Groups,
     /// A panic in it leaves nothing half done here. Upstream's types that hold a meter are unwind safe.
-    tell: AssertUnwindSafe<Option<Tell>>,
+    tell: AssertUnwindSafe<OnLimit>,
     reached: OnceLock<Limit>,
     processes: AtomicU64,
     disk_bytes: AtomicU64,
     stream_bytes: AtomicU64,
+    /// True if the event was logged that a descriptor was refused.
+    refused_a_descriptor: AtomicBool,
     spawning: Mutex<()>,
     started: OnceLock<Started>,
     /// True if an instance was given the instructions.
@@ -52,6 +68,12 @@ impl std::fmt::Debug for Meter {
     }
 }
 
+/// The exit code of a module that has reached the limit, as WASI's functions have it.
+pub(super) fn exit_code(limit: Limit) -> ExitCode {
+    // Only limits that end a module are reached.
+    ExitCode::from(limit.exit_code().unwrap_or(1))
+}
+
 /// Returns the time, by upstream's own clock: the standard library has none in a browser. A clock that can't be read is
 /// past every deadline.
 fn now() -> Duration {
@@ -63,12 +85,12 @@ fn now() -> Duration {
 /// Without a profile: nothing is limited or withheld.
 impl Default for Meter {
     fn default() -> Self {
-        Self::new(Limits::none(), Groups::all(), None)
+        Self::new(Limits::none(), Groups::all(), OnLimit::default())
     }
 }
 
 impl Meter {
-    pub(super) fn new(limits: Limits, groups: Groups, tell: Option<Tell>) -> Self {
+    pub(super) fn new(limits: Limits, groups: Groups, tell: OnLimit) -> Self {
         Self {
             limits,
             groups,
@@ -77,6 +99,7 @@ impl Meter {
             processes: AtomicU64::new(0),
             disk_bytes: AtomicU64::new(0),
             stream_bytes: AtomicU64::new(0),
+            refused_a_descriptor: AtomicBool::new(false),
             spawning: Mutex::new(()),
             started: OnceLock::new(),
             instructions_given: AtomicBool::new(false),
@@ -108,7 +131,7 @@ impl Meter {
         if deadline.is_some_and(|deadline| now() >= deadline) {
             self.reach(Limit::WallClock);
         }
-        self.reached().map(Limit::exit_code)
+        self.reached().map(exit_code)
     }
 
     /// Starts the clock, with all that was built.
@@ -147,17 +170,17 @@ impl Meter {
             target: "wasix_landlock",
             %limit,
             allowed = self.limits.of(limit),
-            exit_code = limit.code(),
+            exit_code = limit.exit_code(),
             "the module has reached a limit and is ended"
         );
         // The module ends also if the program's own function panics.
         let told = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(tell) = &*self.tell {
+            if let Some(tell) = &self.tell.0.0 {
                 tell(limit);
             }
         }));
         for process in self.processes() {
-            process.terminate(limit.exit_code());
+            process.terminate(exit_code(limit));
             process.signal_process(Signal::Sigkill);
         }
         Interrupts::begin(&self.interrupts);
@@ -199,7 +222,14 @@ impl Meter {
     pub(crate) fn open(&self, open: usize) -> Result<(), Errno> {
         match self.limits.descriptors {
             Some(most) if open >= most as usize => {
-                self.reach(Limit::Descriptors);
+                if !self.refused_a_descriptor.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        target: "wasix_landlock",
+                        limit = %Limit::Descriptors,
+                        allowed = most,
+                        "the module has as many descriptors open as it may, and gets EMFILE"
+                    );
+                }
                 Err(Errno::Mfile)
             }
             _ => Ok(()),
@@ -212,11 +242,6 @@ impl Meter {
             true => self.limits.stream_bytes.is_some(),
             false => self.limits.disk_bytes.is_some(),
         }
-    }
-
-    /// Checks that the module was compiled with its limits.
-    pub(super) fn check_compiled(&self, module: &wasmer::Module) -> Result<(), String> {
-        compiled::check(module, &self.limits)
     }
 
     /// Before a thread is made. Until what is returned is dropped, nobody else makes one.

@@ -1,6 +1,9 @@
 //! All that one module is given, in one place: files, arguments, environment, streams, limits, network, and the
 //! groups of WASI functions that it may call.
 //!
+//! The data is that of the crate `wasix-landlock-profile`, which knows nothing of Wasmer and is exported here; this module
+//! puts it into builders and runners, and counts what a module uses.
+//!
 //! A [`Profile`] is made by a program, or read from a TOML file ([`Profile::load`]); both are the same. It grants
 //! nothing that it isn't told: no environment of the host's, no stream, no port, and of the functions of WASI only
 //! the [groups](Group) that reach nothing outside. A program without a profile keeps what upstream gives.
@@ -26,13 +29,14 @@
 //!
 //! | | |
 //! |---|---|
-//! | preopens, ports, signals and abstract sockets of others, [enforcement](Enforcement) | by the kernel, for the whole process, and by the WASI layer |
+//! | preopens, ports, signals and abstract sockets of others, [enforcement](Protections) | by the kernel, for the whole process, and by the WASI layer |
 //! | [streams](Streams), arguments, environment | by what is given to the module |
 //! | [limits](Limits) | where the WASI layer gives out what is limited; memory, tables and instructions by the module's own code, for which it has to be compiled so |
 //! | [groups](Group) | where the module's imports are made |
 //!
 //! A limit that is reached ends the module with an exit code of its own ([`Limit`]), is a `tracing` event at level
-//! `warn`, and is told by [`Profile::on_limit`] and [`WasiEnv::limit_reached`](crate::WasiEnv::limit_reached). Native
+//! `warn`, and is told by [`WasiEnvBuilder::on_limit`](crate::WasiEnvBuilder::on_limit) and
+//! [`WasiEnv::limit_reached`](crate::WasiEnv::limit_reached). Native
 //! code in the place of the runtime is held by what the kernel enforces, and by nothing else of this.
 //!
 //! Functions that the program itself offers to the module aren't WASI's: no group has them, and what they do is done
@@ -42,30 +46,20 @@
 
 mod apply;
 mod compiled;
-mod error;
-mod functions;
-mod groups;
 mod imports;
 mod interrupts;
-mod limits;
 mod meter;
 mod network;
-mod policy;
-mod preopen;
 mod running;
 mod streams;
 pub mod terminal;
-mod validate;
+mod unasked;
 mod withhold;
 
-pub use error::ProfileError;
-pub use groups::{Group, Groups, functions};
 pub use imports::{Import, ImportTable, imports};
-pub use limits::{Limit, Limits};
-pub use network::Ports;
-pub use policy::{Enforcement, Profile};
-pub use preopen::{Kind, Preopen};
-pub use streams::{Captured, Stream, Streams};
+pub use network::networking;
+pub use streams::captured_file;
+pub use wasix_landlock_profile::*;
 
 pub(crate) use apply::Applied;
 pub(crate) use meter::Meter;

@@ -6,8 +6,8 @@ use wasmer::{
 };
 
 use super::compiled;
-use super::meter::Meter;
-use super::withhold;
+use super::meter::{Meter, exit_code};
+use super::{Limit, withhold};
 use crate::fs::{Fd as OpenFd, Kind, WasiFs};
 use crate::os::task::thread::WasiThreadId;
 use crate::state::context_switching::ContextSwitchingEnvironment;
@@ -29,7 +29,7 @@ pub(crate) fn begin(
         let env = env.data(store);
         (env.state.fs.meter.clone(), env.tid())
     };
-    withhold::check(instance.module(), &meter)
+    withhold::check(store, instance.module(), &meter)
         .map_err(|error| ExportError::Missing(error.to_string()))?;
     compiled::give_instructions(store, instance, &meter, thread);
     meter.interrupts.add(store);
@@ -52,9 +52,9 @@ fn ended(env: &WasiFunctionEnv, store: &mut Store, outcome: Outcome) -> Outcome 
         compiled::give_back(store, &instance, &meter);
     }
     match limit {
-        Some(limit) => Err(RuntimeError::user(Box::new(WasiError::Exit(
-            limit.exit_code(),
-        )))),
+        Some(limit) => Err(RuntimeError::user(Box::new(WasiError::Exit(exit_code(
+            limit,
+        ))))),
         None => outcome,
     }
 }
@@ -75,14 +75,14 @@ impl ContextSwitchingEnvironment {
 
 impl WasiFunctionEnv {
     /// The limit that the module has reached, for a program that calls the module's functions by itself: it sees a
-    /// trap where memory, a table or the instructions were at their end, and asks here what it was.
+    /// trap where the instructions were at their end, and asks here what it was.
     ///
     /// ```no_run
     /// # use std::error::Error;
     /// # fn limited(module: wasmer::Module, engine: wasmer::Engine) -> Result<(), Box<dyn Error>> {
     /// use wasmer_wasix::{WasiEnv, profile::Profile};
     ///
-    /// // The engine and the module are made with `Profile::limit_compiler`.
+    /// // The engine is one of the crate `wasix-landlock-engine`, with the profile's limits.
     /// let mut store = wasmer::Store::new(engine.clone());
     /// let profile = Profile::new().limits(|l| l.instructions(1_000_000));
     /// let builder = WasiEnv::builder("program").engine(engine).profile(&profile)?;
@@ -95,12 +95,12 @@ impl WasiFunctionEnv {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn limit_reached(&self, store: &mut impl AsStoreMut) -> Option<super::Limit> {
+    pub fn limit_reached(&self, store: &mut impl AsStoreMut) -> Option<Limit> {
         let (meter, instance) = self.meter_and_instance(store);
         if meter.reached().is_none()
-            && let Some(limit) = instance.and_then(|instance| compiled::ended_by(store, &instance))
+            && instance.is_some_and(|instance| compiled::is_exhausted(store, &instance))
         {
-            meter.reach(limit);
+            meter.reach(Limit::Instructions);
         }
         meter.reached()
     }
@@ -172,7 +172,7 @@ pub(crate) fn before_write<M: MemorySize>(
     match length {
         Ok(length) => match meter.write(length.saturating_add(at.gap()), is_stream) {
             Ok(()) => Ok(Ok(())),
-            Err(limit) => Err(WasiError::Exit(limit.exit_code())),
+            Err(limit) => Err(WasiError::Exit(exit_code(limit))),
         },
         Err(error) => Ok(Err(error)),
     }

@@ -1,163 +1,73 @@
-//! The source of standard input, and the destinations of output.
+//! The files behind a module's three streams.
 
-use std::fmt;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use virtual_fs::{ArcFile, FsError, NullFile, StaticFile, VirtualFile};
+use wasix_landlock_profile::{Captured, Stream, Streams};
 
 #[cfg(feature = "host-fs")]
 use super::terminal as own;
+use super::terminal::StreamFile;
 
-type File = Box<dyn VirtualFile + Send + Sync + 'static>;
-
-/// One of the three streams.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Stream {
-    /// Input is at its end, output goes nowhere.
-    #[default]
-    Null,
-    /// The program's own. To a terminal, what would control it arrives inert.
-    Inherit,
-    /// The bytes of the input; as output, as [`Stream::Null`].
-    #[serde(skip)]
-    Bytes(Vec<u8>),
-    /// Output is kept in memory; as input, as [`Stream::Null`].
-    #[serde(skip)]
-    Memory(Captured),
+/// The files for descriptors 0 to 2. A tokio runtime has to be there.
+pub(super) fn files(streams: &Streams) -> [StreamFile; 3] {
+    let stdin: StreamFile = match &streams.stdin {
+        Stream::Inherit => Box::new(ArcFile::new(Box::<crate::state::Stdin>::default())),
+        Stream::Bytes(bytes) => Box::new(StaticFile::new(bytes.clone())),
+        _ => Box::<NullFile>::default(),
+    };
+    let stdout = output(&streams.stdout, streams.colours, own::stdout);
+    let stderr = output(&streams.stderr, streams.colours, own::stderr);
+    [stdin, stdout, stderr]
 }
 
-/// The three streams of a module. All are [`Stream::Null`] unless said.
-///
-/// # Example
+fn output(stream: &Stream, colours: bool, own: impl FnOnce(bool) -> StreamFile) -> StreamFile {
+    match stream {
+        Stream::Inherit => own(colours),
+        Stream::Memory(captured) => captured_file(captured),
+        _ => Box::<NullFile>::default(),
+    }
+}
+
+/// A file that keeps what is written to it, for a builder or a runner whose streams no profile sets.
 ///
 /// ```
-/// use wasmer_wasix::profile::{Captured, Profile, Stream};
+/// use wasmer_wasix::{WasiEnv, profile::{self, Captured}};
 ///
 /// let output = Captured::new(64 * 1024);
-/// let mut profile = Profile::new()
-///     .stdin(Stream::Bytes(b"input".to_vec()))
-///     .stdout(Stream::Memory(output.clone()))
-///     .stderr(Stream::Inherit);
-/// profile.streams.colours = true;
-/// // … run a module with it, and then:
-/// assert_eq!(output.bytes(), b"");
+/// let builder = WasiEnv::builder("program").stdout(profile::captured_file(&output));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[non_exhaustive]
-pub struct Streams {
-    /// Standard input.
-    pub stdin: Stream,
-    /// Standard output.
-    pub stdout: Stream,
-    /// Standard error.
-    pub stderr: Stream,
-    /// May output to a terminal have colours?
-    pub colours: bool,
-}
-
-impl Streams {
-    /// The files for descriptors 0 to 2. A tokio runtime has to be there.
-    pub(super) fn files(&self) -> [File; 3] {
-        let stdin: File = match &self.stdin {
-            Stream::Inherit => Box::new(ArcFile::new(Box::<crate::state::Stdin>::default())),
-            Stream::Bytes(bytes) => Box::new(StaticFile::new(bytes.clone())),
-            Stream::Null | Stream::Memory(_) => Box::<NullFile>::default(),
-        };
-        let stdout = self.output(&self.stdout, own::stdout);
-        let stderr = self.output(&self.stderr, own::stderr);
-        [stdin, stdout, stderr]
-    }
-
-    fn output(&self, stream: &Stream, own: impl FnOnce(bool) -> File) -> File {
-        match stream {
-            Stream::Inherit => own(self.colours),
-            Stream::Memory(captured) => Box::new(captured.clone()),
-            Stream::Null | Stream::Bytes(_) => Box::<NullFile>::default(),
-        }
-    }
+#[must_use]
+pub fn captured_file(captured: &Captured) -> StreamFile {
+    Box::new(CapturedFile(captured.clone()))
 }
 
 /// Without a host file system there is no stream of the program's own.
 #[cfg(not(feature = "host-fs"))]
 mod own {
-    pub(super) fn stdout(_colours: bool) -> super::File {
+    pub(super) fn stdout(_colours: bool) -> super::StreamFile {
         Box::<crate::state::Stdout>::default()
     }
 
-    pub(super) fn stderr(_colours: bool) -> super::File {
+    pub(super) fn stderr(_colours: bool) -> super::StreamFile {
         Box::<crate::state::Stderr>::default()
     }
 }
 
-/// Output that is kept in memory, up to so many bytes. Clones share it.
-#[derive(Clone)]
-pub struct Captured {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    most: usize,
-}
+/// A file whose bytes are kept in memory.
+#[derive(Debug)]
+struct CapturedFile(Captured);
 
-impl Captured {
-    /// Keeps at most so many bytes. What goes beyond fails for the module, as on a full disk.
-    ///
-    /// [Example](Streams#example).
-    #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self {
-            bytes: Arc::default(),
-            most,
-        }
-    }
-
-    /// Returns the bytes that were written so far.
-    ///
-    /// [Example](Streams#example).
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl PartialEq for Captured {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.bytes, &other.bytes)
-    }
-}
-
-impl Eq for Captured {}
-
-impl fmt::Debug for Captured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Captured")
-            .field("most", &self.most)
-            .finish_non_exhaustive()
-    }
-}
-
-impl AsyncWrite for Captured {
+impl AsyncWrite for CapturedFile {
     fn poll_write(
         self: Pin<&mut Self>,
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut kept = self.lock();
-        let room = self.most.saturating_sub(kept.len()).min(bytes.len());
-        if room == 0 && !bytes.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::StorageFull.into()));
-        }
-        kept.extend_from_slice(&bytes[..room]);
-        Poll::Ready(Ok(room))
+        Poll::Ready(self.0.write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,7 +79,7 @@ impl AsyncWrite for Captured {
     }
 }
 
-impl AsyncRead for Captured {
+impl AsyncRead for CapturedFile {
     fn poll_read(
         self: Pin<&mut Self>,
         _context: &mut Context<'_>,
@@ -179,7 +89,7 @@ impl AsyncRead for Captured {
     }
 }
 
-impl AsyncSeek for Captured {
+impl AsyncSeek for CapturedFile {
     fn start_seek(self: Pin<&mut Self>, _to: SeekFrom) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -189,7 +99,7 @@ impl AsyncSeek for Captured {
     }
 }
 
-impl VirtualFile for Captured {
+impl VirtualFile for CapturedFile {
     fn last_accessed(&self) -> u64 {
         0
     }
@@ -203,7 +113,7 @@ impl VirtualFile for Captured {
     }
 
     fn size(&self) -> u64 {
-        self.lock().len() as u64
+        self.0.len() as u64
     }
 
     fn set_len(&mut self, _size: u64) -> Result<(), FsError> {
@@ -225,6 +135,6 @@ impl VirtualFile for Captured {
         self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(self.most.saturating_sub(self.lock().len())))
+        Poll::Ready(Ok(self.0.room()))
     }
 }

@@ -19,7 +19,7 @@ use virtual_fs::VirtualFile;
 pub use inert::Inert;
 
 /// A stream of the virtual file system, as builders and runners take it.
-pub type Stream = Box<dyn VirtualFile + Send + Sync + 'static>;
+pub type StreamFile = Box<dyn VirtualFile + Send + Sync + 'static>;
 
 /// The part of one write that is taken at once, in bytes. Its filtered form can be three times as long, and is kept
 /// until the stream takes it.
@@ -38,7 +38,7 @@ const TAKEN_AT_ONCE: usize = 64 * 1024;
 /// assert_eq!(stream.size(), 0);
 /// ```
 #[must_use]
-pub fn filtered(stream: Stream, colours: bool) -> Stream {
+pub fn filtered(stream: StreamFile, colours: bool) -> StreamFile {
     Box::new(Filtered {
         inert: Inert::new().colours(colours),
         shown: Vec::new(),
@@ -63,7 +63,7 @@ pub fn filtered(stream: Stream, colours: bool) -> Stream {
 /// Outside of a tokio runtime, as the stream itself does.
 #[cfg(feature = "host-fs")]
 #[must_use]
-pub fn stdout(colours: bool) -> Stream {
+pub fn stdout(colours: bool) -> StreamFile {
     let stream = Box::<virtual_fs::host_fs::Stdout>::default();
     if io::stdout().is_terminal() {
         filtered(stream, colours)
@@ -79,7 +79,7 @@ pub fn stdout(colours: bool) -> Stream {
 /// Outside of a tokio runtime, as the stream itself does.
 #[cfg(feature = "host-fs")]
 #[must_use]
-pub fn stderr(colours: bool) -> Stream {
+pub fn stderr(colours: bool) -> StreamFile {
     let stream = Box::<virtual_fs::host_fs::Stderr>::default();
     if io::stderr().is_terminal() {
         filtered(stream, colours)
@@ -93,7 +93,7 @@ struct Filtered {
     inert: Inert,
     /// The bytes that the stream has not taken yet.
     shown: Vec<u8>,
-    stream: Stream,
+    stream: StreamFile,
 }
 
 impl Filtered {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use wasmer::{
-    AsStoreMut, Extern, Function, FunctionEnv, FunctionEnvMut, Imports, Module, RuntimeError, Type,
-    Value,
+    AsStoreMut, AsStoreRef, Extern, Function, FunctionEnv, FunctionEnvMut, Imports, Module,
+    RuntimeError, Type, Value,
 };
 
-use super::functions::UNASKED;
+use super::compiled;
 use super::imports::{self, is_wasi};
 use super::meter::Meter;
+use super::unasked::UNASKED;
 use crate::types::wasi::{Errno, ExitCode};
 use crate::{WasiEnv, WasiError, WasiThreadError};
 
@@ -82,15 +83,13 @@ fn not_supported(name: &str, results: &[Type]) -> Option<Vec<Value>> {
     }
 }
 
-/// Refuses a module that imports what it may not call, if the profile says so, or that was compiled without a limit
-/// that the profile has.
-pub(crate) fn check(module: &Module, meter: &Meter) -> Result<(), WasiThreadError> {
-    let refused = |message: String| {
-        tracing::warn!(target: "wasix_landlock", "{message}");
-        Err(WasiThreadError::ImportPreparationFailed(Arc::new(
-            anyhow::Error::msg(message),
-        )))
-    };
+/// Refuses a module that imports what it may not call, if the profile says so, and a module or an engine that was made
+/// without a limit that the profile has.
+pub(crate) fn check(
+    store: &impl AsStoreRef,
+    module: &Module,
+    meter: &Meter,
+) -> Result<(), WasiThreadError> {
     if meter.groups().refuse {
         let unwanted: Vec<String> = imports::imports(module)
             .into_iter()
@@ -101,12 +100,19 @@ pub(crate) fn check(module: &Module, meter: &Meter) -> Result<(), WasiThreadErro
             })
             .collect();
         if !unwanted.is_empty() {
-            return refused(format!(
+            return Err(refused(format!(
                 "the module imports functions that its profile turns off: {}; allow the groups, \
                  or let the calls answer ENOTSUP (`refuse = false`)",
                 unwanted.join(", ")
-            ));
+            )));
         }
     }
-    meter.check_compiled(module).or_else(refused)
+    compiled::check_engine(store, meter.limits())
+        .and_then(|()| compiled::check_module(module, meter.limits()))
+        .map_err(refused)
+}
+
+fn refused(message: String) -> WasiThreadError {
+    tracing::warn!(target: "wasix_landlock", "{message}");
+    WasiThreadError::ImportPreparationFailed(Arc::new(anyhow::Error::msg(message)))
 }

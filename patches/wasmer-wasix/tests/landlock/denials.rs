@@ -129,9 +129,7 @@ fn a_denial_says_what_was_missing_and_what_would_grant_it() {
         let expected =
             format!(".preopen(|p| p.path({file:?}).alias(\"/data/file\").read(true).write(true))?");
         assert_eq!(remedy, expected);
-        let flag = format!("--file {}::/data/file:rw", file.display());
-        assert_eq!(denial.suggestion().unwrap().flag(), flag);
-        for part in ["opening", "write_file", &remedy, &flag] {
+        for part in ["opening", "write_file", &remedy] {
             assert!(denial.to_string().contains(part), "{denial}");
         }
     });
@@ -274,7 +272,9 @@ fn a_granted_file_that_was_replaced_is_told() {
             .preopen(|p| p.path(&file).alias("file").read(true))
             .unwrap()
             // For this program, so that it can replace the file.
-            .landlock(|l| l.host_path(tree.granted(), Access::WRITE.union(Access::CREATE), "test"));
+            .landlock(|l| {
+                l.runtime_path(tree.granted(), Access::WRITE.union(Access::CREATE), "test")
+            });
         let mut guest = Guest::new(builder);
         let directory = guest.preopen(".");
         assert_eq!(guest.read(directory, "file").unwrap(), b"content");

@@ -3,10 +3,9 @@
 
 use std::{fs, path::Path};
 
-use wasix_landlock::Access;
 use wasix_landlock_testing::{ask, isolated};
-use wasmer_wasix::landlock::{HostKind, Learned, Learning};
-use wasmer_wasix::profile::{self, Profile};
+use wasmer_wasix::landlock::{Learned, Learning};
+use wasmer_wasix::profile::Profile;
 
 use crate::common::{
     DENIED,
@@ -49,7 +48,7 @@ fn learned(tree: &Tree) -> Learned {
             directory.read(true).create(true)
         })
         .unwrap()
-        .landlock(|l| l.learn(&learning));
+        .learn(&learning);
     let mut guest = Guest::new(wide);
     assert!(refused(&mut guest).is_empty());
     assert_eq!(ask::open_read(tree.path("granted/unused")), Ok(()));
@@ -94,35 +93,12 @@ fn it_is_loaded_unchanged() {
         let loaded: Vec<_> = profile
             .preopens
             .iter()
-            .map(|p| {
-                (
-                    p.host.clone(),
-                    p.guest.clone(),
-                    p.kind,
-                    [p.read, p.write, p.create],
-                )
-            })
+            .map(|p| (p.host.clone(), p.guest.clone(), p.kind, p.access))
             .collect();
         let expected: Vec<_> = learned
             .preopens
             .iter()
-            .map(|p| {
-                let kind = match p.kind {
-                    HostKind::File => profile::Kind::File,
-                    _ => profile::Kind::Directory,
-                };
-                let Access {
-                    read,
-                    write,
-                    create,
-                } = p.access;
-                (
-                    p.host.clone(),
-                    Some(p.guest.clone()),
-                    kind,
-                    [read, write, create],
-                )
-            })
+            .map(|p| (p.host.clone(), Some(p.guest.clone()), p.kind, p.access))
             .collect();
         assert_eq!(loaded.len(), 4, "{}", learned.toml());
         assert_eq!(loaded, expected);

@@ -24,7 +24,7 @@ fn learn(tree: &Tree, act: impl Fn(&mut Guest)) -> Learned {
                 .create(true)
         })
         .unwrap()
-        .landlock(|l| l.learn(&learning));
+        .learn(&learning);
     let mut guest = Guest::new(wide);
     assert_eq!(
         ask::open_read(tree.outside()),
@@ -214,7 +214,7 @@ fn what_is_sensitive_is_pointed_out_and_not_granted() {
             assert_eq!(short(&tree, &learned), expected);
             let sensitive: Vec<_> = learned.sensitive.iter().map(|(_, why)| *why).collect();
             assert_eq!(sensitive, [Sensitive::Credentials, Sensitive::Key]);
-            for text in [learned.rust(), learned.flags(), learned.toml()] {
+            for text in [learned.rust(), learned.toml()] {
                 for line in text.lines().filter(|line| line.contains(".ssh")) {
                     assert!(line.starts_with(['#', '/']), "{text}");
                 }

@@ -225,11 +225,9 @@ fn the_application_is_told_when_it_is_enforced_and_before_the_module_runs() {
         let forbidden = tree.path("outside/file");
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
-        let builder = recorded(&tree).landlock(|l| {
-            l.on_enforced(move |report| {
-                let answer = ask::open_read(&forbidden);
-                tell.lock().unwrap().push((report.clone(), answer));
-            })
+        let builder = recorded(&tree).on_enforced(move |report| {
+            let answer = ask::open_read(&forbidden);
+            tell.lock().unwrap().push((report.clone(), answer));
         });
         let init = builder.build_init().unwrap();
         assert!(told.lock().unwrap().is_empty());
@@ -237,11 +235,9 @@ fn the_application_is_told_when_it_is_enforced_and_before_the_module_runs() {
 
         let forbidden = tree.path("outside/file");
         let tell = Arc::clone(&told);
-        let builder = recorded(&tree).landlock(|l| {
-            l.on_enforced(move |report| {
-                let answer = ask::open_read(&forbidden);
-                tell.lock().unwrap().push((report.clone(), answer));
-            })
+        let builder = recorded(&tree).on_enforced(move |report| {
+            let answer = ask::open_read(&forbidden);
+            tell.lock().unwrap().push((report.clone(), answer));
         });
         // A module that can't even start is late enough.
         let engine = crate::common::host::singlepass();

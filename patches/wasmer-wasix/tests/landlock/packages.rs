@@ -193,11 +193,9 @@ fn a_package_without_a_cache_on_the_host_is_compiled_once_it_is_restricted() {
         let (asking, cache) = (Arc::clone(&seen), runtime.module_cache());
         let command = package.get_command("writer").unwrap();
         let (hash, engine) = (*command.hash(), runtime.engine());
-        runner.with_landlock(|l| {
-            l.on_enforced(move |_report| {
-                let known = futures::executor::block_on(cache.contains(hash, &engine));
-                asking.set(known.unwrap()).unwrap();
-            })
+        runner.with_on_enforced(move |_report| {
+            let known = futures::executor::block_on(cache.contains(hash, &engine));
+            asking.set(known.unwrap()).unwrap();
         });
         let _tokio = tokio().enter();
         runner.with_mapped_directories(package.additional_host_mapped_directories.clone());

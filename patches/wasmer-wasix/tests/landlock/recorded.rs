@@ -400,7 +400,7 @@ fn a_custom_file_system_is_granted_what_is_reserved_for_it() {
         let custom: AnyFileSystem = Arc::new(Custom::silent(any_host_fs(tree.granted())));
         let builder = builder()
             .fs(custom)
-            .landlock(|l| l.host_path(tree.granted(), Access::READ, "custom"));
+            .landlock(|l| l.runtime_path(tree.granted(), Access::READ, "custom"));
         let mut guest = Guest::new(builder.preopen_dir("/").unwrap());
         tree.assert_only_granted(Access::READ);
         let root = guest.preopen("/");

@@ -23,9 +23,7 @@ use crate::common::{
 fn run(runner: &mut WasiRunner) -> Report {
     let report = Arc::new(Mutex::new(None));
     let told = Arc::clone(&report);
-    runner.with_landlock(|l| {
-        l.on_enforced(move |report| *told.lock().unwrap() = Some(report.clone()))
-    });
+    runner.with_on_enforced(move |report| *told.lock().unwrap() = Some(report.clone()));
     let engine = singlepass();
     let module = Module::new(
         &engine,

@@ -100,10 +100,11 @@ fn no_path_is_granted_if_the_application_says_so() {
             wasix_landlock_testing::skip!("there is no {HOSTS}");
         }
         let tree = Tree::new();
-        let report = report(builder().landlock(|l| {
-            l.runtime_paths(false)
-                .host_path(tree.granted(), Access::READ, "mine")
-        }));
+        let report = report(
+            builder()
+                .default_runtime_paths(false)
+                .landlock(|l| l.runtime_path(tree.granted(), Access::READ, "mine")),
+        );
         assert_eq!(report.runtime_paths.len(), 1);
         assert_eq!(listed(&report, "mine").len(), 1);
         assert_eq!(ask::open_read(HOSTS), DENIED);

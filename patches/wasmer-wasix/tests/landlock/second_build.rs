@@ -127,7 +127,7 @@ fn what_is_reserved_can_be_built_later() {
     isolated!(|| {
         let tree = Tree::new();
         let first = directory(&tree, "granted", Access::READ)
-            .landlock(|l| l.host_path(tree.also(), Access::ALL, "for later"));
+            .landlock(|l| l.runtime_path(tree.also(), Access::ALL, "for later"));
         let env = build(first).unwrap();
         let report = env.landlock_report().unwrap();
         let reserved = report

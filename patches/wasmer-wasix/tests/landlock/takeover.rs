@@ -15,7 +15,7 @@ use wasix_landlock_testing::{
 use wasmer::{Function, Instance, Module, Store, Value};
 use wasmer_wasix::{
     WasiEnvBuilder,
-    landlock::{Inherited, Landlock},
+    landlock::{Inherited, Policy},
 };
 
 use crate::common::host::{builder, singlepass};
@@ -104,7 +104,7 @@ fn possible() -> Vec<&'static Call> {
 
 /// An environment that grants nothing, enforced as `configure` says.
 fn granting_nothing(
-    configure: impl FnOnce(&mut Landlock) -> &mut Landlock,
+    configure: impl FnOnce(Policy) -> Policy,
 ) -> impl FnOnce(Targets<'static>) -> Outcomes {
     // One of the calls uses an io_uring that was there before.
     move |targets| {
@@ -131,7 +131,7 @@ for_both_users! {
 for_both_users! {
     fn native_code_is_held_off_by_both_layers_in_a_hardened_program() {
         let (possible, abi) = (possible(), ask::landlock_abi());
-        let done = done("hardened", granting_nothing(Landlock::harden));
+        let done = done("hardened", granting_nothing(Policy::harden));
         for call in possible {
             let held = call.second.is_some() || call.landlock.since().is_some_and(|since| since <= abi);
             assert_eq!(!held, done.iter().any(|name| name == call.name), "{}", call.name);

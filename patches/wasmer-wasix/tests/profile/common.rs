@@ -3,39 +3,14 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use tokio::runtime::Runtime as Tokio;
-use wasmer::sys::{Cranelift, EngineBuilder};
+use wasix_landlock_engine::limited;
 use wasmer::{Engine, Module};
-use wasmer_compiler_singlepass::Singlepass;
 use wasmer_types::ModuleHash;
 use wasmer_wasix::os::tty_sys::SysTty;
-use wasmer_wasix::profile::{Limit, Profile};
+use wasmer_wasix::profile::{self, Compiler, Limit, Profile};
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::{PluggableRuntime, WasiRuntimeError};
-
-#[derive(Clone, Copy)]
-pub enum Compiler {
-    Cranelift,
-    Singlepass,
-}
-
-impl Compiler {
-    pub fn engine(self, profile: &Profile) -> Engine {
-        match self {
-            Self::Cranelift => {
-                let mut compiler = Cranelift::default();
-                profile.limit_compiler(&mut compiler);
-                EngineBuilder::new(compiler).engine()
-            }
-            Self::Singlepass => {
-                let mut compiler = Singlepass::default();
-                profile.limit_compiler(&mut compiler);
-                EngineBuilder::new(compiler).engine()
-            }
-        }
-        .into()
-    }
-}
 
 /// The end of a module.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +25,9 @@ pub const WELL: Ended = Ended {
     limit: None,
 };
 
-pub const fn at(limit: Limit) -> Ended {
+pub fn at(limit: Limit) -> Ended {
     Ended {
-        code: limit.code(),
+        code: limit.exit_code().unwrap(),
         limit: Some(limit),
     }
 }
@@ -67,22 +42,35 @@ pub fn tokio() -> &'static Tokio {
 
 /// Runs a module by a runner.
 pub fn run(compiler: Compiler, profile: Profile, module: &str) -> anyhow::Result<Ended> {
-    let engine = compiler.engine(&profile);
+    let engine = limited(compiler, &profile.limits);
     run_on(engine, profile, module)
 }
 
 pub fn run_on(engine: Engine, profile: Profile, module: &str) -> anyhow::Result<Ended> {
     let module = Module::new(&engine, module)?;
+    run_module(engine, profile, module)
+}
+
+/// Runs what a compiler of this test has made.
+#[allow(unsafe_code, reason = "an artifact can't be loaded otherwise")]
+pub fn run_artifact(engine: Engine, profile: Profile, artifact: &[u8]) -> anyhow::Result<Ended> {
+    // SAFETY: the artifact comes from Wasmer's own compiler, in the same process.
+    let module = unsafe { Module::deserialize(&engine, artifact) }?;
+    run_module(engine, profile, module)
+}
+
+fn run_module(engine: Engine, profile: Profile, module: Module) -> anyhow::Result<Ended> {
     let told: Arc<Mutex<Vec<Limit>>> = Arc::default();
     let tell = Arc::clone(&told);
-    let profile = profile.on_limit(move |limit| tell.lock().unwrap().push(limit));
     let mut runner = WasiRunner::new();
-    runner.with_profile(&profile)?;
+    runner
+        .with_profile(&profile)?
+        .with_on_limit(move |limit| tell.lock().unwrap().push(limit));
     let _entered = tokio().enter();
     let mut runtime =
         PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio().handle().clone())));
     runtime.set_engine(engine);
-    runtime.networking = profile.networking();
+    runtime.networking = profile::networking(&profile.network);
     runtime.set_tty(Arc::new(SysTty));
     let runtime = RuntimeOrEngine::Runtime(Arc::new(runtime));
     let code = match runner.run_wasm(runtime, "module", module, ModuleHash::random()) {
@@ -113,16 +101,16 @@ macro_rules! for_both_compilers {
             #[allow(unused_imports)]
             use super::*;
 
-            fn body($compiler: $crate::common::Compiler) $body
+            fn body($compiler: wasmer_wasix::profile::Compiler) $body
 
             #[test]
             fn with_cranelift() {
-                isolated!(|| body($crate::common::Compiler::Cranelift));
+                isolated!(|| body(wasmer_wasix::profile::Compiler::Cranelift));
             }
 
             #[test]
             fn with_singlepass() {
-                isolated!(|| body($crate::common::Compiler::Singlepass));
+                isolated!(|| body(wasmer_wasix::profile::Compiler::Singlepass));
             }
         }
     };

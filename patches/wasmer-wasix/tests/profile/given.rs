@@ -5,12 +5,13 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process;
 
 use wasix_landlock::Protection;
+use wasix_landlock_engine::{engine, limited};
 use wasix_landlock_testing::ask;
 use wasmer_wasix::WasiEnv;
-use wasmer_wasix::profile::{Captured, Group, Profile, ProfileError, Stream};
+use wasmer_wasix::profile::{Captured, Compiler, Group, Network, Profile, ProfileError, Stream};
 use wasmer_wasix::runners::wasi::WasiRunner;
 
-use crate::common::{Compiler, WELL, run, tokio};
+use crate::common::{WELL, run, tokio};
 
 /// The answer of a scope that refuses.
 const REFUSED: ask::Answer = Err(libc::EPERM);
@@ -63,9 +64,8 @@ fn the_hosts_environment_is_not_forwarded_by_a_runner_either() {
     runner.with_forward_host_env(true);
     let of = |runner: &WasiRunner| {
         let _entered = tokio().enter();
-        let runtime = wasmer_wasix::runners::wasi::RuntimeOrEngine::Engine(
-            Compiler::Singlepass.engine(&Profile::new()),
-        );
+        let runtime =
+            wasmer_wasix::runners::wasi::RuntimeOrEngine::Engine(engine(Compiler::Singlepass));
         let hash = wasmer_types::ModuleHash::random();
         let wasi = webc::metadata::annotations::Wasi::new("module");
         let hash = wasmer_wasix::runners::wasi::PackageOrHash::Hash(hash);
@@ -92,7 +92,7 @@ fn what_cannot_be_given_is_an_error_that_names_it() {
     for (profile, message) in [
         (
             Profile::new().argument("ok").argument("a\0b"),
-            "argument 1 contains a NUL byte",
+            "`arguments[1]` contains a NUL byte",
         ),
         (
             Profile::new().environment("A=B", ""),
@@ -111,7 +111,7 @@ fn what_cannot_be_given_is_an_error_that_names_it() {
             Profile::new()
                 .environment("A", "1")
                 .environment_from_host("A"),
-            "`A` has a value already",
+            "`A` has a value in `environment` already",
         ),
         (
             Profile::new().environment_from_host("NOBODY_SETS_THIS"),
@@ -170,7 +170,7 @@ for_both_users! {
     fn without_a_word_there_is_no_network() {
         assert_eq!(ask::bind_tcp(0), Ok(()));
         let _entered = tokio().enter();
-        let engine = Compiler::Singlepass.engine(&Profile::new());
+        let engine = engine(Compiler::Singlepass);
         let env = WasiEnv::builder("module").engine(engine).profile(&Profile::new()).unwrap();
         let env = env.build().unwrap();
         assert!(env.landlock_report().unwrap().protects(Protection::Tcp));
@@ -190,7 +190,7 @@ fn reaches_others(profile: &Profile) -> (ask::Answer, ask::Answer) {
     let reached = || (ask::signal(other.id()), ask::connect_abstract(&name));
     assert_eq!(reached(), (Ok(()), Ok(())));
     let _entered = tokio().enter();
-    let engine = Compiler::Singlepass.engine(profile);
+    let engine = limited(Compiler::Singlepass, &profile.limits);
     let env = WasiEnv::builder("module")
         .engine(engine)
         .profile(profile)
@@ -225,9 +225,9 @@ for_both_users! {
 
 for_both_users! {
     fn a_port_that_is_named_can_be_bound() {
-        let profile = Profile::new().bind(0);
+        let profile = Profile::new().network(Network::none().bind(0));
         let _entered = tokio().enter();
-        let engine = Compiler::Singlepass.engine(&profile);
+        let engine = limited(Compiler::Singlepass, &profile.limits);
         let env = WasiEnv::builder("module").engine(engine).profile(&profile).unwrap();
         let _env = env.build().unwrap();
         assert_eq!(ask::bind_tcp(0), Ok(()));
@@ -252,14 +252,14 @@ const BINDING: &str = r#"(module
 
 for_both_compilers! {
     fn a_module_binds_where_its_port_is_named(compiler) {
-        let bound = run(compiler, Profile::new().bind(0), BINDING).unwrap();
+        let bound = run(compiler, Profile::new().network(Network::none().bind(0)), BINDING).unwrap();
         assert_eq!(bound, WELL);
     }
 }
 
 for_both_compilers! {
     fn a_module_binds_to_no_other_port(compiler) {
-        assert_ne!(run(compiler, Profile::new().bind(49_151), BINDING).unwrap().code, 0);
+        assert_ne!(run(compiler, Profile::new().network(Network::none().bind(49_151)), BINDING).unwrap().code, 0);
     }
 }
 
@@ -291,7 +291,7 @@ for_both_compilers! {
     fn a_module_connects_where_its_port_is_named(compiler) {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let connected = run(compiler, Profile::new().connect(port), &connecting(port)).unwrap();
+        let connected = run(compiler, Profile::new().network(Network::none().connect(port)), &connecting(port)).unwrap();
         assert_eq!(connected, WELL);
         drop(listener.accept().unwrap());
     }
@@ -301,7 +301,7 @@ for_both_compilers! {
     fn a_module_connects_to_no_other_port(compiler) {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let another = Profile::new().connect(port ^ 1);
+        let another = Profile::new().network(Network::none().connect(port ^ 1));
         assert_ne!(run(compiler, another, &connecting(port)).unwrap().code, 0);
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err());

@@ -3,27 +3,22 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use wasix_landlock_engine::engine;
 use wasmer::{AsStoreMut, Extern, Function, Imports, Module, RuntimeError, Store, Type, Value};
-use wasmer_wasix::profile::{self, Group, Groups, ImportTable, Limit, Profile};
+use wasmer_wasix::profile::{
+    self, Compiler, Group, Groups, ImportTable, Limit, Profile, WASI_NAMESPACES,
+};
 use wasmer_wasix::types::wasi::Errno;
 use wasmer_wasix::{WasiEnv, WasiError, WasiFunctionEnv};
 
-use crate::common::{Compiler, Ended, WELL, run, tokio};
+use crate::common::{Ended, WELL, run, tokio};
 
 const NOT_SUPPORTED: i32 = Errno::Notsup as i32;
-
-const WASI: [&str; 5] = [
-    "wasi",
-    "wasi_snapshot_preview1",
-    "wasi_unstable",
-    "wasix_32v1",
-    "wasix_64v1",
-];
 
 /// All functions that a module is offered, in every version of WASI.
 fn offered(profile: &Profile) -> (Store, Imports) {
     let _entered = tokio().enter();
-    let engine = Compiler::Singlepass.engine(&Profile::new());
+    let engine = engine(Compiler::Singlepass);
     let mut store = Store::new(engine.clone());
     let env: WasiFunctionEnv = WasiEnv::builder("module")
         .engine(engine.clone())
@@ -31,7 +26,7 @@ fn offered(profile: &Profile) -> (Store, Imports) {
         .unwrap()
         .finalize(&mut store)
         .unwrap();
-    let imports: String = WASI[1..]
+    let imports: String = WASI_NAMESPACES[1..]
         .iter()
         .map(|version| {
             format!(r#"(import "{version}" "fd_close" (func (param i32) (result i32)))"#)
@@ -92,7 +87,7 @@ fn a_function_of_a_group_that_is_off_answers_that_it_is_not_supported() {
     isolated!(|| {
         let mut profile = Profile::new();
         for group in Group::ALL {
-            profile = profile.without(*group);
+            profile = profile.withhold(*group);
         }
         let (mut store, imports) = offered(&profile);
         let mut versions = std::collections::BTreeSet::new();
@@ -103,7 +98,7 @@ fn a_function_of_a_group_that_is_off_answers_that_it_is_not_supported() {
                 versions.insert(module.to_owned());
             }
         }
-        assert_eq!(versions.into_iter().collect::<Vec<_>>(), WASI);
+        assert_eq!(versions.into_iter().collect::<Vec<_>>(), WASI_NAMESPACES);
     });
 }
 
@@ -150,7 +145,7 @@ fn every_call_ends_a_module_whose_time_is_over() {
             passing_on(&store, &imports)
         };
         let _entered = tokio().enter();
-        let engine = Compiler::Singlepass.engine(&Profile::new());
+        let engine = engine(Compiler::Singlepass);
         let mut store = Store::new(engine.clone());
         let module = Module::new(&engine, module).unwrap();
         let builder = WasiEnv::builder("module").engine(engine).profile(&profile);
@@ -166,7 +161,8 @@ fn every_call_ends_a_module_whose_time_is_over() {
                 continue;
             }
             match call(&mut store, function).map_err(RuntimeError::downcast::<WasiError>) {
-                Err(Ok(WasiError::Exit(code))) if code == Limit::WallClock.exit_code() => {}
+                Err(Ok(WasiError::Exit(code)))
+                    if Some(code.raw()) == Limit::WallClock.exit_code() => {}
                 other => go_on.push(format!("{name}: {other:?}")),
             }
             tried += 1;
@@ -219,7 +215,7 @@ for_both_compilers! {
     fn each_group_is_on_or_off(compiler) {
         for (group, module, name, parameters) in CALLS {
             let module = calling(module, name, parameters);
-            let off = run(compiler, Profile::new().without(group), &module).unwrap();
+            let off = run(compiler, Profile::new().withhold(group), &module).unwrap();
             let expected = Ended { code: NOT_SUPPORTED, limit: None };
             assert_eq!(off, expected, "{group}");
             let on = run(compiler, Profile::new().allow(group), &module).unwrap();
@@ -236,7 +232,7 @@ for_both_compilers! {
                 profile.groups.refuse = true;
                 run(compiler, profile, &module)
             };
-            let error = format!("{:#}", refusing(Profile::new().without(group)).unwrap_err());
+            let error = format!("{:#}", refusing(Profile::new().withhold(group)).unwrap_err());
             assert!(error.contains(&format!("{name} ({group})")), "{error}");
             assert!(refusing(Profile::new().allow(group)).is_ok());
         }
@@ -247,7 +243,7 @@ for_both_compilers! {
     fn what_is_in_no_group_is_always_there(compiler) {
         let mut profile = Profile::new();
         for group in Group::ALL {
-            profile = profile.without(*group);
+            profile = profile.withhold(*group);
         }
         profile.groups.refuse = true;
         let module = calling("wasi_snapshot_preview1", "environ_sizes_get", "i32 i32");
@@ -257,7 +253,7 @@ for_both_compilers! {
 
 #[test]
 fn imports_are_listed_by_group() {
-    let engine = Compiler::Singlepass.engine(&Profile::new());
+    let engine = engine(Compiler::Singlepass);
     let text = r#"(module
         (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32)))
         (import "wasix_64v1" "sock_open" (func (param i32 i32 i32 i64) (result i32)))

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use wasmer_wasix::profile::{Captured, Group, Limit, Profile, Stream};
+use wasix_landlock_engine::{engine, headless, limited};
+use wasmer_wasix::profile::{Captured, Compiler, Group, Limit, Limits, Profile, Stream};
+use wasmer_wasix::types::wasi::Errno;
 
-use crate::common::{Compiler, WELL, at, run, run_on};
+use crate::common::{Ended, WELL, at, run, run_artifact, run_on};
 
 /// Goes around `times` times, around `body`.
 fn repeat(times: u32, imports: &str, body: &str) -> String {
@@ -25,6 +27,7 @@ fn repeat(times: u32, imports: &str, body: &str) -> String {
 }
 
 const WRITE: &str = r#"(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))"#;
+const EXIT: &str = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
 const CLOCK: &str = r#"(import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))"#;
 const OPEN: &str = r#"(import "wasi_snapshot_preview1" "path_open"
     (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))"#;
@@ -40,46 +43,92 @@ const OPEN_FILE: &str =
     "(drop (call $open (i32.const 3) (i32.const 0) (i32.const 32) (i32.const 10) (i32.const 1)
     (i64.const 0x400040) (i64.const 0) (i32.const 0) (i32.const 72)))";
 
+/// Does `grow` until it is refused, and exits with `size`.
+fn growing(grow: &str, size: &str) -> String {
+    format!(
+        r#"(module {EXIT}
+            (memory (export "memory") 1)
+            (table 1 funcref)
+            (func (export "_start")
+                (block $refused
+                    (loop $again
+                        (br_if $refused (i32.eq ({grow}) (i32.const -1)))
+                        (br_if $again (i32.lt_u ({size}) (i32.const 50)))))
+                (call $exit ({size}))))"#
+    )
+}
+
+/// A module that has exited with this code, by itself.
+const fn exited(code: i32) -> Ended {
+    Ended { code, limit: None }
+}
+
 for_both_compilers! {
-    fn memory(compiler) {
-        let profile = || Profile::new().limits(|l| l.memory_pages(10));
-        let growing = |pages| repeat(pages, "", "(drop (memory.grow (i32.const 1)))");
-        assert_eq!(run(compiler, profile(), &growing(9)).unwrap(), WELL);
-        assert_eq!(run(compiler, profile(), &growing(10)).unwrap(), at(Limit::Memory));
+    fn a_memory_does_not_grow_beyond_the_limit(compiler) {
+        let module = growing("memory.grow (i32.const 1)", "memory.size");
+        let limited = |pages| Profile::new().limits(|l| l.memory_pages(pages));
+        assert_eq!(run(compiler, Profile::new(), &module).unwrap(), exited(50));
+        assert_eq!(run(compiler, limited(10), &module).unwrap(), exited(10));
+        // A memory's own maximum stays.
+        let module = module.replace(r#"(export "memory") 1)"#, r#"(export "memory") 1 5)"#);
+        assert_eq!(run(compiler, limited(10), &module).unwrap(), exited(5));
     }
 }
 
 for_both_compilers! {
-    fn a_memorys_own_maximum_is_no_limit_that_is_reached(compiler) {
-        let module = repeat(20, "", "(drop (memory.grow (i32.const 1)))").replace(
-            r#"(memory (export "memory") 1)"#,
-            r#"(memory (export "memory") 1 5)"#,
+    fn a_table_does_not_grow_beyond_the_limit(compiler) {
+        let module = growing("table.grow (ref.null func) (i32.const 1)", "table.size");
+        let limited = |elements| Profile::new().limits(|l| l.table_elements(elements));
+        assert_eq!(run(compiler, Profile::new(), &module).unwrap(), exited(50));
+        assert_eq!(run(compiler, limited(10), &module).unwrap(), exited(10));
+    }
+}
+
+for_both_compilers! {
+    fn a_memory_that_threads_share_does_not_grow_beyond_the_limit(compiler) {
+        let module = format!(
+            r#"(module {EXIT}
+                (import "env" "memory" (memory 1 16 shared))
+                (export "memory" (memory 0))
+                (func (export "_start")
+                    (call $exit (i32.add (memory.grow (i32.const 3)) (memory.grow (i32.const 1))))))"#
         );
-        let profile = || Profile::new().limits(|l| l.memory_pages(10));
-        assert_eq!(run(compiler, profile(), &module).unwrap(), WELL);
+        // The size before, and the size before or -1.
+        assert_eq!(run(compiler, Profile::new(), &module).unwrap(), exited(1 + 4));
+        let limited = Profile::new().limits(|l| l.memory_pages(4));
+        assert_eq!(run(compiler, limited, &module).unwrap(), exited(1 - 1));
     }
 }
 
 for_both_compilers! {
-    fn a_module_that_starts_with_too_much_is_not_compiled(compiler) {
+    fn an_artifact_has_the_limits_of_the_engine_that_loads_it(compiler) {
+        let module = growing("memory.grow (i32.const 1)", "memory.size");
+        let artifact = wasmer::Module::new(&engine(compiler), module).unwrap().serialize().unwrap();
+        for pages in [10, 20] {
+            let profile = Profile::new().limits(|l| l.memory_pages(pages));
+            let ended = run_artifact(headless(&profile.limits), profile, &artifact).unwrap();
+            assert_eq!(ended, exited(pages.cast_signed()));
+        }
+        let profile = Profile::new().limits(|l| l.memory_pages(10));
+        let error = run_artifact(headless(&Limits::none()), profile, &artifact).unwrap_err();
+        assert!(format!("{error:#}").contains("without the limit `memory-pages`"), "{error:#}");
+    }
+}
+
+for_both_compilers! {
+    fn a_module_that_starts_with_too_much_is_not_instantiated(compiler) {
         let module = |pages: u32, elements: u32| format!(
             r#"(module (memory (export "memory") {pages}) (table {elements} funcref) (func (export "_start")))"#
         );
         let profile = || Profile::new().limits(|l| l.memory_pages(10).table_elements(20));
         assert_eq!(run(compiler, profile(), &module(10, 20)).unwrap(), WELL);
-        let error = run(compiler, profile(), &module(11, 20)).unwrap_err().to_string();
-        assert!(error.contains("starts with 11 where `memory-pages` allows 10"), "{error}");
-        let error = run(compiler, profile(), &module(10, 21)).unwrap_err().to_string();
-        assert!(error.contains("starts with 21 where `table-elements` allows 20"), "{error}");
-    }
-}
-
-for_both_compilers! {
-    fn table(compiler) {
-        let profile = || Profile::new().limits(|l| l.table_elements(10));
-        let growing = |elements| repeat(elements, "", "(drop (table.grow (ref.null func) (i32.const 1)))");
-        assert_eq!(run(compiler, profile(), &growing(9)).unwrap(), WELL);
-        assert_eq!(run(compiler, profile(), &growing(10)).unwrap(), at(Limit::Table));
+        for (module, message) in [
+            (module(11, 20), "starts with 11 where `memory-pages` allows 10"),
+            (module(10, 21), "starts with 21 where `table-elements` allows 20"),
+        ] {
+            let error = format!("{:#}", run(compiler, profile(), &module).unwrap_err());
+            assert!(error.contains(message), "{error}");
+        }
     }
 }
 
@@ -92,47 +141,44 @@ for_both_compilers! {
 }
 
 for_both_compilers! {
-    fn a_module_that_was_compiled_without_the_limits_is_refused(compiler) {
+    fn a_module_without_the_limits_of_its_profile_is_refused(compiler) {
         let module = repeat(1, "", "");
-        let engine = || compiler.engine(&Profile::new());
-        assert_eq!(run_on(engine(), Profile::new(), &module).unwrap(), WELL);
+        let unlimited = || engine(compiler);
+        assert_eq!(run_on(unlimited(), Profile::new(), &module).unwrap(), WELL);
         for (profile, name) in [
             (Profile::new().limits(|l| l.memory_pages(10)), "memory-pages"),
             (Profile::new().limits(|l| l.table_elements(10)), "table-elements"),
             (Profile::new().limits(|l| l.instructions(1_000_000)), "instructions"),
         ] {
-            let error = format!("{:#}", run_on(engine(), profile, &module).unwrap_err());
-            assert!(error.contains(&format!("compiled without the limit `{name}`")), "{error}");
+            let error = format!("{:#}", run_on(unlimited(), profile, &module).unwrap_err());
+            assert!(error.contains(&format!("without the limit `{name}`")), "{error}");
         }
         // Nor with others than those of its profile.
         let profile = Profile::new().limits(|l| l.memory_pages(10));
-        let engine = compiler.engine(&Profile::new().limits(|l| l.memory_pages(11)));
-        let error = format!("{:#}", run_on(engine, profile, &module).unwrap_err());
-        assert!(error.contains("compiled without the limit `memory-pages`"), "{error}");
+        let larger = limited(compiler, Limits::none().memory_pages(11));
+        let error = format!("{:#}", run_on(larger, profile.clone(), &module).unwrap_err());
+        assert!(error.contains("without the limit `memory-pages`"), "{error}");
+        let smaller = limited(compiler, Limits::none().memory_pages(9));
+        assert_eq!(run_on(smaller, profile, &module).unwrap(), WELL);
     }
 }
 
 for_both_compilers! {
     fn a_dynamically_linked_module_is_refused(compiler) {
         let module = repeat(1, "", "").replacen("(module", r#"(module (@custom "dylink.0" (before first) "")"#, 1);
-        let profile = Profile::new().limits(|l| l.memory_pages(10));
+        let profile = Profile::new().limits(|l| l.instructions(1_000_000));
         let error = format!("{:#}", run(compiler, profile, &module).unwrap_err());
         assert!(error.contains("dynamically linked"), "{error}");
     }
 }
 
 for_both_compilers! {
-    fn a_compiler_with_limits_compiles_one_module(compiler) {
-        for profile in [
-            Profile::new().limits(|l| l.memory_pages(10)),
-            Profile::new().limits(|l| l.instructions(1_000_000)),
-        ] {
-            let engine = compiler.engine(&profile);
-            let module = repeat(1, "", "");
-            assert!(wasmer::Module::new(&engine, &module).is_ok());
-            let error = wasmer::Module::new(&engine, &module).unwrap_err().to_string();
-            assert!(error.contains("make another one for each module"), "{error}");
-        }
+    fn a_compiler_that_counts_instructions_compiles_one_module(compiler) {
+        let engine = limited(compiler, Limits::none().instructions(1_000_000));
+        let module = repeat(1, "", "");
+        assert!(wasmer::Module::new(&engine, &module).is_ok());
+        let error = wasmer::Module::new(&engine, &module).unwrap_err().to_string();
+        assert!(error.contains("make another one for each module"), "{error}");
     }
 }
 
@@ -183,7 +229,7 @@ fn time_for_a_module_that_waits_for_its_input() {
         let shown = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             output.status.code(),
-            Some(Limit::WallClock.code()),
+            Limit::WallClock.exit_code(),
             "{shown}"
         );
         return;
@@ -204,7 +250,10 @@ fn time_for_a_module_that_waits_for_its_input() {
 for_both_compilers! {
     fn descriptors(compiler) {
         let directory = tempfile::tempdir().unwrap();
-        let opening = |times| repeat(times, OPEN, OPEN_FILE);
+        // Exits with the error of the first call that fails.
+        let open = OPEN_FILE.replace("(drop", "(local.tee $fd");
+        let exiting = format!("(if {open} (then (call $exit (local.get $fd))))");
+        let opening = |times| repeat(times, &format!("{OPEN} {EXIT}"), &exiting);
         // Three streams, the virtual root, and the runner's two preopens, and the profile's own.
         let limited = |most| {
             Profile::new()
@@ -213,7 +262,7 @@ for_both_compilers! {
                 .limits(|l| l.descriptors(most))
         };
         assert_eq!(run(compiler, limited(20), &opening(5)).unwrap(), WELL);
-        assert_eq!(run(compiler, limited(20), &opening(20)).unwrap(), at(Limit::Descriptors));
+        assert_eq!(run(compiler, limited(20), &opening(20)).unwrap(), exited(Errno::Mfile as i32));
         assert!(directory.path().join("file").exists());
     }
 }
@@ -260,11 +309,19 @@ for_both_compilers! {
 #[test]
 fn codes_and_names_are_each_limits_own() {
     for limit in Limit::ALL {
-        assert_eq!(Limit::from_code(limit.code()), Some(*limit));
         assert_eq!(Limit::named(limit.name()), Some(*limit));
-        assert!((110..=118).contains(&limit.code()));
+        match limit.exit_code() {
+            Some(code) => {
+                assert_eq!(Limit::from_exit_code(code), Some(*limit));
+                assert!((112..=118).contains(&code));
+            }
+            None => {
+                let growing = [Limit::Memory, Limit::Table, Limit::Descriptors];
+                assert!(growing.contains(limit), "{limit}");
+            }
+        }
     }
-    assert_eq!(Limit::from_code(1), None);
+    assert_eq!(Limit::from_exit_code(1), None);
 }
 
 #[test]

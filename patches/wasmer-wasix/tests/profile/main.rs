@@ -1,10 +1,5 @@
 //! The grants of a profile, and the limits that end a module.
-#![cfg(all(
-    target_os = "linux",
-    feature = "sys",
-    feature = "host-fs",
-    feature = "compiled-limits"
-))]
+#![cfg(all(target_os = "linux", feature = "sys", feature = "host-fs"))]
 
 #[macro_use]
 extern crate wasix_landlock_testing;
@@ -16,5 +11,4 @@ mod builder;
 mod given;
 mod groups;
 mod limits;
-mod text;
 mod threads;

@@ -10,9 +10,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt, ReadBuf};
 use virtual_fs::VirtualFile;
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
 use wasix_landlock_testing::isolated;
-use wasmer::{Engine, Module, Store, sys::EngineBuilder};
-use wasmer_compiler_singlepass::Singlepass;
+use wasmer::{Engine, Module, Store};
 use wasmer_wasix::{WasiEnv, profile::terminal};
 
 use crate::inert::shown;
@@ -26,7 +27,7 @@ struct Slow {
     pauses: bool,
 }
 
-fn slow(at_once: usize, space: usize) -> (Arc<Mutex<Vec<u8>>>, terminal::Stream) {
+fn slow(at_once: usize, space: usize) -> (Arc<Mutex<Vec<u8>>>, terminal::StreamFile) {
     let taken = Arc::<Mutex<Vec<u8>>>::default();
     let stream = Slow {
         taken: taken.clone(),
@@ -190,7 +191,7 @@ const TITLE: &str = r#"(module
         (call $whole (i32.const 0) (i32.const 2))
         (call $whole (i32.const 8) (i32.const 8))))"#;
 
-fn run_title(stream: terminal::Stream) {
+fn run_title(stream: terminal::StreamFile) {
     let engine: Engine = EngineBuilder::new(Singlepass::default()).engine().into();
     let mut store = Store::new(engine.clone());
     let module = Module::new(&engine, TITLE).unwrap();

@@ -66,17 +66,15 @@ fn run(request: &str) -> anyhow::Result<()> {
         .set_networking_implementation(wasmer_wasix::UnsupportedVirtualNetworking::default());
     let work = Work::new(&request.root);
     runtime.with_instantiation_hook(work.clone());
-    let builder = builder(&request, Arc::new(runtime))?.landlock(|l| {
-        if request.harden {
-            l.harden();
+    let mut builder = builder(&request, Arc::new(runtime))?.on_enforced(|report| {
+        if !report.enforced {
+            eprintln!("nothing is enforced: {report}");
+            std::process::exit(NOT_ENFORCED);
         }
-        l.on_enforced(|report| {
-            if !report.enforced {
-                eprintln!("nothing is enforced: {report}");
-                std::process::exit(NOT_ENFORCED);
-            }
-        })
     });
+    if request.harden {
+        builder.configure_landlock(|policy| policy.harden());
+    }
     let (instance, env) = builder.instantiate(module, &mut store)?;
     socket.write_all(b"ready\n")?;
     for line in BufReader::new(socket.try_clone()?).lines() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use wasix_landlock_programs::c::{Compiler, SQLITE, Source, Target};
+use wasix_landlock_programs::c::{CCompiler, SQLITE, Source, Target};
 
 use super::Program;
 use crate::column::Place;
@@ -34,7 +34,7 @@ pub fn module(target: Target) -> anyhow::Result<PathBuf> {
         ],
         ..SQLITE
     };
-    source.build(target, Compiler::System)
+    source.build(target, CCompiler::System)
 }
 
 fn steps(place: &Place<'_>, paths: &[PathBuf]) -> anyhow::Result<Vec<Step>> {

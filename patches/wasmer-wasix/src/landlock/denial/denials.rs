@@ -76,7 +76,7 @@ impl fmt::Display for Cause {
 ///     assert_eq!(denial.cause, Cause::Preopen);
 ///     // `.preopen(|p| p.path("/srv/data/file").alias("/data/file").read(true).write(true))?`
 ///     println!("{}", denial.remedy().expect("a preopen would allow it"));
-///     println!("{}", denial.suggestion().expect("the same in other forms").flag());
+///     println!("{}", denial.suggestion().expect("the same in other forms").toml());
 /// }
 /// assert_eq!(env.refused_accesses(), 0); // nothing was tried
 /// # Ok(())
@@ -142,14 +142,10 @@ impl From<&Denial> for DenialReport {
     }
 }
 
-/// As in the report, with the option of the example `run`.
+/// As in the report.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        DenialReport::from(self).fmt(f)?;
-        match &self.suggestion {
-            Some(suggestion) => write!(f, ", or `{}`", suggestion.flag()),
-            None => Ok(()),
-        }
+        DenialReport::from(self).fmt(f)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A preopen that would allow something, in the forms in which one can be asked for.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -72,37 +71,6 @@ impl Suggestion {
         line + ")?"
     }
 
-    /// The option of the example `run`, for a shell.
-    ///
-    /// `run` has no word for each set of rights: where one is missing, the option allows the least that has all of
-    /// them.
-    ///
-    /// [Example](super::Denial#example).
-    #[must_use]
-    pub fn flag(&self) -> String {
-        let Access {
-            read,
-            write,
-            create,
-        } = self.access;
-        let (option, mode) = match (self.is_file(), read, write, create) {
-            (true, true, _, true) => ("--file", ":rwc"),
-            (true, false, _, true) => ("--file", ":create"),
-            (true, _, true, false) => ("--file", ":rw"),
-            (true, _, false, false) => ("--file", ""),
-            (false, _, _, true) => ("--dir", ""),
-            (false, _, true, false) => ("--dir", ":rw"),
-            (false, _, false, false) => ("--dir", ":ro"),
-        };
-        let mut mapping = self.host.clone().into_os_string();
-        if self.has_alias() {
-            mapping.push("::");
-            mapping.push(&self.guest);
-        }
-        mapping.push(mode);
-        format!("{option} {}", quoted(&mapping))
-    }
-
     /// The table of a policy file. A host path that isn't UTF-8 has no form there: the table is a comment then.
     ///
     /// [Example](super::Denial#example).
@@ -134,25 +102,6 @@ impl Suggestion {
 /// True if a terminal shows it as it is, and obeys nothing.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_ascii() && c.escape_debug().count() == 1)
-}
-
-/// For a shell, in one piece.
-fn quoted(text: &OsStr) -> String {
-    let bytes = text.as_encoded_bytes();
-    let plain = |c: &u8| c.is_ascii_alphanumeric() || b"/._-:+,@%=".contains(c);
-    match text.to_str() {
-        Some(text) if !text.is_empty() && bytes.iter().all(plain) => text.to_owned(),
-        Some(text) if text.chars().all(is_printable) => {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-        _ => format!(
-            "$'{}'",
-            bytes
-                .iter()
-                .map(|b| format!("\\x{b:02x}"))
-                .collect::<String>()
-        ),
-    }
 }
 
 /// A basic string of TOML.

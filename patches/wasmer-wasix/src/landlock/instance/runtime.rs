@@ -12,11 +12,12 @@ use wasmer_types::ModuleHash;
 use super::error::InstanceError;
 use super::tasks::{self, Tasks};
 use super::watched::Watched;
+use crate::landlock::exit_code::exit_code;
 use crate::landlock::settings::Settings;
-use crate::profile::Ports;
+use crate::profile::{self, Network};
 use crate::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use crate::runtime::VirtualTaskManager;
-use crate::{PluggableRuntime, Runtime, WasiEnvBuilder, WasiError, WasiRuntimeError};
+use crate::{PluggableRuntime, Runtime, WasiEnvBuilder, WasiRuntimeError};
 
 /// Threads of the tokio runtime, beside those for blocking work.
 const WORKERS: usize = 1;
@@ -109,13 +110,13 @@ impl InstanceRuntime {
     /// [Example](InstanceRuntime#example).
     pub fn runtime(&self, engine: &Engine) -> PluggableRuntime {
         let _tokio = self.tokio.enter();
-        let ports = match (&self.instance, &self.report.network) {
-            (None, Some(network)) => Ports::of(network),
-            _ => Ports::default(),
+        let network = match (&self.instance, &self.report.network) {
+            (None, Some(network)) => network.clone(),
+            _ => Network::none(),
         };
         let mut runtime = PluggableRuntime::new(self.task_manager());
         runtime.set_engine(engine.clone());
-        runtime.networking = ports.networking();
+        runtime.networking = profile::networking(&network);
         runtime
     }
 
@@ -127,13 +128,14 @@ impl InstanceRuntime {
         let runtime: Arc<dyn Runtime + Send + Sync> = Arc::new(self.runtime(engine));
         let mut builder = WasiEnvBuilder::new(program_name).runtime(runtime);
         builder.landlock = self.own_settings();
+        self.settings.applied.give_to_builder(&mut builder);
         builder
     }
 
     /// The instance has told about its own enforcement.
     fn own_settings(&self) -> Settings {
         let mut settings = self.settings.clone();
-        settings.landlock.tell_nobody();
+        settings.on_enforced = None;
         settings
     }
 
@@ -178,6 +180,7 @@ impl InstanceRuntime {
     ) -> Result<i32, anyhow::Error> {
         let mut runner = WasiRunner::new();
         *runner.landlock_settings() = self.own_settings();
+        self.settings.applied.give(&mut runner);
         configure(&mut runner);
         let runtime = Arc::new(Watched::new(self.runtime(engine)));
         let ran = self.enter(|| {
@@ -217,20 +220,6 @@ impl InstanceRuntime {
         wait(grace, || instance.threads() <= 1);
         instance.threads().saturating_sub(1)
     }
-}
-
-/// The exit code behind an error of a run, if the module ended by itself.
-fn exit_code(error: &anyhow::Error) -> Option<i32> {
-    error.chain().find_map(|cause| {
-        let code = match cause.downcast_ref::<WasiRuntimeError>() {
-            Some(error) => error.as_exit_code(),
-            None => match cause.downcast_ref::<WasiError>() {
-                Some(WasiError::Exit(code)) => Some(*code),
-                _ => None,
-            },
-        };
-        code.map(|code| code.raw())
-    })
 }
 
 /// Waits until `done`, and returns whether it came to that.

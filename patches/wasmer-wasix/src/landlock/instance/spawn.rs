@@ -10,9 +10,9 @@ use wasix_landlock::{Policy, Report, Scope};
 use super::error::InstanceError;
 use super::runtime::InstanceRuntime;
 use crate::WasiStateCreationError;
-use crate::landlock::record::preopen::HostPreopenBuilder;
 use crate::landlock::record::recorder::Recorder;
-use crate::landlock::settings::{Landlock, Settings};
+use crate::landlock::settings::Settings;
+use crate::profile::{Applied, HostPreopenBuilder, Profile, ProfileError};
 
 /// The time in which the threads of an instance may end when its own work is done.
 const GRACE: Duration = Duration::from_secs(1);
@@ -83,13 +83,31 @@ impl Instance {
         Ok(self)
     }
 
-    /// Says how it is enforced, as [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock) does. What the
+    /// Gives the module what the profile says, as [`WasiEnvBuilder::profile`](crate::WasiEnvBuilder::profile) does.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wasmer_wasix::profile::ProfileError> {
+    /// use wasmer_wasix::{landlock::Instance, profile::Profile};
+    ///
+    /// let instance = Instance::new("tenant").profile(&Profile::new().argument("serve"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn profile(mut self, profile: &Profile) -> Result<Self, ProfileError> {
+        Applied::put(profile, &mut self.settings)?;
+        Ok(self)
+    }
+
+    /// Configures the policy, as [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock) does. What the
     /// runtime reads by itself is not granted unless named here.
     ///
     /// [Example](Instance#example).
     pub fn landlock<F>(mut self, configure: F) -> Self
     where
-        F: FnOnce(&mut Landlock) -> &mut Landlock,
+        F: FnOnce(Policy) -> Policy,
     {
         self.settings.configure(configure);
         self
@@ -101,15 +119,14 @@ impl Instance {
             recorder.host_preopen(preopen);
         }
         self.settings
-            .policy(Vec::new)
+            .policy(scope, |policy| policy)
             .preopens(recorder.into_preopens())
-            .scope(scope)
     }
 
     fn enforce(&self, scope: Scope) -> Result<Arc<Report>, InstanceError> {
         let report = self.policy(scope).enforce()?;
-        if let Some(tell) = self.settings.landlock.listener() {
-            tell(&report);
+        if let Some(receiver) = &self.settings.on_enforced {
+            receiver.tell(&report);
         }
         Ok(report)
     }

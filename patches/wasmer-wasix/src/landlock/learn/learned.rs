@@ -11,7 +11,7 @@ use super::sensitive::{self, Sensitive};
 use crate::landlock::backings::innermost;
 use crate::landlock::denial::suggestion::Suggestion;
 
-/// The preopens that a program was seen to need. As text it is all of it: the builder's lines, flags and TOML.
+/// The preopens that a program was seen to need. As text it is all of it: the builder's lines and TOML.
 ///
 /// - A file that was read or written by its name is a preopen of its own, also if it was made.
 /// - A directory is one where entries were listed, removed, renamed or made in another way: as a directory, as a link,
@@ -30,11 +30,11 @@ use crate::landlock::denial::suggestion::Suggestion;
 /// use wasmer_wasix::profile::Profile;
 ///
 /// let learning = Learning::new();
-/// // … run a program with `landlock(|l| l.learn(&learning))` …
+/// // … run a program with `learn(&learning)` …
 /// let learned = learning.learned();
-/// println!("{}{}", learned.rust(), learned.flags());
+/// println!("{}", learned.rust());
 /// for (suggestion, why) in &learned.sensitive {
-///     eprintln!("{}: {why}", suggestion.flag());
+///     eprintln!("{}: {why}", suggestion.host.display());
 /// }
 /// let profile = Profile::from_toml(&learned.toml())?;
 /// assert_eq!(profile.preopens.len(), learned.preopens.len());
@@ -111,14 +111,6 @@ impl Learned {
         self.text("//", |suggestion| suggestion.rust() + "\n")
     }
 
-    /// Options for the example `run`, one a line: what is sensitive isn't among them.
-    ///
-    /// [Example](Learned#example).
-    #[must_use]
-    pub fn flags(&self) -> String {
-        self.text("#", |suggestion| suggestion.flag() + "\n")
-    }
-
     /// The tables of a policy file.
     ///
     /// [Example](Learned#example).
@@ -127,8 +119,14 @@ impl Learned {
         self.text("#", Suggestion::toml)
     }
 
-    /// One form of all; what is sensitive as a comment.
-    fn text(&self, comment: &str, form: impl Fn(&Suggestion) -> String) -> String {
+    /// One form of all, such as the options of a program's own; what is sensitive is in comments.
+    ///
+    /// ```
+    /// let learned = wasmer_wasix::landlock::Learning::new().learned();
+    /// assert_eq!(learned.text("#", |suggestion| format!("--grant {}\n", suggestion.guest)), "");
+    /// ```
+    #[must_use]
+    pub fn text(&self, comment: &str, form: impl Fn(&Suggestion) -> String) -> String {
         let mut text: String = self.preopens.iter().map(&form).collect();
         for (suggestion, why) in &self.sensitive {
             text += &format!("{comment} SENSITIVE, {why}; think before you grant it:\n");
@@ -147,7 +145,6 @@ impl fmt::Display for Learned {
             "# The program was seen to need this. In Rust:\n{}",
             self.rust()
         )?;
-        writeln!(f, "# As options of `run`:\n{}", self.flags())?;
         writeln!(f, "# As a policy file:\n{}", self.toml())?;
         for path in &self.looked_at {
             writeln!(

@@ -9,7 +9,7 @@ use super::seen::{GrantedPreopen, Seen, Used};
 use crate::fs::WasiFsRoot;
 
 /// Records what a trusted program uses, so that it can be given just that: see
-/// [`Landlock::learn`](super::Landlock::learn).
+/// [`WasiEnvBuilder::learn`](crate::WasiEnvBuilder::learn).
 ///
 /// # Example
 ///
@@ -22,7 +22,7 @@ use crate::fs::WasiFsRoot;
 /// let mut runner = WasiRunner::new();
 /// runner
 ///     .with_preopen(|p| p.directory(".").alias(".").read(true).create(true))?
-///     .with_landlock(|l| l.learn(&learning));
+///     .with_learning(&learning);
 /// // … run the module with it, and then:
 /// print!("{}", learning.learned());
 /// # Ok(())

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use virtual_fs::{FileSystem, HostBacking};
 use wasix_landlock::Access;
+use wasix_landlock_profile::HostPreopen;
 
 use crate::fs::WasiFsRoot;
 use crate::landlock::operation::Operation;
-use crate::landlock::record::preopen::HostPreopen;
+use crate::landlock::record::preopen::{guest_name, mount_point};
 
 /// A preopen of the run that is learned from.
 #[derive(Debug, Clone)]
@@ -24,8 +25,8 @@ pub(crate) struct GrantedPreopen {
 impl GrantedPreopen {
     pub(crate) fn of(preopen: &HostPreopen, current_dir: Option<&Path>) -> Self {
         Self {
-            point: preopen.mount_point(current_dir),
-            guest: preopen.guest.clone(),
+            point: mount_point(preopen, current_dir),
+            guest: guest_name(preopen).to_owned(),
             host: preopen.host.clone(),
         }
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use virtual_fs::FileSystem;
 use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
+use wasix_landlock_profile::HostPreopen;
 
-use super::preopen::HostPreopen;
+use super::preopen::mount_point;
 use super::recorded::Recorded;
 use crate::WasiStateCreationError;
 use crate::state::PreopenedDir;
@@ -142,7 +143,7 @@ fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiState
             Arc::new(Limited::new(directory, "/", access))
         }
     };
-    let point = preopen.mount_point(recorded.current_dir);
+    let point = mount_point(preopen, recorded.current_dir);
     let root = recorded.root.root();
     if point == Path::new("/") && preopen.kind != HostKind::File {
         return Ok(root.set_mount(&point, file_system)?);

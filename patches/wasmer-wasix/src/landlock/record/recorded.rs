@@ -5,8 +5,9 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use wasix_landlock::Access;
+use wasix_landlock_profile::HostPreopen;
 
-use super::preopen::HostPreopen;
+use super::preopen::guest_directory;
 use crate::capabilities::Capabilities;
 use crate::fs::WasiFsRoot;
 use crate::state::PreopenedDir;
@@ -29,7 +30,7 @@ impl Recorded<'_> {
         &self,
         preopen: &HostPreopen,
     ) -> Result<(), WasiStateCreationError> {
-        let directory = preopen.guest_directory(self.current_dir);
+        let directory = guest_directory(preopen, self.current_dir);
         let access = preopen.access;
         let hidden = self.preopens.iter().any(|recorded| {
             let has = Access {
@@ -60,7 +61,7 @@ impl Recorded<'_> {
             .map(|(place, directory)| (directory.name().into_owned(), place))
             .collect();
         for preopen in host_preopens {
-            let directory = preopen.guest_directory(self.current_dir);
+            let directory = guest_directory(preopen, self.current_dir);
             match places.entry(directory.name().into_owned()) {
                 Entry::Vacant(place) => {
                     place.insert(all.len());

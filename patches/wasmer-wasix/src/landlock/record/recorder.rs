@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use virtual_fs::HostBacking;
 use virtual_fs::host_backing::HostAccess;
 use wasix_landlock::{Access, HostKind, HostTarget, RecordedPreopen};
+use wasix_landlock_profile::HostPreopen;
 
-use super::preopen::HostPreopen;
+use super::preopen::guest_name;
 use crate::state::PreopenedDir;
 
 /// A collector of preopens.
@@ -19,7 +20,7 @@ impl Recorder {
     /// Records a host file or directory that was named as such.
     pub(crate) fn host_preopen(&mut self, preopen: &HostPreopen) {
         self.preopens.push(RecordedPreopen {
-            guest: preopen.guest.clone(),
+            guest: guest_name(preopen).to_owned(),
             origin: "preopen",
             access: preopen.access,
             targets: vec![HostTarget {

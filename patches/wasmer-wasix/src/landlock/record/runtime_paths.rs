@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wasix_landlock::{Access, RuntimePath};
+use wasix_landlock::{Access, Policy};
 
 use crate::{Runtime, capabilities::Capabilities};
 
@@ -28,19 +28,14 @@ const TLS_ROOTS: [&str; 5] = [
     "/usr/share/ca-certificates",
 ];
 
-/// The paths that `runtime` needs with `capabilities`, read-only. No runtime means upstream's default one.
-pub(crate) fn needed(
+/// Grants the paths that `runtime` needs with `capabilities`, read-only. No runtime means upstream's default one.
+pub(crate) fn grant(
+    policy: Policy,
     runtime: Option<&(dyn Runtime + Send + Sync)>,
     capabilities: &Capabilities,
-) -> Vec<RuntimePath> {
-    let mut paths = Vec::new();
-    let mut add = |path: PathBuf, reason: &str| {
-        paths.push(RuntimePath {
-            path,
-            access: Access::READ,
-            reason: reason.to_owned(),
-        });
-    };
+) -> Policy {
+    let mut paths: Vec<(PathBuf, &str)> = Vec::new();
+    let mut add = |path: PathBuf, reason| paths.push((path, reason));
     if networking(runtime) {
         for file in DNS_FILES {
             add(file.into(), "dns");
@@ -58,7 +53,8 @@ pub(crate) fn needed(
     {
         add(directory, "module cache");
     }
-    paths
+    let granted = |policy: Policy, (path, reason)| policy.runtime_path(path, Access::READ, reason);
+    paths.into_iter().fold(policy, granted)
 }
 
 /// True if the runtime resolves names on the host.

@@ -8,11 +8,9 @@ use std::{
 use tokio::runtime::{Handle, Runtime as Tokio};
 use virtual_fs::{FileSystem, host_fs};
 use wasix_landlock::Access;
-use wasmer::{
-    Engine,
-    sys::{Cranelift, EngineBuilder},
-};
-use wasmer_compiler_singlepass::Singlepass;
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
+use wasmer::Engine;
 use wasmer_wasix::landlock::{HostKind, HostPreopenBuilder, Suggestion};
 use wasmer_wasix::{
     PluggableRuntime, Runtime, UnsupportedVirtualNetworking, WasiEnv, WasiEnvBuilder,
@@ -22,11 +20,11 @@ use wasmer_wasix::{
 pub type AnyFileSystem = Arc<dyn FileSystem + Send + Sync>;
 
 pub fn cranelift() -> Engine {
-    EngineBuilder::new(Cranelift::default()).engine().into()
+    engine(Compiler::Cranelift)
 }
 
 pub fn singlepass() -> Engine {
-    EngineBuilder::new(Singlepass::default()).engine().into()
+    engine(Compiler::Singlepass)
 }
 
 /// The process's tokio runtime, with workers that are there before anything is enforced.

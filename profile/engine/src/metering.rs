@@ -9,13 +9,13 @@ use wasmer_middlewares::Metering;
 
 /// Wasmer's middleware panics at a second module; this one says it.
 #[derive(Debug)]
-pub(super) struct OneModule {
+pub(crate) struct OneModule {
     metering: Metering<fn(&Operator<'_>) -> u64>,
     used: AtomicBool,
 }
 
 impl OneModule {
-    pub(super) fn new(instructions: u64) -> Self {
+    pub(crate) fn new(instructions: u64) -> Self {
         Self {
             metering: Metering::new(instructions, one),
             used: AtomicBool::new(false),
@@ -28,7 +28,7 @@ fn one(_: &Operator<'_>) -> u64 {
 }
 
 /// For the second use of a middleware.
-pub(super) fn second_module() -> MiddlewareError {
+pub(crate) fn second_module() -> MiddlewareError {
     MiddlewareError::new(
         "limits of a profile",
         "this compiler has compiled a module with its limits already: make another one for each module",

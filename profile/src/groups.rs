@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::functions::FUNCTIONS;
+use crate::functions::FUNCTIONS;
 
 macro_rules! groups {
     ($($(#[$doc:meta])* $name:ident, $field:ident, $text:literal, $default:literal;)*) => {
@@ -13,7 +13,7 @@ macro_rules! groups {
         /// # Example
         ///
         /// ```
-        /// use wasmer_wasix::profile::{self, Group};
+        /// use wasix_landlock_profile::{self as profile, Group};
         ///
         /// let group = Group::named("sockets").expect("it is the name of a group");
         /// assert_eq!((group, group.name()), (Group::Sockets, "sockets"));
@@ -44,7 +44,7 @@ macro_rules! groups {
         /// # Example
         ///
         /// ```
-        /// use wasmer_wasix::profile::{Group, Groups};
+        /// use wasix_landlock_profile::{Group, Groups};
         ///
         /// let mut groups = Groups::default();
         /// assert!(groups.allows(Group::Clocks) && !groups.allows(Group::Threads));
@@ -53,7 +53,7 @@ macro_rules! groups {
         /// assert!(groups.allows(Group::Threads));
         /// assert!(Groups::all().allows(Group::Sockets));
         /// ```
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
         #[non_exhaustive]
         pub struct Groups {
@@ -159,12 +159,14 @@ impl fmt::Display for Group {
 
 impl Groups {
     /// True if all groups are on.
-    pub(super) fn are_all_on(&self) -> bool {
+    #[must_use]
+    pub fn are_all_on(&self) -> bool {
         Group::ALL.iter().all(|group| self.allows(*group))
     }
 
     /// True if a function may be called. One that the table doesn't know may be if all groups are on.
-    pub(super) fn allow_function(&self, function: &str) -> bool {
+    #[must_use]
+    pub fn allow_function(&self, function: &str) -> bool {
         match FUNCTIONS.binary_search_by(|(name, _)| (*name).cmp(function)) {
             Ok(place) => FUNCTIONS[place].1.is_none_or(|group| self.allows(group)),
             Err(_) => self.are_all_on(),

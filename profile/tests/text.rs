@@ -1,9 +1,14 @@
 //! A profile as a file.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
-use wasmer_wasix::profile::{Group, Kind, Limits, Profile, Stream};
+use wasix_landlock_profile::{
+    Group, HostKind, Level, Limit, Limits, Network, PreopenError, Profile, ProfileError,
+    Protection, Stream,
+};
 
 /// The file that documents each key.
-const DOCUMENTED: &str = include_str!("../../../../examples/policy.toml");
+const DOCUMENTED: &str = include_str!("../../examples/policy.toml");
 
 #[test]
 fn an_empty_file_gives_nothing() {
@@ -29,8 +34,8 @@ fn the_documented_file_is_a_profile_and_has_each_key() {
         ["genrsa", "-out", "keys/key.pem", "2048"]
     );
     assert_eq!(profile.preopens.len(), 2);
-    assert_eq!(profile.preopens[0].kind, Kind::File);
-    assert!(profile.preopens[0].create && !profile.preopens[0].read);
+    assert_eq!(profile.preopens[0].kind, HostKind::File);
+    assert!(profile.preopens[0].access.create && !profile.preopens[0].access.read);
     let mut all = Profile::new()
         .argument("a")
         .environment("A", "1")
@@ -38,20 +43,27 @@ fn the_documented_file_is_a_profile_and_has_each_key() {
         .preopen(|p| p.path("p").alias("q").read(true))
         .unwrap();
     all.limits = Limits::none();
-    for limit in wasmer_wasix::profile::Limit::ALL {
+    for limit in Limit::ALL {
         all.limits.set(*limit, 1);
     }
-    for names in [
-        &mut all.enforcement.optional,
-        &mut all.enforcement.required,
-        &mut all.enforcement.without,
-    ] {
-        names.insert("truncate".to_owned());
-    }
+    all = all
+        .protect(Protection::Truncate, Level::Degradable)
+        .protect(Protection::Exec, Level::Strict)
+        .protect(Protection::Udp, Level::Off);
     let written = all.to_toml().unwrap();
     for line in written.lines() {
         let key = line.split([' ', ']']).next().unwrap().trim_matches('[');
-        if !["A", "\"B\",", "\"a\",", "\"truncate\",", ""].contains(&key) {
+        if ![
+            "A",
+            "\"B\",",
+            "\"a\",",
+            "\"truncate\",",
+            "\"exec\",",
+            "\"udp\",",
+            "",
+        ]
+        .contains(&key)
+        {
             assert!(DOCUMENTED.contains(key), "{key} isn't documented: {line}");
         }
     }
@@ -69,12 +81,11 @@ fn what_is_written_is_read_again_as_the_same() {
         .unwrap()
         .stdout(Stream::Inherit)
         .limits(|l| l.instructions(u64::from(u32::MAX) + 1).descriptors(7))
-        .bind(80)
-        .connect(443)
+        .network(Network::none().bind(80).connect(443))
         .allow(Group::Threads)
-        .without(Group::Clocks)
+        .withhold(Group::Clocks)
+        .protect(Protection::Truncate, Level::Degradable)
         .harden();
-    profile.enforcement.optional.insert("truncate".to_owned());
     profile.groups.refuse = true;
     let text = profile.to_toml().unwrap();
     assert_eq!(Profile::from_toml(&text).unwrap(), profile, "{text}");
@@ -115,7 +126,7 @@ fn a_file_that_is_no_profile_is_an_error_that_says_why() {
         ),
         (
             "enforcement.optional = [\"truncation\"]",
-            "`truncation` doesn't exist",
+            "unknown variant `truncation`",
         ),
         (
             "enforcement = { optional = [\"truncate\"], without = [\"truncate\"] }",
@@ -123,7 +134,7 @@ fn a_file_that_is_no_profile_is_an_error_that_says_why() {
         ),
         (
             "arguments = [\"a\\u0000b\"]",
-            "argument 0 contains a NUL byte",
+            "`arguments[0]` contains a NUL byte",
         ),
         ("arguments = [", "no profile"),
     ] {
@@ -135,4 +146,46 @@ fn a_file_that_is_no_profile_is_an_error_that_says_why() {
         error.to_string().contains("/nowhere/policy.toml"),
         "{error}"
     );
+}
+
+#[test]
+fn an_error_names_the_key() {
+    let bad = |set: &dyn Fn(&mut Profile)| {
+        let mut profile = Profile::new()
+            .preopen(|p| p.directory("/srv").read(true))
+            .unwrap();
+        set(&mut profile);
+        let error = profile.check().unwrap_err();
+        (error.to_string(), error)
+    };
+    let guest = |profile: &mut Profile| profile.preopens[0].guest = Some("a/../b".to_owned());
+    let (text, error) = bad(&guest);
+    assert!(text.starts_with("`preopen[0].guest`: "), "{text}");
+    let source = PreopenError::Guest {
+        guest: "a/../b".to_owned(),
+        problem: "contains `..`, which has no fixed meaning inside: give it an alias",
+    };
+    assert!(matches!(error, ProfileError::Preopen { index: 0, source: found } if found == source));
+    let either = |profile: &mut Profile| profile.preopens[0].kind = HostKind::Either;
+    assert!(bad(&either).0.starts_with("`preopen[0].kind`: "));
+    let twice = |profile: &mut Profile| {
+        profile.environment.insert("A".to_owned(), String::new());
+        profile.environment_from_host.insert("A".to_owned());
+    };
+    let (text, _) = bad(&twice);
+    assert!(text.starts_with("`environment-from-host`: "), "{text}");
+    let both = |profile: &mut Profile| {
+        profile.limits.instructions = Some(1);
+        profile.groups.processes = true;
+    };
+    assert!(bad(&both).0.starts_with("`limits.instructions` "));
+}
+
+/// A file is a place where an error has a line and a column.
+#[test]
+fn an_error_of_a_file_names_line_and_column() {
+    let error = Profile::from_toml("[groups]\nclocks = true\nclock = false\n").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("line 3, column 1"), "{text}");
+    assert!(text.contains("unknown field `clock`"), "{text}");
 }

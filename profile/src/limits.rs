@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::wasi::ExitCode;
-
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $key:ident, $text:literal;)*) => {
-        /// A limit that a module has reached. It ends the module, all of its threads and child processes, with an
-        /// exit code of its own.
+    ($($(#[$doc:meta])* $name:ident = $code:expr, $key:ident, $text:literal;)*) => {
+        /// A limit of a module. Most of them end the module that reaches them, all of its threads and child processes,
+        /// with an exit code of its own. Memory, tables and descriptors only don't grow: the module gets the error that
+        /// WebAssembly and WASI have for that.
         ///
-        /// The codes 110 to 118 are free of other meanings: the error numbers of WASI, with which upstream ends
+        /// The codes 112 to 118 are free of other meanings: the error numbers of WASI, with which upstream ends
         /// programs, and those of `sysexits.h` lie below, `timeout`, the shell's and signals from 124 on. A module can
-        /// exit with one of them by itself; [`WasiEnv::limit_reached`](crate::WasiEnv::limit_reached) and
-        /// [`Profile::on_limit`](super::Profile::on_limit) tell it apart.
+        /// exit with one of them by itself; `WasiEnv::limit_reached` and `WasiEnvBuilder::on_limit` of `wasmer-wasix`
+        /// tell it apart.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Limit { $( $(#[$doc])* $name, )* }
@@ -24,11 +23,11 @@ macro_rules! limits {
             /// Every limit.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
-            /// The exit code of a module that has reached it.
+            /// The exit code of a module that the limit has ended; `None` for one that ends no module.
             ///
             /// [Example](Limits#example).
             #[must_use]
-            pub const fn code(self) -> i32 {
+            pub const fn exit_code(self) -> Option<i32> {
                 match self { $( Self::$name => $code, )* }
             }
 
@@ -61,35 +60,27 @@ macro_rules! limits {
 }
 
 limits! {
-    /// The memory can't grow to what the module asked for. Exit code 110.
-    Memory = 110, memory_pages, "memory-pages";
-    /// A table can't grow to what the module asked for. Exit code 111.
-    Table = 111, table_elements, "table-elements";
+    /// Pages of a memory. `memory.grow` beyond it is -1.
+    Memory = None, memory_pages, "memory-pages";
+    /// Elements of a table. `table.grow` beyond it is -1.
+    Table = None, table_elements, "table-elements";
     /// As many instructions were executed as it may. Exit code 112.
-    Instructions = 112, instructions, "instructions";
+    Instructions = Some(112), instructions, "instructions";
     /// The time is over. Exit code 113.
-    WallClock = 113, wall_clock_ms, "wall-clock-ms";
+    WallClock = Some(113), wall_clock_ms, "wall-clock-ms";
     /// One thread more than it may have at a time. Exit code 114.
-    Threads = 114, threads, "threads";
+    Threads = Some(114), threads, "threads";
     /// One child process more than it may start. Exit code 115.
-    Processes = 115, processes, "processes";
-    /// One descriptor more than it may have open. Exit code 116.
-    Descriptors = 116, descriptors, "descriptors";
+    Processes = Some(115), processes, "processes";
+    /// Open descriptors. One more is `EMFILE`.
+    Descriptors = None, descriptors, "descriptors";
     /// More was to be written to files. Exit code 117.
-    DiskBytes = 117, disk_bytes, "disk-bytes";
+    DiskBytes = Some(117), disk_bytes, "disk-bytes";
     /// More was to be written to standard output and error. Exit code 118.
-    StreamBytes = 118, stream_bytes, "stream-bytes";
+    StreamBytes = Some(118), stream_bytes, "stream-bytes";
 }
 
 impl Limit {
-    /// The exit code of a module that has reached it, as WASI's functions have it.
-    ///
-    /// [Example](Limits#example).
-    #[must_use]
-    pub fn exit_code(self) -> ExitCode {
-        ExitCode::from(self.code())
-    }
-
     /// The limit with this name.
     ///
     /// [Example](Limits#example).
@@ -102,8 +93,10 @@ impl Limit {
     ///
     /// [Example](Limits#example).
     #[must_use]
-    pub fn from_code(code: i32) -> Option<Self> {
-        Self::ALL.iter().copied().find(|limit| limit.code() == code)
+    pub fn from_exit_code(code: i32) -> Option<Self> {
+        let all = Self::ALL.iter().copied();
+        all.into_iter()
+            .find(|limit| limit.exit_code() == Some(code))
     }
 }
 
@@ -116,8 +109,10 @@ impl fmt::Display for Limit {
 /// The limits of a module. `None` is no limit; only the number of descriptors has one unless it is set, and the
 /// groups of threads and processes are off unless they are allowed.
 ///
-/// What is reached ends the module: the call that asked for more does nothing or fails, and the module ends there, or
-/// with its next call of WASI. So does, where the limit is of time, a module that waits. A runner returns at once.
+/// A limit that is reached ends the module: the call that asked for more does nothing or fails, and the module ends
+/// there, or with its next call of WASI. So does, where the limit is of time, a module that waits. A runner returns at
+/// once. Memory, tables and descriptors are different: the call fails, as at the end of memory or of the descriptors of
+/// any process, and the module goes on.
 ///
 /// A thread that computes and calls nothing is ended by `instructions`, and with the feature `host-interrupt` at every
 /// limit: the module's function ends with a trap. That is Wasmer's `experimental-host-interrupt`, which takes `SIGUSR1`
@@ -127,15 +122,16 @@ impl fmt::Display for Limit {
 /// waits in a call of the host's which nothing wakes, such as a read of a fifo. A process around it, as the crate
 /// `wasix-landlock-worker` makes one, can be ended at any time, and the example `run` ends its own.
 ///
-/// `memory_pages`, `table_elements` and `instructions` are built into the module when it is compiled, by
-/// `Profile::limit_compiler` (feature `compiled-limits`). A module that was compiled without is refused, and so is one
-/// that is dynamically linked. What a module reaches while it is instantiated is an error of its instantiation.
+/// `memory_pages` and `table_elements` are limits of the engine, and `instructions` is built into the module when it is
+/// compiled: the crate `wasix-landlock-engine` makes such engines. A module is refused whose engine or code is without a
+/// limit of its profile, and so is, with `instructions`, one that is dynamically linked. A module that needs more memory
+/// to start than it may have isn't instantiated.
 ///
 /// # Example
 ///
 /// ```
 /// use std::time::Duration;
-/// use wasmer_wasix::profile::{Limit, Limits};
+/// use wasix_landlock_profile::{Limit, Limits};
 ///
 /// let mut limits = Limits::default();
 /// assert_eq!(limits.of(Limit::Descriptors), Some(1024));
@@ -155,12 +151,13 @@ impl fmt::Display for Limit {
 /// let limit = Limit::named("wall-clock-ms").expect("it is the name of a limit");
 /// limits.set(limit, 500);
 /// assert_eq!(limits.wall_clock_ms, Some(500));
-/// assert_eq!(limit.code(), 113);
-/// assert_eq!(Limit::from_code(113), Some(limit));
+/// assert_eq!(limit.exit_code(), Some(113));
+/// assert_eq!(Limit::from_exit_code(113), Some(limit));
+/// assert_eq!(Limit::Descriptors.exit_code(), None);
 ///
 /// assert_eq!(Limits::none().of(Limit::Descriptors), None);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Limits {

@@ -1,10 +1,19 @@
 //! The group of each function of WASI: the only place that has it. A test compares it with the functions that upstream
 //! offers to a module.
 
-use super::Group::{self, Clocks, Processes, Randomness, Sockets, Symlinks, Terminal, Threads};
+use crate::Group::{self, Clocks, Processes, Randomness, Sockets, Symlinks, Terminal, Threads};
+
+/// The names of the modules that export WASI's functions.
+pub const WASI_NAMESPACES: [&str; 5] = [
+    "wasi",
+    "wasi_snapshot_preview1",
+    "wasi_unstable",
+    "wasix_32v1",
+    "wasix_64v1",
+];
 
 /// Every function that upstream offers, in the order of the names; `None` is in no group.
-pub(super) const FUNCTIONS: &[(&str, Option<Group>)] = &[
+pub(crate) const FUNCTIONS: &[(&str, Option<Group>)] = &[
     ("args_get", None),
     ("args_sizes_get", None),
     ("call_dynamic", None),
@@ -146,40 +155,4 @@ pub(super) const FUNCTIONS: &[(&str, Option<Group>)] = &[
     ("thread_spawn_v2", Some(Threads)),
     ("tty_get", Some(Terminal)),
     ("tty_set", Some(Terminal)),
-];
-
-/// Functions in which upstream doesn't ask whether the module has to end, or not if an ignored signal is there. A test
-/// finds those that are missing here.
-pub(super) const UNASKED: &[&str] = &[
-    "args_get",
-    "args_sizes_get",
-    "call_dynamic",
-    "clock_res_get",
-    "environ_get",
-    "environ_sizes_get",
-    "fd_fdflags_get",
-    "fd_filestat_get",
-    "fd_prestat_dir_name",
-    "fd_prestat_get",
-    "getcwd",
-    "path_filestat_get",
-    "proc_id",
-    "proc_parent",
-    "proc_raise",
-    "proc_signal",
-    "proc_signals_get",
-    "proc_signals_sizes_get",
-    "random_get",
-    "reflect_signature",
-    "sock_addr_local",
-    "sock_addr_peer",
-    "sock_get_opt_flag",
-    "sock_get_opt_size",
-    "sock_get_opt_time",
-    "sock_status",
-    "thread-spawn",
-    "thread_id",
-    "thread_parallelism",
-    "thread_signal",
-    "tty_get",
 ];

@@ -1,26 +1,24 @@
 //! The profile itself, as a program makes it and as a file has it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
-use virtual_net::DynVirtualNetworking;
-use wasix_landlock::{Level, Protection};
+use wasix_landlock::{Level, Network, Protection, Protections};
 
-use super::{Group, Groups, Limit, Limits, Ports, Preopen, ProfileError, Stream, Streams};
-use crate::landlock::HostPreopenBuilder;
+use crate::{
+    Group, Groups, HostPreopen, HostPreopenBuilder, Limits, PreopenError, ProfileError, Stream,
+    Streams,
+};
 
-/// All that one module is given. See the [module](super) for what it is like, and `examples/policy.toml` in the
-/// repository for each key of a file.
+/// All that one module is given. `examples/policy.toml` in the repository has each key of a file.
 ///
 /// # Example
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use wasmer_wasix::profile::{Captured, Group, Profile, Stream};
-/// use wasmer_wasix::runners::wasi::WasiRunner;
+/// use wasix_landlock_profile::{Captured, Group, Network, Profile, Stream};
 ///
 /// let output = Captured::new(64 * 1024);
 /// let profile = Profile::new()
@@ -33,24 +31,20 @@ use crate::landlock::HostPreopenBuilder;
 ///     .stdout(Stream::Memory(output.clone()))
 ///     .stderr(Stream::Inherit)
 ///     .limits(|l| l.descriptors(16).stream_bytes(64 * 1024))
-///     .bind(8080)
-///     .connect(443)
+///     .network(Network::none().bind(8080).connect(443))
 ///     .allow(Group::Threads)
-///     .without(Group::Randomness)
-///     .harden()
-///     .on_limit(|limit| eprintln!("it was ended: {limit}, exit code {}", limit.code()));
+///     .withhold(Group::Randomness)
+///     .harden();
 /// profile.check()?;
-/// WasiRunner::new().with_profile(&profile)?;
 ///
 /// // The same as a file. Streams in memory have no form there.
 /// let read = Profile::from_toml(&profile.to_toml()?)?;
 /// assert_eq!(read.arguments, ["serve", "--data", "data"]);
 /// assert_eq!((&read.network, &read.limits), (&profile.network, &profile.limits));
 /// assert_eq!(read.streams.stdout, Stream::Null);
-/// # Ok(())
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Profile {
@@ -67,86 +61,17 @@ pub struct Profile {
     pub streams: Streams,
     /// The limits.
     pub limits: Limits,
-    /// The ports that may be used.
-    pub network: Ports,
+    /// The ports that may be used. None of them is, unless it is named.
+    pub network: Network,
     /// The groups of WASI's functions that may be called.
     pub groups: Groups,
-    /// The enforcement, for the whole process.
-    pub enforcement: Enforcement,
+    /// The protections of the whole process. Beside those that are on in any process a profile requires
+    /// `signal-scope` and `abstract-socket-scope` (Linux 6.12), unless it names them.
+    pub enforcement: Protections,
     /// Host files and directories.
     #[serde(rename = "preopen", skip_serializing_if = "Vec::is_empty")]
-    pub preopens: Vec<Preopen>,
-    #[serde(skip)]
-    pub(super) on_limit: OnLimit,
+    pub preopens: Vec<HostPreopen>,
 }
-
-/// The enforcement of a profile, for the whole process: settings of [`Landlock`](crate::landlock::Landlock), by the names
-/// of the protections. Beside those that are on in any process a profile requires `signal-scope` and
-/// `abstract-socket-scope` (Linux 6.12).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[non_exhaustive]
-pub struct Enforcement {
-    /// Every protection that a WASI runtime can live with.
-    pub harden: bool,
-    /// Protections that the kernel may lack.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub optional: BTreeSet<String>,
-    /// Protections that it must have, also where they are optional by default.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub required: BTreeSet<String>,
-    /// Protections that the program around the module can't live with.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub without: BTreeSet<String>,
-}
-
-impl Enforcement {
-    /// The protections that are named, each with its level.
-    pub(super) fn levels(&self) -> Result<Vec<(Protection, Level)>, ProfileError> {
-        let mut levels: Vec<(Protection, Level)> = Vec::new();
-        let named = [
-            (&self.optional, Level::Degradable),
-            (&self.required, Level::Strict),
-            (&self.without, Level::Off),
-        ];
-        for (names, level) in named {
-            for name in names {
-                let error = |problem| ProfileError::Protection {
-                    name: name.clone(),
-                    problem,
-                };
-                let protection = Protection::ALL
-                    .iter()
-                    .find(|protection| protection.name() == name)
-                    .ok_or_else(|| error("doesn't exist: a report lists those that do"))?;
-                if levels.iter().any(|(known, _)| known == protection) {
-                    return Err(error("is named twice"));
-                }
-                levels.push((*protection, level));
-            }
-        }
-        Ok(levels)
-    }
-}
-
-/// A receiver of the limit that was reached.
-#[derive(Clone, Default)]
-pub(super) struct OnLimit(pub(super) Option<Arc<dyn Fn(Limit) + Send + Sync>>);
-
-impl fmt::Debug for OnLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some" } else { "None" })
-    }
-}
-
-/// Two profiles are the same if they give the same.
-impl PartialEq for OnLimit {
-    fn eq(&self, _other: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for OnLimit {}
 
 impl Profile {
     /// Nothing is given.
@@ -157,11 +82,30 @@ impl Profile {
         Self::default()
     }
 
+    /// Gives what a module has without a profile, except for files, ports and variables: the program's own streams,
+    /// every group of functions, no limit.
+    ///
+    /// ```
+    /// use wasix_landlock_profile::{Group, Limits, Profile};
+    ///
+    /// let profile = Profile::as_without();
+    /// assert!(profile.groups.allows(Group::Threads));
+    /// assert_eq!(profile.limits, Limits::none());
+    /// ```
+    #[must_use]
+    pub fn as_without() -> Self {
+        Self {
+            streams: Streams::inherit(),
+            groups: Groups::all(),
+            limits: Limits::none(),
+            ..Self::default()
+        }
+    }
+
     /// Reads a profile from text.
     ///
     /// ```
-    /// # fn main() -> Result<(), wasmer_wasix::profile::ProfileError> {
-    /// use wasmer_wasix::profile::Profile;
+    /// use wasix_landlock_profile::Profile;
     ///
     /// let profile = Profile::from_toml(
     ///     r#"
@@ -176,8 +120,7 @@ impl Profile {
     /// )?;
     /// assert_eq!(profile.limits.descriptors, Some(16));
     /// assert!(Profile::from_toml("enviroment = {}").is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), wasix_landlock_profile::ProfileError>(())
     /// ```
     ///
     /// # Errors
@@ -264,13 +207,13 @@ impl Profile {
     /// [Example](Profile#example).
     ///
     /// # Errors
-    /// As [`WasiEnvBuilder::preopen`](crate::WasiEnvBuilder::preopen).
-    pub fn preopen<F>(mut self, describe: F) -> Result<Self, ProfileError>
+    /// [`PreopenError`] if no path or no right is set, or if the name inside can't be used.
+    pub fn preopen<F>(mut self, describe: F) -> Result<Self, PreopenError>
     where
         F: FnOnce(&mut HostPreopenBuilder) -> &mut HostPreopenBuilder,
     {
         let mut builder = HostPreopenBuilder::default();
-        self.preopens.push(describe(&mut builder).as_entry()?);
+        self.preopens.push(describe(&mut builder).build()?);
         Ok(self)
     }
 
@@ -310,21 +253,12 @@ impl Profile {
         self
     }
 
-    /// Lets the module bind to a TCP port, and so call the functions of [`Group::Sockets`].
+    /// Sets the ports that may be used. With one, the module may call the functions of [`Group::Sockets`].
     ///
     /// [Example](Profile#example).
     #[must_use]
-    pub fn bind(mut self, port: u16) -> Self {
-        self.network.bind.insert(port);
-        self
-    }
-
-    /// Lets the module connect to a TCP port, and so call the functions of [`Group::Sockets`].
-    ///
-    /// [Example](Profile#example).
-    #[must_use]
-    pub fn connect(mut self, port: u16) -> Self {
-        self.network.connect.insert(port);
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
         self
     }
 
@@ -341,7 +275,7 @@ impl Profile {
     ///
     /// [Example](Profile#example).
     #[must_use]
-    pub fn without(mut self, group: Group) -> Self {
+    pub fn withhold(mut self, group: Group) -> Self {
         self.groups.set(group, false);
         self
     }
@@ -355,25 +289,23 @@ impl Profile {
         self
     }
 
-    /// Calls `tell` with the first limit that the module reaches, once for each environment that is built. It is called
-    /// where the limit is reached, on the module's thread or a timer's, and must not wait for the module.
+    /// Sets the level of a protection of the process, also where [`Profile::harden`] sets another one.
     ///
-    /// [Example](Profile#example).
+    /// ```
+    /// use wasix_landlock_profile::{Level, Profile, Protection};
+    ///
+    /// let profile = Profile::new().harden().protect(Protection::UnixSockets, Level::Off);
+    /// assert_eq!(profile.enforcement.levels[&Protection::UnixSockets], Level::Off);
+    /// ```
     #[must_use]
-    pub fn on_limit(mut self, tell: impl Fn(Limit) + Send + Sync + 'static) -> Self {
-        self.on_limit = OnLimit(Some(Arc::new(tell)));
+    pub fn protect(mut self, protection: Protection, level: Level) -> Self {
+        self.enforcement.levels.insert(protection, level);
         self
     }
 
-    /// The network that a runtime needs to be made with: none if no port is named, else the host's, with the same
-    /// ports in Wasmer's own rules. What the kernel enforces doesn't depend on it.
+    /// The groups that may be called: those that are allowed, and the sockets where a port is named.
     #[must_use]
-    pub fn networking(&self) -> DynVirtualNetworking {
-        self.network.networking()
-    }
-
-    /// With the sockets that a port needs.
-    pub(super) fn effective_groups(&self) -> Groups {
+    pub fn effective_groups(&self) -> Groups {
         let mut groups = self.groups.clone();
         groups.sockets |= !self.network.is_empty();
         groups

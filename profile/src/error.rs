@@ -1,0 +1,108 @@
+//! Errors of profiles. Each names the key of a profile's file.
+
+use std::path::PathBuf;
+
+/// An error of reading, writing or applying a profile.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// The file can't be read.
+    #[error("can't read the profile {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The text is no profile: no TOML, an unknown key, or a value of the wrong type.
+    #[error("this is no profile: {0}")]
+    Parse(#[from] toml::de::Error),
+    /// The profile has no form as text.
+    #[error("the profile can't be written: {0}")]
+    Write(#[from] toml::ser::Error),
+    /// An argument that can't be given to a module.
+    #[error("`arguments[{index}]` {problem}")]
+    Argument {
+        /// The place, from 0.
+        index: usize,
+        /// The problem.
+        problem: &'static str,
+    },
+    /// A variable that can't be given to a module.
+    #[error("`{key}`: the environment variable `{}` {problem}", name.escape_debug())]
+    Variable {
+        /// The key: `environment` or `environment-from-host`.
+        key: &'static str,
+        /// The name of the variable.
+        name: String,
+        /// The problem.
+        problem: &'static str,
+    },
+    /// A preopen that can't be made.
+    #[error("`preopen[{index}].{}`: {source}", source.key())]
+    Preopen {
+        /// The place, from 0.
+        index: usize,
+        /// The problem.
+        source: PreopenError,
+    },
+    /// Two settings that exclude each other.
+    #[error("`{key}` {problem}")]
+    Conflict {
+        /// One of the keys.
+        key: &'static str,
+        /// The problem, with the other key.
+        problem: &'static str,
+    },
+}
+
+/// A preopen that can't be made, found without a look at the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PreopenError {
+    /// The preopen has no host path.
+    #[error("a preopen needs a host path: call `path` for a file or `directory`")]
+    NoHost,
+    /// The preopen is neither named a file nor a directory.
+    #[error("the preopen `{}` has to be a file or a directory", host.display())]
+    NoKind {
+        /// The host path.
+        host: PathBuf,
+    },
+    /// The preopen allows nothing.
+    #[error("the preopen `{}` allows nothing: set at least one of read, write, create", host.display())]
+    NoAccess {
+        /// The host path.
+        host: PathBuf,
+    },
+    /// The host path can't be its own name inside.
+    #[error(
+        "the host path `{}` is not UTF-8, so it can't be its own name inside: give it an alias",
+        host.display()
+    )]
+    NotUtf8 {
+        /// The host path.
+        host: PathBuf,
+    },
+    /// The name inside can't be used.
+    #[error("the name of the preopen `{}` {problem}", guest.escape_debug())]
+    Guest {
+        /// The name.
+        guest: String,
+        /// The problem.
+        problem: &'static str,
+    },
+}
+
+impl PreopenError {
+    /// The key in the table of the preopen.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::NoHost | Self::NotUtf8 { .. } => "host",
+            Self::NoKind { .. } => "kind",
+            Self::NoAccess { .. } => "read",
+            Self::Guest { .. } => "guest",
+        }
+    }
+}
