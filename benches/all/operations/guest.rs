@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use wasix_landlock_testing::preview1;
+
 /// The address of the path that an operation takes.
 pub const PATH: usize = 1024;
 /// The address of a renaming's second path.
@@ -10,24 +12,24 @@ pub const SECOND_PATH: usize = 4096;
 /// The address at which the name of a preopen is put.
 pub const NAME: usize = 256;
 
-/// The imports, with their parameters: `i` is an `i32`, `I` an `i64`.
-const IMPORTS: [(&str, &str); 15] = [
-    ("clock_time_get", "iIi"),
-    ("fd_close", "i"),
-    ("fd_pread", "iiiIi"),
-    ("fd_prestat_dir_name", "iii"),
-    ("fd_prestat_get", "ii"),
-    ("fd_pwrite", "iiiIi"),
-    ("fd_read", "iiii"),
-    ("fd_readdir", "iiiIi"),
-    ("fd_seek", "iIii"),
-    ("fd_write", "iiii"),
-    ("path_create_directory", "iii"),
-    ("path_filestat_get", "iiiii"),
-    ("path_open", "iiiiiIIii"),
-    ("path_rename", "iiiiii"),
-    ("path_unlink_file", "iii"),
-];
+/// The imports, with their parameters.
+const IMPORTS: [(&str, &str); 15] = preview1::select([
+    "clock_time_get",
+    "fd_close",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_seek",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_open",
+    "path_rename",
+    "path_unlink_file",
+]);
 
 /// The rights that the C library asks for: to read, and to write as well.
 const READ: &str = "(i64.const 0x82000ae)";
@@ -37,15 +39,7 @@ const WRITE: &str = "(i64.const 0x86001fd)";
 pub fn text() -> String {
     let mut module = String::from("(module\n");
     for (name, parameters) in IMPORTS {
-        let types: String = parameters
-            .chars()
-            .map(|parameter| if parameter == 'I' { " i64" } else { " i32" })
-            .collect();
-        writeln!(
-            module,
-            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
-        )
-        .expect("a string takes any text");
+        module += &preview1::import(name, parameters);
     }
     module += SHARED;
     let numbered = "(call $number (i32.const 1024) (local.get $i))";

@@ -3,36 +3,37 @@
 
 use std::fmt::Write as _;
 
-/// The functions of preview 1 that are called, with their parameters: `i` is an `i32`, `I` an `i64`. All
-/// return an error number.
-pub const FUNCTIONS: [(&str, &str); 26] = [
-    ("fd_allocate", "iII"),
-    ("fd_close", "i"),
-    ("fd_fdstat_set_flags", "ii"),
-    ("fd_fdstat_set_rights", "iII"),
-    ("fd_filestat_get", "ii"),
-    ("fd_filestat_set_size", "iI"),
-    ("fd_filestat_set_times", "iIIi"),
-    ("fd_pread", "iiiIi"),
-    ("fd_prestat_dir_name", "iii"),
-    ("fd_prestat_get", "ii"),
-    ("fd_pwrite", "iiiIi"),
-    ("fd_read", "iiii"),
-    ("fd_readdir", "iiiIi"),
-    ("fd_renumber", "ii"),
-    ("fd_seek", "iIii"),
-    ("fd_write", "iiii"),
-    ("path_create_directory", "iii"),
-    ("path_filestat_get", "iiiii"),
-    ("path_filestat_set_times", "iiiiIIi"),
-    ("path_link", "iiiiiii"),
-    ("path_open", "iiiiiIIii"),
-    ("path_readlink", "iiiiii"),
-    ("path_remove_directory", "iii"),
-    ("path_rename", "iiiiii"),
-    ("path_symlink", "iiiii"),
-    ("path_unlink_file", "iii"),
-];
+use wasix_landlock_testing::preview1;
+
+/// The functions of preview 1 that are called, with their parameters.
+pub const FUNCTIONS: [(&str, &str); 26] = preview1::select([
+    "fd_allocate",
+    "fd_close",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+]);
 
 /// The addresses of the module's own data: a vector, a count, the head of a request, an error number.
 const VECTOR: u32 = 64;
@@ -57,21 +58,17 @@ pub const ANSWER_SIZE: u32 = 0x1_0000;
 pub fn text() -> String {
     let (mut imports, mut stubs, mut table) = (String::new(), String::new(), String::new());
     for (name, parameters) in FUNCTIONS {
-        let (mut types, mut arguments) = (String::new(), String::new());
+        imports += &preview1::import(name, parameters);
+        let mut arguments = String::new();
         for (index, parameter) in parameters.chars().enumerate() {
             let at = HEAD as usize + 16 + 8 * index;
-            let (kind, load) = match parameter {
-                'I' => (" i64", "i64.load"),
-                _ => (" i32", "i32.load"),
+            let load = match parameter {
+                'I' => "i64.load",
+                _ => "i32.load",
             };
-            types += kind;
             // A `String` takes all.
             let _ = write!(arguments, " ({load} (i32.const {at}))");
         }
-        let _ = writeln!(
-            imports,
-            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
-        );
         let _ = writeln!(
             stubs,
             "(func $do_{name} (result i32) (call ${name}{arguments}))"

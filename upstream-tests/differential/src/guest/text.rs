@@ -1,43 +1,43 @@
 //! The module, which makes the calls that it is told to: it exports a function for each function of preview 1.
 
-use std::fmt::Write as _;
+use wasix_landlock_testing::preview1;
 
-/// The functions, with their parameters: `i` is an `i32`, `I` an `i64`. All return an error number.
-pub const FUNCTIONS: [(&str, &str); 33] = [
-    ("clock_time_get", "iIi"),
-    ("fd_advise", "iIIi"),
-    ("fd_allocate", "iII"),
-    ("fd_close", "i"),
-    ("fd_datasync", "i"),
-    ("fd_fdstat_get", "ii"),
-    ("fd_fdstat_set_flags", "ii"),
-    ("fd_filestat_get", "ii"),
-    ("fd_filestat_set_size", "iI"),
-    ("fd_filestat_set_times", "iIIi"),
-    ("fd_pread", "iiiIi"),
-    ("fd_prestat_dir_name", "iii"),
-    ("fd_prestat_get", "ii"),
-    ("fd_pwrite", "iiiIi"),
-    ("fd_read", "iiii"),
-    ("fd_readdir", "iiiIi"),
-    ("fd_renumber", "ii"),
-    ("fd_seek", "iIii"),
-    ("fd_sync", "i"),
-    ("fd_tell", "ii"),
-    ("fd_write", "iiii"),
-    ("path_create_directory", "iii"),
-    ("path_filestat_get", "iiiii"),
-    ("path_filestat_set_times", "iiiiIIi"),
-    ("path_link", "iiiiiii"),
-    ("path_open", "iiiiiIIii"),
-    ("path_readlink", "iiiiii"),
-    ("path_remove_directory", "iii"),
-    ("path_rename", "iiiiii"),
-    ("path_symlink", "iiiii"),
-    ("path_unlink_file", "iii"),
-    ("poll_oneoff", "iiii"),
-    ("sched_yield", ""),
-];
+/// The functions, with their parameters.
+pub const FUNCTIONS: [(&str, &str); 33] = preview1::select([
+    "clock_time_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "sched_yield",
+]);
 
 /// The place where a request's data is put.
 pub const DATA: u32 = 0x1_0000;
@@ -64,20 +64,8 @@ const SPAWN: &str = r#"
 pub fn text(threads: u32) -> String {
     let (mut imports, mut exports) = (String::new(), String::new());
     for (name, parameters) in FUNCTIONS {
-        let (mut types, mut locals) = (String::new(), String::new());
-        for (index, parameter) in parameters.chars().enumerate() {
-            types += if parameter == 'I' { " i64" } else { " i32" };
-            // A `String` takes all.
-            let _ = write!(locals, " local.get {index}");
-        }
-        let _ = writeln!(
-            imports,
-            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
-        );
-        let _ = writeln!(
-            exports,
-            "(func (export \"{name}\") (param{types}) (result i32){locals} call ${name})"
-        );
+        imports += &preview1::import(name, parameters);
+        exports += &preview1::export(name, parameters);
     }
     let memory = match threads {
         0 => format!("(memory (export \"memory\") {ROOM_PAGES})"),

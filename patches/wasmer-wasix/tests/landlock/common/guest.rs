@@ -1,7 +1,6 @@
 //! A module that does what a test says: it imports each function of WASI preview 1 and exports it again.
 
-use std::fmt::Write as _;
-
+use wasix_landlock_testing::preview1;
 use wasmer::{Engine, Instance, Module, Store, Value};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::{
@@ -11,56 +10,6 @@ use wasmer_wasix::{
     wasmer_wasix_types::wasi::{Errno, Rights},
 };
 use webc::metadata::annotations::Wasi;
-
-/// The functions of preview 1, with their parameters: `i` is an `i32`, `I` an `i64`. All return an error
-/// number.
-const FUNCTIONS: [(&str, &str); 45] = [
-    ("args_get", "ii"),
-    ("args_sizes_get", "ii"),
-    ("clock_res_get", "ii"),
-    ("clock_time_get", "iIi"),
-    ("environ_get", "ii"),
-    ("environ_sizes_get", "ii"),
-    ("fd_advise", "iIIi"),
-    ("fd_allocate", "iII"),
-    ("fd_close", "i"),
-    ("fd_datasync", "i"),
-    ("fd_fdstat_get", "ii"),
-    ("fd_fdstat_set_flags", "ii"),
-    ("fd_fdstat_set_rights", "iII"),
-    ("fd_filestat_get", "ii"),
-    ("fd_filestat_set_size", "iI"),
-    ("fd_filestat_set_times", "iIIi"),
-    ("fd_pread", "iiiIi"),
-    ("fd_prestat_dir_name", "iii"),
-    ("fd_prestat_get", "ii"),
-    ("fd_pwrite", "iiiIi"),
-    ("fd_read", "iiii"),
-    ("fd_readdir", "iiiIi"),
-    ("fd_renumber", "ii"),
-    ("fd_seek", "iIii"),
-    ("fd_sync", "i"),
-    ("fd_tell", "ii"),
-    ("fd_write", "iiii"),
-    ("path_create_directory", "iii"),
-    ("path_filestat_get", "iiiii"),
-    ("path_filestat_set_times", "iiiiIIi"),
-    ("path_link", "iiiiiii"),
-    ("path_open", "iiiiiIIii"),
-    ("path_readlink", "iiiiii"),
-    ("path_remove_directory", "iii"),
-    ("path_rename", "iiiiii"),
-    ("path_symlink", "iiiii"),
-    ("path_unlink_file", "iii"),
-    ("poll_oneoff", "iiii"),
-    ("proc_raise", "i"),
-    ("random_get", "ii"),
-    ("sched_yield", ""),
-    ("sock_accept", "iii"),
-    ("sock_recv", "iiiiii"),
-    ("sock_send", "iiiii"),
-    ("sock_shutdown", "ii"),
-];
 
 /// The address of results in the module's memory.
 pub(super) const RESULT: u64 = 64;
@@ -73,23 +22,9 @@ const BUFFER_SIZE: usize = 32768;
 /// The module, as text.
 pub fn text() -> String {
     let (mut imports, mut exports) = (String::new(), String::new());
-    for (name, parameters) in FUNCTIONS {
-        let mut types = String::new();
-        let mut locals = String::new();
-        for (index, parameter) in parameters.chars().enumerate() {
-            types += if parameter == 'I' { " i64" } else { " i32" };
-            write!(locals, " local.get {index}").unwrap();
-        }
-        writeln!(
-            imports,
-            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
-        )
-        .unwrap();
-        writeln!(
-            exports,
-            "(func (export \"{name}\") (param{types}) (result i32){locals} call ${name})"
-        )
-        .unwrap();
+    for (name, parameters) in preview1::FUNCTIONS {
+        imports += &preview1::import(name, parameters);
+        exports += &preview1::export(name, parameters);
     }
     format!(
         "(module {imports} (memory (export \"memory\") 2) {exports} (func (export \"_start\")))"
