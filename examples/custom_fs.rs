@@ -25,6 +25,7 @@ use wasix_landlock_examples::offline_runtime;
 use wasix_landlock_profile::Compiler;
 use wasmer::Module;
 use wasmer_types::ModuleHash;
+use wasmer_wasix::landlock::with_causes;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
 /// Runs a module that prints files of the file system, of a host directory, and of neither.
@@ -152,7 +153,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("custom_fs: {error:#}");
+            eprintln!("custom_fs: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -19,7 +19,7 @@ use clap::Parser;
 use wasix_landlock_engine::engine;
 use wasix_landlock_profile::Compiler;
 use wasmer::{Module, Store};
-use wasmer_wasix::landlock::{MODE_VARIABLE, WasiState, exit_code};
+use wasmer_wasix::landlock::{MODE_VARIABLE, WasiState, exit_code, with_causes};
 
 /// Fails to compile if cargo passed over the patch lines: then nothing would be enforced.
 const _: &str = wasmer_wasix::landlock::FORK;
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("genrsa: {error:#}");
+            eprintln!("genrsa: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

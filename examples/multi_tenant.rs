@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use wasix_landlock_engine::engine;
 use wasix_landlock_worker::{Compiler, End, Launcher, Profile, Request, WorkerStreams};
-use wasmer_wasix::landlock::Instance;
+use wasmer_wasix::landlock::{Instance, with_causes};
 
 /// A module that tries what its arguments say, and prints what came of it.
 const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/genrsa.wasm");
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().scope) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("multi_tenant: {error:#}");
+            eprintln!("multi_tenant: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

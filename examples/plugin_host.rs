@@ -21,7 +21,7 @@ use wasix_landlock_engine::engine;
 use wasix_landlock_examples::offline_runtime;
 use wasix_landlock_profile::Compiler;
 use wasmer::{Function, FunctionEnv, FunctionEnvMut, Instance, Memory, Module, Store, WasmPtr};
-use wasmer_wasix::landlock::{Access, WasiState};
+use wasmer_wasix::landlock::{Access, WasiState, with_causes};
 
 /// The longest name that is looked at. The length is the plug-in's word, and what it says is allocated.
 const LONGEST_NAME: u32 = 64;
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("plugin_host: {error:#}");
+            eprintln!("plugin_host: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

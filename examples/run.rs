@@ -16,7 +16,7 @@ use wasix_landlock_examples::{Given, Instead, learned, runtime_for, watch};
 use wasix_landlock_profile::Compiler;
 use wasmer::Module;
 use wasmer_types::ModuleHash;
-use wasmer_wasix::landlock::exit_code;
+use wasmer_wasix::landlock::{exit_code, with_causes};
 use wasmer_wasix::profile::ImportTable;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
             // A process has eight bits for it, as the shell's `$?` shows.
             Some(code) => ExitCode::from(code as u8),
             None => {
-                eprintln!("run: {error:#}");
+                eprintln!("run: {}", with_causes(error.as_ref()));
                 ExitCode::FAILURE
             }
         },

@@ -25,7 +25,7 @@ use wasix_landlock_examples::offline_runtime;
 use wasix_landlock_profile::Compiler;
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
-use wasmer_wasix::landlock::{Access, Instance};
+use wasmer_wasix::landlock::{Access, Instance, with_causes};
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
 /// A module that tries what its arguments say, and prints what came of it.
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("server: {error:#}");
+            eprintln!("server: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -125,7 +125,7 @@ async fn serve(server: Arc<Server>, requests: Option<usize>) -> anyhow::Result<(
         let server = Arc::clone(&server);
         running.push(tokio::spawn(async move {
             if let Err(error) = answer(server, connection).await {
-                eprintln!("server: {error:#}");
+                eprintln!("server: {}", with_causes(error.as_ref()));
             }
         }));
         if requests.is_none() {
@@ -152,7 +152,7 @@ async fn answer(server: Arc<Server>, mut connection: TcpStream) -> anyhow::Resul
             let ran = tokio::task::spawn_blocking(move || server.run(request, stdout)).await?;
             match ran {
                 Ok(code) => format!("{}exit code {code}\n", text(printed).await?),
-                Err(error) => format!("not run: {error:#}\n"),
+                Err(error) => format!("not run: {}\n", with_causes(error.as_ref())),
             }
         }
         None => "not understood\n".to_owned(),

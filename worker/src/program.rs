@@ -20,7 +20,10 @@ use virtual_fs::Pipe;
 use wasix_landlock_engine::{headless, limited};
 use wasix_landlock_profile::Stream;
 use wasmer::{Engine, Module};
-use wasmer_wasix::{WasiRuntimeError, landlock::InstanceRuntime};
+use wasmer_wasix::{
+    WasiRuntimeError,
+    landlock::{InstanceRuntime, with_causes},
+};
 
 use crate::{
     Report, Request,
@@ -52,7 +55,7 @@ pub fn serve() -> ExitCode {
     match answer() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wasix-landlock-worker: {error:#}");
+            eprintln!("wasix-landlock-worker: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -66,7 +69,7 @@ fn answer() -> anyhow::Result<()> {
     let mut control = UnixStream::from(control);
     let end = match run(&mut control) {
         Ok(end) => end,
-        Err(error) => Word::Failed(shortened(format!("{error:#}"))),
+        Err(error) => Word::Failed(shortened(with_causes(error.as_ref()))),
     };
     // What the module has written must be out before the host hears of its end.
     io::stdout().flush()?;
@@ -204,7 +207,7 @@ fn start(
     match ran {
         Ok(code) => Word::Exited(code),
         Err(error) => {
-            let why = shortened(format!("{error:#}"));
+            let why = shortened(with_causes(error.as_ref()));
             if trapped(&error) {
                 Word::Trapped(why)
             } else {

@@ -6,10 +6,13 @@ use wasix_landlock::{Policy, Report};
 use wasix_landlock_profile::HostPreopenBuilder;
 use wasmer_types::ModuleHash;
 
-use super::enforce::{OnEnforced, OnlyShown, creation_error};
+use super::enforce::OnEnforced;
+use super::error::BuildError;
 use super::learn::learning::Learning;
+use super::stopped::{Slot, Stopped};
 use crate::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
-use crate::{WasiEnvBuilder, WasiStateCreationError};
+use crate::state::WasiEnvInit;
+use crate::{WasiEnv, WasiEnvBuilder, WasiStateCreationError};
 
 impl WasiEnvBuilder {
     /// Preopens a host file, or a host directory, with the rights that it is given.
@@ -114,14 +117,52 @@ impl WasiEnvBuilder {
     ///
     /// # Errors
     /// As `build()`, as far as it comes: what can't be granted or enforced.
-    pub fn landlock_show(mut self) -> Result<Report, WasiStateCreationError> {
-        let shown = Arc::default();
-        self.landlock.shown = Some(Arc::clone(&shown));
-        match (self.build_init(), shown.get()) {
-            (_, Some(report)) => Ok(report.clone()),
-            (Err(error), None) => Err(error),
-            (Ok(_), None) => Err(creation_error(&OnlyShown)),
+    pub fn landlock_show(mut self) -> Result<Report, BuildError> {
+        self.landlock.only_show = true;
+        match self.init_or_stop() {
+            Err(Stopped::Shown(report)) => Ok(report),
+            Err(Stopped::Failed(error)) => Err(error),
+            Ok(_) => Err(BuildError::NotPrepared),
         }
+    }
+
+    /// Builds the environment as `build()` does, and says what failed by its type.
+    ///
+    /// ```no_run
+    /// use wasmer_wasix::landlock::{BuildError, WasiState, with_causes};
+    ///
+    /// # fn main() -> Result<(), BuildError> {
+    /// let env = WasiState::new("hello").build_enforced().inspect_err(|error| {
+    ///     eprintln!("{}", with_causes(error));
+    ///     if error.process_must_end() {
+    ///         std::process::exit(1);
+    ///     }
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`BuildError`]. If [`process_must_end`](BuildError::process_must_end) says so, a part of the process is
+    /// restricted and nothing can undo that; otherwise nothing is.
+    pub fn build_enforced(self) -> Result<WasiEnv, BuildError> {
+        Ok(self.build()?)
+    }
+
+    /// Does what `build_init` does, with errors that keep their type.
+    pub(crate) fn init_enforced(self) -> Result<WasiEnvInit, BuildError> {
+        self.init_or_stop().map_err(|stopped| match stopped {
+            Stopped::Failed(error) => error,
+            Stopped::Shown(_) => BuildError::NotPrepared,
+        })
+    }
+
+    fn init_or_stop(mut self) -> Result<WasiEnvInit, Stopped> {
+        // What was cloned from the same settings has a slot of its own.
+        let slot = Slot::default();
+        self.landlock.stopped = slot.clone();
+        self.build_init()
+            .map_err(|error| slot.take().unwrap_or_else(|| error.into()))
     }
 
     /// As [`landlock`](Self::landlock), on a builder that is kept.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wasix_landlock::{Prepared, Report};
 
+use super::error::BuildError;
 use super::learn::learning::Learning;
 use super::observer::SharedObserver;
-use crate::WasiStateCreationError;
 
 /// A receiver of the report.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Pending {
 }
 
 /// Puts the process under what was prepared.
-pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiStateCreationError> {
+pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, BuildError> {
     // Only a builder prepares. An environment that reaches this point without one would run unrestricted.
     let Some(Pending {
         prepared,
@@ -50,11 +50,9 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, WasiState
         learner,
     }) = pending
     else {
-        return Err(WasiStateCreationError::WasiFsSetupError(
-            "nothing was prepared for enforcement: make the environment with a builder".to_owned(),
-        ));
+        return Err(BuildError::NotPrepared);
     };
-    let report = prepared.enforce().map_err(|error| creation_error(&error))?;
+    let report = prepared.enforce()?;
     if let Some(receiver) = on_enforced {
         receiver.tell(&report);
     }
@@ -75,13 +73,4 @@ impl Learner {
         // Another environment may share the root, and learns already.
         let _ = self.observer.learning.set(self.learning);
     }
-}
-
-/// The end of a `build` that was only asked to show the restriction.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing is built: it is only shown what would be enforced")]
-pub(crate) struct OnlyShown;
-
-pub(crate) fn creation_error(error: &dyn std::error::Error) -> WasiStateCreationError {
-    WasiStateCreationError::WasiFsSetupError(error.to_string())
 }

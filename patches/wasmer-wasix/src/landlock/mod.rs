@@ -4,7 +4,7 @@
 //! (and `finalize`, `instantiate`, and whatever a runner runs) every thread of the process is put under it.
 //! From then on the kernel refuses what was not granted, to the module, to the WASI layer, and to the rest
 //! of the process alike; it can't be undone. A program that only adds the patch lines gets this without any
-//! change. What can't be enforced is an error of `build()`.
+//! change. What can't be enforced is an error of `build()`, which [`BuildError`] names by its type.
 //!
 //! What is restricted is chosen by how an instance is made (see [`Scope`] for what each stops):
 //! - *process*, without doing anything: `build()` restricts every thread of the process;
@@ -18,6 +18,8 @@
 //!   one host directory, each with its rights;
 //! - [`WasiEnvBuilder::landlock`](crate::WasiEnvBuilder::landlock): the [`Policy`]: which protections are optional, the
 //!   second layer, the network, open descriptors, what else the process needs later;
+//! - [`WasiEnvBuilder::build_enforced`](crate::WasiEnvBuilder::build_enforced): `build()` with errors that say by
+//!   their type what failed, and whether the process has to end;
 //! - [`WasiEnv::landlock_report`](crate::WasiEnv::landlock_report): what was asked, granted, enforced, and refused since;
 //! - [`WasiEnv::landlock_denials`](crate::WasiEnv::landlock_denials): what was refused, why, and the line
 //!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
@@ -36,6 +38,7 @@ mod default_tokio;
 mod denial;
 mod enforce;
 mod env;
+mod error;
 mod exit_code;
 #[cfg(feature = "sys-thread")]
 mod instance;
@@ -46,12 +49,14 @@ mod observer;
 mod operation;
 mod record;
 mod settings;
+mod stopped;
 
 pub use compat::WasiState;
 pub use denial::denials::{Cause, DENIALS_KEPT, Denial, Denials};
 pub use denial::nearest::NearestPreopen;
 pub use denial::suggestion::Suggestion;
 pub use denial::unsaved::UnsavedFile;
+pub use error::{BuildError, with_causes};
 pub use exit_code::exit_code;
 #[cfg(feature = "sys-thread")]
 pub use instance::error::InstanceError;
@@ -64,9 +69,10 @@ pub use learn::learning::Learning;
 pub use learn::sensitive::Sensitive;
 pub use operation::Operation;
 pub use wasix_landlock::{
-    Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, Explanation,
-    GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network, Policy,
-    Protection, Protections, Report, Scope, Verdict, WayOut, current as process_report, explain,
+    Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, EnforceError,
+    Explanation, GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
+    PathError, Policy, PrepareError, Protection, Protections, Report, Scope, Verdict, WayOut,
+    current as process_report, explain,
 };
 pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 

@@ -1,17 +1,18 @@
 //! The program's settings for enforcement: a policy, its preopens, and what the environment does besides.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use virtual_fs::FileSystem;
 use wasix_landlock::{Mode, Policy, Report, Scope};
 use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
-use super::enforce::{Learner, OnEnforced, OnlyShown, Pending, creation_error};
+use super::enforce::{Learner, OnEnforced, Pending};
 use super::learn::learning::Learning;
 use super::learn::seen::GrantedPreopen;
 use super::record::recorded::Recorded;
 use super::record::recorder::Recorder;
 use super::record::{mounts, runtime_paths};
+use super::stopped::{Slot, Stopped};
 use crate::WasiStateCreationError;
 use crate::profile::Applied;
 
@@ -27,8 +28,10 @@ pub(crate) struct Settings {
     pub(super) learning: Option<Learning>,
     /// The profile that was put into it last, and the receiver of the limit that is reached.
     pub(crate) applied: Applied,
-    /// The receiver of the report if the restriction is only shown.
-    pub(super) shown: Option<Arc<OnceLock<Report>>>,
+    /// True if it is only shown what would be enforced.
+    pub(super) only_show: bool,
+    /// The place of the reason if the preparation is stopped.
+    pub(super) stopped: Slot,
 }
 
 impl Settings {
@@ -79,6 +82,11 @@ impl Settings {
         &self,
         recorded: &Recorded<'_>,
     ) -> Result<Pending, WasiStateCreationError> {
+        self.prepare_or_stop(recorded)
+            .map_err(|stopped| self.stopped.leave(stopped))
+    }
+
+    fn prepare_or_stop(&self, recorded: &Recorded<'_>) -> Result<Pending, Stopped> {
         let mut recorder = Recorder::default();
         // Before the host preopens are mounted: these are recorded by themselves.
         let backings = recorded.root.host_backing();
@@ -99,13 +107,12 @@ impl Settings {
                 runtime_paths::grant(policy, recorded.runtime, recorded.capabilities)
             })
             .preopens(recorder.into_preopens());
-        if let Some(shown) = &self.shown {
-            let report = policy.show().map_err(|error| creation_error(&error))?;
+        if self.only_show {
+            let report = policy.show()?;
             mounts::mount_all(recorded, &self.host_preopens)?;
-            let _ = shown.set(report);
-            return Err(creation_error(&OnlyShown));
+            return Err(Stopped::Shown(report));
         }
-        let prepared = policy.prepare().map_err(|error| creation_error(&error))?;
+        let prepared = policy.prepare()?;
         mounts::mount_all(recorded, &self.host_preopens)?;
         Ok(Pending {
             prepared,

@@ -8,6 +8,7 @@ extern crate wasix_landlock_testing;
 #[macro_use]
 mod common;
 
+mod build_errors;
 mod denials;
 mod directories;
 mod early_wasi;

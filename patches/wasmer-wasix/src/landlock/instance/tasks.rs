@@ -12,11 +12,12 @@ use tokio::runtime::Handle;
 use virtual_fs::HostBacking;
 use wasix_landlock::Membership;
 
+use crate::Runtime;
+use crate::landlock::error::BuildError;
 use crate::os::task::thread::WasiThreadError;
 use crate::runtime::VirtualTaskManager;
 use crate::runtime::task_manager::TaskWasm;
 use crate::runtime::task_manager::tokio::TokioTaskManager;
-use crate::{Runtime, WasiStateCreationError};
 
 /// Upstream's task manager, with threads of the instance only.
 pub(crate) struct Tasks {
@@ -126,7 +127,7 @@ pub(crate) fn forget(instance: u64) {
 pub(crate) fn check_own(
     runtime: Option<&(dyn Runtime + Send + Sync)>,
     backings: &[HostBacking],
-) -> Result<(), WasiStateCreationError> {
+) -> Result<(), BuildError> {
     let Some(instance) = Membership::current() else {
         return Ok(());
     };
@@ -139,9 +140,9 @@ pub(crate) fn check_own(
     };
     let tokio = tasks.inner.runtime_handle().id();
     let refuse = |what: &str| {
-        Err(WasiStateCreationError::WasiFsSetupError(format!(
-            "{what} would do its work on threads outside of the instance: make it with the instance's own"
-        )))
+        Err(BuildError::ForeignThreads {
+            what: what.to_owned(),
+        })
     };
     match runtime {
         Some(runtime) => {
