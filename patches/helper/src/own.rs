@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::Patch;
+use crate::patch::CALLS;
 
 /// The source of a fork that is its own: `src` in its folder.
 #[derive(Debug, Clone)]
@@ -59,24 +60,13 @@ impl OwnModules {
         Ok(own)
     }
 
-    /// The modules that these patches call, with those that these call.
+    /// The modules that these patches name as the ones that they call, with those that these call.
     #[must_use]
     pub fn called_by<'a>(&self, patches: impl IntoIterator<Item = &'a Patch>) -> BTreeSet<&str> {
-        let added = patches.into_iter().flat_map(Patch::added_lines);
-        let added: BTreeSet<&str> = words_of_code(added).collect();
-        let is_called = |module: &str| {
-            // A method that a module gives one of upstream's types has the module's name in its own.
-            let within = |word: &str| format!("_{word}_").contains(&format!("_{module}_"));
-            let mut used = self
-                .root
-                .iter()
-                .filter(|(of, line)| of.as_deref() == Some(module) && line.starts_with("pub use "))
-                .flat_map(|(_, line)| words(line).skip(3));
-            added.iter().any(|word| within(word)) || used.any(|word| added.contains(word))
-        };
+        let named: BTreeSet<&str> = patches.into_iter().flat_map(Patch::calls).collect();
         let modules = || self.files.keys().map(String::as_str);
         let mut called: BTreeSet<&str> = BTreeSet::new();
-        let mut next: Vec<&str> = modules().filter(|module| is_called(module)).collect();
+        let mut next: Vec<&str> = modules().filter(|module| named.contains(module)).collect();
         while let Some(module) = next.pop() {
             if called.insert(module) {
                 let code: BTreeSet<&str> = self.words_of(module).collect();
@@ -84,6 +74,38 @@ impl OwnModules {
             }
         }
         called
+    }
+
+    /// Returns what is wrong with the modules that a patch names, if anything: one that isn't there, or one that is
+    /// missing although the patch has its path.
+    #[must_use]
+    pub fn misnamed(&self, patch: &Patch) -> Option<String> {
+        let named: BTreeSet<&str> = patch.calls().collect();
+        if let Some(unknown) = named.iter().find(|name| !self.files.contains_key(**name)) {
+            return Some(format!(
+                "`{CALLS}:` names `{unknown}`, which is no module of the fork's own"
+            ));
+        }
+        let added: Vec<&str> = patch.added_lines().collect();
+        let has_path = |name: &str| {
+            let path = format!("crate::{name}");
+            let after = |line: &str| line.split(&path).skip(1).any(ends_a_word);
+            added.iter().any(|line| after(line))
+        };
+        let used = |module: &str| {
+            let of_it = self
+                .root
+                .iter()
+                .filter(|(of, _)| of.as_deref() == Some(module));
+            let uses = of_it.filter(|(_, line)| line.starts_with("pub use "));
+            uses.flat_map(|(_, line)| words(line).skip(3)).any(has_path)
+        };
+        let missing = self.files.keys().find(|module| {
+            !named.contains(module.as_str()) && (has_path(module) || used(module))
+        })?;
+        Some(format!(
+            "the patch calls the fork's own module `{missing}`, which `{CALLS}:` doesn't name"
+        ))
     }
 
     /// The files of a module, by their paths from the fork's folder.
@@ -135,6 +157,11 @@ fn words_of_code<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item
     lines
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(words)
+}
+
+/// True if no word goes on at the start of `rest`.
+fn ends_a_word(rest: &str) -> bool {
+    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

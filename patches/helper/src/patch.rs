@@ -77,6 +77,9 @@ pub enum ApplyError {
     },
 }
 
+/// The header field with the fork's own modules that a patch calls.
+pub(crate) const CALLS: &str = "Calls";
+
 /// One patch: a header and, per file, the hunks.
 #[derive(Debug, Clone)]
 pub struct Patch {
@@ -172,6 +175,12 @@ impl Patch {
                 .collect::<Vec<_>>()
                 .join("\n"),
         )
+    }
+
+    /// The fork's own modules that the patch calls, as its header names them.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        let named = self.field(CALLS).unwrap_or_default().split(',');
+        named.map(str::trim).filter(|name| !name.is_empty())
     }
 
     /// True if the patch is never to be sent upstream: it is of use in the fork only.

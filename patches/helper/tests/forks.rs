@@ -77,6 +77,37 @@ fn every_patch_is_headed_and_applies() {
 }
 
 #[test]
+fn check_fails_on_a_patch_that_does_not_name_what_it_calls() {
+    let fork = &forks()[1];
+    let patches = Series::load(fork).unwrap().patches;
+    let calling = patches.iter().find(|patch| patch.calls().count() == 1);
+    let calling = calling.expect("a patch calls the fork's own code");
+    let module = calling.calls().next().unwrap();
+    let line = format!("Calls: {module}\n");
+    let good = std::fs::read_to_string(fork.join(&calling.name)).unwrap();
+    let changes = [
+        (good.replace(&line, ""), format!("own module `{module}`")),
+        (
+            good.replace(&line, "Calls: nothing_like_it\n"),
+            "`nothing_like_it`, which is no module".to_owned(),
+        ),
+    ];
+    for (changed, problem) in changes {
+        assert_ne!(changed, good);
+        let copy = copy_of(fork);
+        std::fs::create_dir(copy.path().join("src")).unwrap();
+        for file in wasix_landlock_fork::files_below(&fork.join("src")).unwrap() {
+            let to = copy.path().join(file.strip_prefix(fork).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(&file, to).unwrap();
+        }
+        std::fs::write(copy.path().join(&calling.name), changed).unwrap();
+        let error = fails(forks_program().arg("check").arg(copy.path()));
+        has(&error, &[&calling.name, &problem]);
+    }
+}
+
+#[test]
 fn check_fails_on_a_patch_with_a_poor_header_or_wide_context_or_a_wrong_line() {
     let fork = &forks()[1];
     let first = Series::load(fork).unwrap().patches.remove(0);

@@ -512,6 +512,13 @@ fn a_mail_brings_along_what_its_patch_calls_of_the_forks_own() {
     );
     let last = at_the_end_of_one_more_line().replace("// last", "crate::Other;");
     let last = sample.patch("end", "not-yet", &last);
+    for (patch, module) in [(&first, "a"), (&last, "b")] {
+        let name = format!("fork/{patch}");
+        let text = std::fs::read_to_string(sample.path(&name)).unwrap();
+        let headed = text.replacen("\n---\n", &format!("\nCalls: {module}\n---\n"), 1);
+        assert_ne!(headed, text);
+        sample.write(&name, &headed);
+    }
     sample.write(
         "fork/src/lib.rs",
         "#[cfg(unix)]\npub mod a;\npub mod b;\nmod deep;\nmod unused;\npub use a::Own;\npub use b::Other;\n",

@@ -1,7 +1,5 @@
 //! The calls of upstream's builder and runner that set and show what is enforced.
 
-use std::sync::Arc;
-
 use wasix_landlock::{Policy, Report};
 use wasix_landlock_profile::HostPreopenBuilder;
 use wasmer_types::ModuleHash;

@@ -105,8 +105,14 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// The error, and what caused it, one after the other.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 impl From<WasiStateCreationError> for BuildError {

@@ -45,6 +45,7 @@ mod instance;
 mod learn;
 #[cfg(feature = "sys-thread")]
 mod module_cache;
+mod network;
 mod observer;
 mod operation;
 mod record;
@@ -67,6 +68,7 @@ pub use instance::spawn::{Instance, InstanceOutcome, Running};
 pub use learn::learned::Learned;
 pub use learn::learning::Learning;
 pub use learn::sensitive::Sensitive;
+pub use network::no_network;
 pub use operation::Operation;
 pub use wasix_landlock::{
     Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, EnforceError,
@@ -81,6 +83,7 @@ pub(crate) use default_tokio::enter_tokio;
 pub(crate) use enforce::{Pending, enforce};
 #[cfg(feature = "sys-thread")]
 pub(crate) use module_cache::fill_module_cache;
+pub(crate) use network::{is_no_network, shared_network};
 pub(crate) use observer::SharedObserver;
 pub(crate) use record::recorded::Recorded;
 pub(crate) use settings::Settings;

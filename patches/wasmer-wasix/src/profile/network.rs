@@ -1,9 +1,12 @@
 //! The network of a runtime, with the ports of a profile.
 
+#[cfg(feature = "host-vnet")]
 use std::sync::Arc;
 
 use virtual_net::DynVirtualNetworking;
 use wasix_landlock_profile::Network;
+
+use crate::landlock::no_network;
 
 /// The network that a runtime has to be made with for these ports: none if no port is named, else the host's, with the
 /// same ports in Wasmer's own rules. What the kernel enforces doesn't depend on it.
@@ -17,13 +20,13 @@ use wasix_landlock_profile::Network;
 #[must_use]
 pub fn networking(network: &Network) -> DynVirtualNetworking {
     if network.is_empty() {
-        return Arc::new(virtual_net::UnsupportedVirtualNetworking::default());
+        return no_network();
     }
     match rules(network).parse() {
         Ok(rules) => Arc::new(virtual_net::host::LocalNetworking::with_ruleset(rules)),
         Err(error) => {
             tracing::error!(%error, "the ports have no form as Wasmer's rules: no network");
-            Arc::new(virtual_net::UnsupportedVirtualNetworking::default())
+            no_network()
         }
     }
 }
@@ -32,7 +35,7 @@ pub fn networking(network: &Network) -> DynVirtualNetworking {
 #[cfg(not(feature = "host-vnet"))]
 #[must_use]
 pub fn networking(_network: &Network) -> DynVirtualNetworking {
-    Arc::new(virtual_net::UnsupportedVirtualNetworking::default())
+    no_network()
 }
 
 /// Wasmer's own rules for the host's network. They ask whether a peer may be connected to, also where it is the peer

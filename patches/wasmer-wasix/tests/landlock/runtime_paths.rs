@@ -2,15 +2,21 @@
 
 use std::{path::Path, sync::Arc};
 
-use virtual_net::{UnsupportedVirtualNetworking, VirtualNetworking, host::LocalNetworking};
+use virtual_net::{
+    DynVirtualNetworking, UnsupportedVirtualNetworking, VirtualNetworking, host::LocalNetworking,
+};
 use wasix_landlock::{Access, Report, RuntimePathReport, RuntimePathStatus};
 use wasix_landlock_testing::{ask, isolated};
+use wasmer::Engine;
 use wasmer_wasix::{
-    WasiEnvBuilder,
+    PluggableRuntime, Runtime, WasiEnvBuilder,
     capabilities::Capabilities,
     http::HttpClientCapabilityV1,
+    landlock::no_network,
     runtime::{
+        VirtualTaskManager,
         module_cache::{FileSystemCache, ModuleCache, in_memory},
+        resolver::Source,
         task_manager::tokio::TokioTaskManager,
     },
 };
@@ -90,6 +96,61 @@ fn the_files_of_name_resolution_are_granted_with_a_network_that_may_be_allowed_l
         assert!(!listed(&report, "dns").is_empty());
         assert_eq!(ask::open_read(HOSTS), Ok(()));
         assert_eq!(ask::open_read("/etc/passwd"), DENIED);
+    });
+}
+
+/// A runtime of the application's own, with its own answer.
+#[derive(Debug)]
+struct Own {
+    inner: PluggableRuntime,
+    resolves: Option<bool>,
+}
+
+impl Runtime for Own {
+    fn networking(&self) -> &DynVirtualNetworking {
+        self.inner.networking()
+    }
+
+    fn resolves_host_names(&self) -> bool {
+        let by_default = self.inner.resolves_host_names();
+        self.resolves.unwrap_or(by_default)
+    }
+
+    fn task_manager(&self) -> &Arc<dyn VirtualTaskManager> {
+        self.inner.task_manager()
+    }
+
+    fn source(&self) -> Arc<dyn Source + Send + Sync> {
+        self.inner.source()
+    }
+
+    fn engine(&self) -> Engine {
+        self.inner.engine()
+    }
+}
+
+#[test]
+fn a_runtime_says_whether_it_resolves_names_and_its_networks_text_says_nothing() {
+    /// By its text it is the network that supports nothing, and may be anything.
+    struct Named;
+    impl std::fmt::Debug for Named {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("UnsupportedVirtualNetworking")
+        }
+    }
+    impl VirtualNetworking for Named {}
+    isolated!(|| {
+        let shows = |network: DynVirtualNetworking, resolves| {
+            let mut inner = offline(&singlepass());
+            inner.networking = network;
+            let runtime = Arc::new(Own { inner, resolves });
+            let shown = builder().runtime(runtime).landlock_show().unwrap();
+            !listed(&shown, "dns").is_empty()
+        };
+        assert!(shows(Arc::new(Named), None));
+        assert!(!shows(Arc::new(Named), Some(false)));
+        assert!(!shows(no_network(), None));
+        assert!(shows(no_network(), Some(true)));
     });
 }
 

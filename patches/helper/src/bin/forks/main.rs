@@ -13,7 +13,9 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use wasix_landlock_fork::{Manifest, Patch, Series, Upstream, materialize, source_digest};
+use wasix_landlock_fork::{
+    Manifest, OwnModules, Patch, Series, Upstream, materialize, source_digest,
+};
 
 use git::git;
 
@@ -190,8 +192,12 @@ fn save(fork: &Path, directory: &Path) -> Result<()> {
 
 fn check(fork: &Path) -> Result<()> {
     let series = Series::load(fork)?;
+    let own = OwnModules::read(fork)?;
     for patch in &series.patches {
         check_header(patch)?;
+        if let Some(problem) = own.misnamed(patch) {
+            return Err(format!("{}: {problem}", patch.name).into());
+        }
         if patch.widest_context() > 1 {
             return Err(format!("{}: more than one line of context", patch.name).into());
         }

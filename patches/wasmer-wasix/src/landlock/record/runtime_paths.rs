@@ -36,7 +36,10 @@ pub(crate) fn grant(
 ) -> Policy {
     let mut paths: Vec<(PathBuf, &str)> = Vec::new();
     let mut add = |path: PathBuf, reason| paths.push((path, reason));
-    if networking(runtime) {
+    let names = runtime.map_or(cfg!(feature = "host-vnet"), |runtime| {
+        runtime.resolves_host_names()
+    });
+    if names {
         for file in DNS_FILES {
             add(file.into(), "dns");
         }
@@ -55,18 +58,4 @@ pub(crate) fn grant(
     }
     let granted = |policy: Policy, (path, reason)| policy.runtime_path(path, Access::READ, reason);
     paths.into_iter().fold(policy, granted)
-}
-
-/// True if the runtime resolves names on the host.
-fn networking(runtime: Option<&(dyn Runtime + Send + Sync)>) -> bool {
-    match runtime {
-        None => cfg!(feature = "host-vnet"),
-        // The trait has no better way to tell than by the name of what implements it: of that itself, since one
-        // that asks the user first, as `wasmer` has it, holds one that supports nothing beside one that does.
-        Some(runtime) => {
-            let implementation = format!("{:?}", runtime.networking());
-            let end = implementation.find(|c: char| !c.is_alphanumeric());
-            implementation[..end.unwrap_or(implementation.len())] != *"UnsupportedVirtualNetworking"
-        }
-    }
 }
