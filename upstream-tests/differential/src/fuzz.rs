@@ -10,7 +10,7 @@ use crate::generate::generate;
 use crate::known::List;
 use crate::sides::compare;
 use crate::suite::in_parallel;
-use crate::table::Tally;
+use crate::tally::Tally;
 use crate::way::Way;
 
 /// The number of new differences with which the run ends.

@@ -57,4 +57,5 @@ pub mod sides;
 pub mod situation;
 pub mod suite;
 pub mod table;
+pub mod tally;
 pub mod way;

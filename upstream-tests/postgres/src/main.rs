@@ -4,6 +4,7 @@
 mod assets;
 mod guest;
 mod kills;
+mod places;
 mod session;
 mod steps;
 mod table;
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 use assets::Assets;
-use steps::{Outcome, Places, STEPS};
+use places::Places;
+use steps::{Outcome, STEPS};
 use wasix_landlock_fork::SourceError;
 
 const USAGE: &str = "\

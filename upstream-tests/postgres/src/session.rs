@@ -13,7 +13,7 @@ use wasix_landlock_worker::{
 };
 
 use crate::guest::Request;
-use crate::steps::Places;
+use crate::places::Places;
 use crate::{CHILD, WORKER};
 
 /// The time that a program may take. Nothing is compiled in this time but what a worker has to.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::assets::Assets;
 use crate::guest::Request;
 use crate::kills::{self, file_system};
+use crate::places::Places;
 use crate::session::{Ended, run_program, run_session, run_worker};
 
 /// The outcome of a step.
@@ -40,17 +40,6 @@ enum Scope {
     Hardened,
     /// A worker, which is hardened.
     Worker,
-}
-
-/// The context of the steps.
-#[derive(Debug)]
-pub struct Places {
-    /// PostgreSQL's files.
-    pub assets: Assets,
-    /// `postgres`, compiled, for workers.
-    pub artifact: Vec<u8>,
-    /// The number of times that a session is killed.
-    pub kills: u32,
 }
 
 /// All of them.

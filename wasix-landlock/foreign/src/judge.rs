@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use wasix_landlock_foreign::{Claim, Settings};
 
-use crate::{look::Seen, situation::Situation};
+use crate::{seen::Seen, situation::Situation};
 
 /// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

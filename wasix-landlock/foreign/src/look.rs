@@ -1,7 +1,6 @@
 //! One run of a subject, looked at from outside.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -12,34 +11,18 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use wasix_landlock_foreign::{Answer, Claim, Settings, Tried};
+use wasix_landlock_foreign::{Answer, Settings};
 use wasix_landlock_testing::ask;
 
 use crate::{
     outside::{self, Task},
+    seen::Seen,
     situation::Sign,
     world::World,
 };
 
 /// The time that a subject has for an answer. The library gives up after five seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Observations of a run.
-#[derive(Debug)]
-pub struct Seen {
-    pub claim: Claim,
-    /// The result of each attempt, in the subject's own words.
-    pub tried: Vec<Tried>,
-    pub disturbed: Vec<String>,
-    /// The tasks before the policy is enforced, and after the attempts.
-    pub before: Vec<Task>,
-    pub after: Vec<Task>,
-    /// The attempts whose files the process has open.
-    pub secrets: BTreeSet<usize>,
-    pub inside: BTreeSet<usize>,
-    pub namespaces: usize,
-    pub users: (u32, u32),
-}
 
 /// A subject that runs.
 struct Running {

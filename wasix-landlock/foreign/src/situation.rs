@@ -2,7 +2,7 @@
 
 use wasix_landlock_foreign::With;
 
-use crate::{builds::Build, containers::Profile, look::Seen, outside::Task, wrap::Wrap};
+use crate::{builds::Build, containers::Profile, outside::Task, seen::Seen, wrap::Wrap};
 
 /// The user that the subject runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

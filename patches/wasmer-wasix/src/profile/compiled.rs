@@ -1,8 +1,6 @@
 //! The limits that an engine or a module has to be made with, and the instructions of a module's threads.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 
 use wasmer::{AsStoreMut, AsStoreRef, Engine, ExportIndex, Instance, Module, Value};
 
@@ -16,25 +14,6 @@ const EXHAUSTED: &str = "wasmer_metering_points_exhausted";
 
 /// A thread gets one part in so many, where the number of threads isn't limited.
 const PARTS: u64 = 16;
-
-/// The instructions that threads get when they start, and give back when they end.
-#[derive(Debug, Default)]
-pub(super) struct Shares {
-    given: Mutex<HashMap<u32, u64>>,
-    back: AtomicU64,
-}
-
-impl Shares {
-    fn give(&self, thread: WasiThreadId, instructions: u64) {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.insert(thread.raw(), instructions);
-    }
-
-    fn take(&self, thread: WasiThreadId) -> u64 {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.remove(&thread.raw()).unwrap_or(0)
-    }
-}
 
 /// Checks that the engine of the store has the limits of memory and tables: it is asked for one of each.
 pub(super) fn check_engine(store: &impl AsStoreRef, limits: &Limits) -> Result<(), String> {

@@ -11,8 +11,8 @@ use crate::types::Signal;
 use crate::types::wasi::{Errno, ExitCode, Snapshot0Clockid};
 use crate::{WasiEnv, WasiProcess};
 
-use super::compiled::Shares;
 use super::interrupts::Interrupts;
+use super::shares::Shares;
 use super::{Groups, Limit, Limits};
 
 /// A receiver of the limit that was reached.

@@ -31,7 +31,7 @@
 //! |---|---|
 //! | preopens, ports, signals and abstract sockets of others, [enforcement](Protections) | by the kernel, for the whole process, and by the WASI layer |
 //! | [streams](Streams), arguments, environment | by what is given to the module |
-//! | [limits](Limits) | where the WASI layer gives out what is limited; memory, tables and instructions by the module's own code, for which it has to be compiled so |
+//! | [limits](Limits) | where the WASI layer gives out what is limited; memory and tables by the engine, instructions by the module's own code, both of which `wasix-landlock-engine` makes |
 //! | [groups](Group) | where the module's imports are made |
 //!
 //! A limit that is reached ends the module with an exit code of its own ([`Limit`]), is a `tracing` event at level
@@ -51,6 +51,7 @@ mod interrupts;
 mod meter;
 mod network;
 mod running;
+mod shares;
 mod streams;
 pub mod terminal;
 mod unasked;

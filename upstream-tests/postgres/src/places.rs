@@ -1,0 +1,14 @@
+//! The context of the steps.
+
+use crate::assets::Assets;
+
+/// PostgreSQL, and the ways in which it is tried.
+#[derive(Debug)]
+pub struct Places {
+    /// PostgreSQL's files.
+    pub assets: Assets,
+    /// `postgres`, compiled, for workers.
+    pub artifact: Vec<u8>,
+    /// The number of times that a session is killed.
+    pub kills: u32,
+}
