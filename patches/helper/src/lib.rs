@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod inner;
+mod kernel_alone;
 mod make;
 mod manifest;
 mod own;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::kernel_alone;
 use crate::{
     ApplyError, Manifest, ManifestError, PatchError, SOURCE_VARIABLE, Series, SourceError, Upstream,
 };
@@ -124,6 +125,12 @@ pub fn run_build_script() {
     let fork = variable("CARGO_MANIFEST_DIR");
     println!("cargo::rerun-if-env-changed={SOURCE_VARIABLE}");
     println!("cargo::rerun-if-changed=build.rs");
+    let is_on = std::env::var_os(kernel_alone::FEATURE).is_some();
+    let value = std::env::var_os(kernel_alone::VARIABLE);
+    match kernel_alone::lines(is_on, value.as_deref()) {
+        Ok(lines) => print!("{lines}"),
+        Err(error) => fail(&error),
+    }
     for name in ["fork.toml", "series"] {
         println!("cargo::rerun-if-changed={}", fork.join(name).display());
     }

@@ -8,14 +8,14 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
-#[cfg(all(target_os = "linux", not(feature = "landlock-kernel-alone")))]
+#[cfg(all(target_os = "linux", not(landlock_kernel_alone)))]
 mod confined;
-#[cfg(any(not(target_os = "linux"), feature = "landlock-kernel-alone"))]
+#[cfg(any(not(target_os = "linux"), landlock_kernel_alone))]
 mod plain;
 #[cfg(target_os = "linux")]
 pub(crate) mod resolve;
 
-#[cfg(all(target_os = "linux", not(feature = "landlock-kernel-alone")))]
+#[cfg(all(target_os = "linux", not(landlock_kernel_alone)))]
 pub(crate) use confined::Beneath;
-#[cfg(any(not(target_os = "linux"), feature = "landlock-kernel-alone"))]
+#[cfg(any(not(target_os = "linux"), landlock_kernel_alone))]
 pub(crate) use plain::Beneath;

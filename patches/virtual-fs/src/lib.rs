@@ -14,7 +14,7 @@ pub mod host_directory;
 mod host_handle;
 #[cfg(all(
     feature = "host-fs",
-    any(not(target_os = "linux"), feature = "landlock-kernel-alone")
+    any(not(target_os = "linux"), landlock_kernel_alone)
 ))]
 mod host_list;
 #[cfg(feature = "host-fs")]

@@ -1,9 +1,5 @@
 //! A host directory behind a path of the virtual tree: what it is, and what its rights allow.
-#![cfg(all(
-    target_os = "linux",
-    feature = "host-fs",
-    not(feature = "landlock-kernel-alone")
-))]
+#![cfg(all(target_os = "linux", feature = "host-fs", not(landlock_kernel_alone)))]
 
 use std::fs;
 use std::io;

@@ -102,7 +102,10 @@ async fn what_is_left_to_read_counts_from_the_last_offset() {
 
 /// Returns the entries of a listing, by the one call and by the other.
 fn both_listings(files: &dyn FileSystem, path: &str) -> [BTreeMap<String, String>; 2] {
-    let short = files.list_dir(Path::new(path)).unwrap().into_iter();
+    let short = files
+        .list_names_and_kinds(Path::new(path))
+        .unwrap()
+        .into_iter();
     let long = files.read_dir(Path::new(path)).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name(), entry.file_type().unwrap())
@@ -139,7 +142,7 @@ async fn names_and_kinds_are_those_that_the_metadata_tells() {
     let [short, long] = both_listings(&mounts, "/mounted");
     assert_eq!(short.keys().collect::<Vec<_>>(), ["inner"]);
     assert_eq!(short, long);
-    assert!(mounts.list_dir(Path::new("/missing")).is_err());
+    assert!(mounts.list_names_and_kinds(Path::new("/missing")).is_err());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Without Linux: paths are used as they are. With the feature `landlock-kernel-alone` they are so on purpose.
+//! Without Linux: paths are used as they are. In the build for tests of the kernel alone they are so on purpose.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) struct Beneath;
 
 /// With the feature, `...` is the directory above and `....` the host's root: a planted fault, which stands
 /// for any in the resolution of paths.
-#[cfg(feature = "landlock-kernel-alone")]
+#[cfg(landlock_kernel_alone)]
 fn planted(path: &Path) -> PathBuf {
     let mut leads_to = PathBuf::new();
     for part in path.components() {
@@ -26,7 +26,7 @@ fn planted(path: &Path) -> PathBuf {
     leads_to
 }
 
-#[cfg(not(feature = "landlock-kernel-alone"))]
+#[cfg(not(landlock_kernel_alone))]
 fn planted(path: &Path) -> &Path {
     path
 }
@@ -42,7 +42,7 @@ impl Beneath {
 
     /// With the feature, links are taken for what they lead to, so that nobody but the host resolves them.
     pub(crate) fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
-        if cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(landlock_kernel_alone) {
             return self.metadata(path);
         }
         fs::symlink_metadata(planted(path))?.try_into()
@@ -83,7 +83,7 @@ impl Beneath {
     }
 
     /// Renames, and sets the time of what was renamed, also if that is a link.
-    #[cfg(not(feature = "landlock-kernel-alone"))]
+    #[cfg(not(landlock_kernel_alone))]
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -100,7 +100,7 @@ impl Beneath {
     }
 
     /// As upstream does it: copies, and follows links.
-    #[cfg(feature = "landlock-kernel-alone")]
+    #[cfg(landlock_kernel_alone)]
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (planted(from), planted(to));
         if from.parent() == to.parent() {
@@ -134,7 +134,7 @@ impl Beneath {
 }
 
 /// Moves a file by copying it, following no link at either end. Anything else can't be moved across devices.
-#[cfg(not(feature = "landlock-kernel-alone"))]
+#[cfg(not(landlock_kernel_alone))]
 fn move_file_across_devices(from: &Path, to: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(from)?.is_file() {
         return Err(io::ErrorKind::CrossesDevices.into());

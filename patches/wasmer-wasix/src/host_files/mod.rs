@@ -57,7 +57,7 @@ pub(crate) fn has_no_offset(file: &VirtualFileLock) -> bool {
 impl WasiFs {
     /// The host's directory that a descriptor of the virtual tree stands for.
     fn place_of(&self, fd: &Fd) -> Option<HostPlace> {
-        if cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(landlock_kernel_alone) {
             return None;
         }
         match &*fd.inode.kind.read().ok()? {

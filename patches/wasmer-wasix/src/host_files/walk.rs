@@ -25,7 +25,7 @@ impl WasiFs {
         path: &str,
         follow: bool,
     ) -> OnHost<HostPlace> {
-        if cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(landlock_kernel_alone) {
             return None;
         }
         if path.is_empty() {

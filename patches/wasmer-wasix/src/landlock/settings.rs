@@ -65,9 +65,9 @@ impl Settings {
         if let Some(warning) = self.applied.warning() {
             policy = policy.warning(warning);
         }
-        if cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(landlock_kernel_alone) {
             policy = policy.warning(
-                "built with the feature `landlock-kernel-alone`, which is for tests: the WASI layer checks nothing",
+                "built with `landlock-kernel-alone`, which is for tests: the WASI layer checks nothing",
             );
         }
         if self.without_default_paths {

@@ -75,7 +75,7 @@ impl Recorded<'_> {
                 Entry::Occupied(_) => {}
             }
         }
-        if cfg!(feature = "landlock-kernel-alone") {
+        if cfg!(landlock_kernel_alone) {
             for directory in &mut all {
                 (directory.read, directory.write, directory.create) = (true, true, true);
             }
