@@ -31,6 +31,7 @@
 //! | a group of WASI's functions | [`Group`] names it, [`Groups`] has the switches |
 //! | a protection of the process | [`Protection`] names it, [`Protections`] has the levels |
 //! | a stream | [`Stream`], and [`Streams`] for the three of a module |
+//! | writes where nothing is preopened | [`UnsavedWrites`] |
 //! | a compiler of modules | [`Compiler`] |
 //!
 //! `schema.json` in this crate's folder is the JSON schema of a profile's file, as [`schema()`] returns it.
@@ -48,6 +49,7 @@ mod preopen;
 mod profile;
 mod schema;
 mod streams;
+mod unsaved;
 
 pub use compiler::{Compiler, CompilerError};
 pub use error::{PreopenError, ProfileError};
@@ -58,4 +60,5 @@ pub use preopen::{HostPreopen, HostPreopenBuilder};
 pub use profile::Profile;
 pub use schema::schema;
 pub use streams::{Captured, Stream, Streams};
+pub use unsaved::UnsavedWrites;
 pub use wasix_landlock::{Access, HostKind, Level, Network, Protection, Protections};

@@ -10,7 +10,7 @@ use wasix_landlock::{Level, Network, Protection, Protections};
 
 use crate::{
     Group, Groups, HostPreopen, HostPreopenBuilder, Limits, PreopenError, ProfileError, Stream,
-    Streams,
+    Streams, UnsavedWrites,
 };
 
 /// All that one module is given. `examples/policy.toml` in the repository has each key of a file.
@@ -68,6 +68,8 @@ pub struct Profile {
     /// The protections of the whole process. Beside those that are on in any process a profile requires
     /// `signal-scope` and `abstract-socket-scope` (Linux 6.12), unless it names them.
     pub enforcement: Protections,
+    /// The answer to a write where nothing is preopened.
+    pub unsaved_writes: UnsavedWrites,
     /// Host files and directories.
     #[serde(rename = "preopen", skip_serializing_if = "Vec::is_empty")]
     pub preopens: Vec<HostPreopen>,
@@ -98,6 +100,7 @@ impl Profile {
             streams: Streams::inherit(),
             groups: Groups::all(),
             limits: Limits::none(),
+            unsaved_writes: UnsavedWrites::Report,
             ..Self::default()
         }
     }
@@ -300,6 +303,15 @@ impl Profile {
     #[must_use]
     pub fn protect(mut self, protection: Protection, level: Level) -> Self {
         self.enforcement.levels.insert(protection, level);
+        self
+    }
+
+    /// Sets the answer to a write where nothing is preopened.
+    ///
+    /// [Example](UnsavedWrites).
+    #[must_use]
+    pub fn unsaved_writes(mut self, writes: UnsavedWrites) -> Self {
+        self.unsaved_writes = writes;
         self
     }
 

@@ -200,6 +200,23 @@ impl WasiEnvBuilder {
         self
     }
 
+    /// Sets the answer to a write where nothing is preopened. Without this call such a file is kept in memory, as
+    /// upstream does, and reported at the end.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::{UnsavedWrites, WasiState};
+    ///
+    /// let env = WasiState::new("service").unsaved_writes(UnsavedWrites::Refuse).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unsaved_writes(mut self, writes: UnsavedWrites) -> Self {
+        self.landlock.refuses_unsaved_writes = writes == UnsavedWrites::Refuse;
+        self
+    }
+
     /// Calls `tell` with the report as soon as the policy is enforced, before the module runs.
     ///
     /// ```no_run
@@ -275,6 +292,18 @@ impl WasiRunner {
     /// ```
     pub fn with_default_runtime_paths(&mut self, allowed: bool) -> &mut Self {
         self.landlock_settings().without_default_paths = !allowed;
+        self
+    }
+
+    /// As [`WasiEnvBuilder::unsaved_writes`].
+    ///
+    /// ```
+    /// use wasmer_wasix::{landlock::UnsavedWrites, runners::wasi::WasiRunner};
+    ///
+    /// WasiRunner::new().with_unsaved_writes(UnsavedWrites::Refuse);
+    /// ```
+    pub fn with_unsaved_writes(&mut self, writes: UnsavedWrites) -> &mut Self {
+        self.landlock_settings().refuses_unsaved_writes = writes == UnsavedWrites::Refuse;
         self
     }
 

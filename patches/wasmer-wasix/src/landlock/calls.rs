@@ -269,6 +269,14 @@ impl WasiFsRoot {
         result
     }
 
+    /// Fails if the module may not write a path, since nothing is preopened there.
+    ///
+    /// # Errors
+    /// [`FsError::PermissionDenied`], if such writes are refused.
+    pub(crate) fn may_write(&self, path: &Path) -> virtual_fs::Result<()> {
+        self.observer.may_write(self, path)
+    }
+
     /// Keeps a refusal for the end of the call; without a call, it is one by itself.
     #[cold]
     fn refused(&self, refusal: Refusal) {
@@ -327,11 +335,12 @@ impl FileOpener for WasiFsRoot {
             write: conf.write || conf.append || conf.truncate,
             create: conf.create || conf.create_new,
         };
-        let opened = self
-            .root()
-            .new_open_options()
-            .options(conf.clone())
-            .open(path);
+        let mut options = self.root().new_open_options();
+        let opened = match access.write || access.create {
+            true => self.may_write(path),
+            false => Ok(()),
+        };
+        let opened = opened.and_then(|()| options.options(conf.clone()).open(path));
         match &opened {
             Err(FsError::PermissionDenied) => self.refused(Refusal::open(path, access)),
             Ok(_) if access.write || access.create => self.observer.note_written(self, path),

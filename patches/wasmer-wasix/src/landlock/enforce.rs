@@ -32,7 +32,7 @@ impl std::fmt::Debug for OnEnforced {
 pub(crate) struct Pending {
     pub(crate) prepared: Prepared,
     pub(crate) on_enforced: Option<OnEnforced>,
-    pub(crate) learner: Option<Learner>,
+    pub(crate) observation: Observation,
 }
 
 impl std::fmt::Debug for Pending {
@@ -47,7 +47,7 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, BuildErro
     let Some(Pending {
         prepared,
         on_enforced,
-        learner,
+        observation,
     }) = pending
     else {
         return Err(BuildError::NotPrepared);
@@ -56,21 +56,25 @@ pub(crate) fn enforce(pending: Option<Pending>) -> Result<Arc<Report>, BuildErro
     if let Some(receiver) = on_enforced {
         receiver.tell(&report);
     }
-    if let Some(learner) = learner {
-        learner.begin();
-    }
+    observation.begin();
     Ok(report)
 }
 
-/// A request to learn from when the environment is built: earlier calls aren't the module's.
-pub(crate) struct Learner {
-    pub(crate) learning: Learning,
+/// The requests to a root's observer from when the environment is built: earlier calls aren't the module's.
+pub(crate) struct Observation {
     pub(crate) observer: SharedObserver,
+    pub(crate) learning: Option<Learning>,
+    pub(crate) refuses_unsaved_writes: bool,
 }
 
-impl Learner {
+impl Observation {
     fn begin(self) {
-        // Another environment may share the root, and learns already.
-        let _ = self.observer.learning.set(self.learning);
+        if let Some(learning) = self.learning {
+            // Another environment may share the root, and learns already.
+            let _ = self.observer.learning.set(learning);
+        }
+        if self.refuses_unsaved_writes {
+            self.observer.unsaved.refuse();
+        }
     }
 }

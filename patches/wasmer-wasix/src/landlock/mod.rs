@@ -76,7 +76,7 @@ pub use wasix_landlock::{
     PathError, Policy, PrepareError, Protection, Protections, Report, Scope, Verdict, WayOut,
     current as process_report, explain,
 };
-pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
+pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError, UnsavedWrites};
 
 pub(crate) use calls::{Call, no_right, open_options};
 pub(crate) use default_tokio::enter_tokio;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use virtual_fs::{FileSystem, HostBacking};
+use virtual_fs::{FileSystem, FsError, HostBacking};
 
 use super::backings::{absolute_path, innermost};
 use super::denial::log::DenialLog;
@@ -43,6 +43,18 @@ impl Observer {
         if !self.covered_first(root, guest) {
             self.unsaved.note(root, guest);
         }
+    }
+
+    /// Fails if the module may not write a path, since nothing is preopened there.
+    ///
+    /// # Errors
+    /// [`FsError::PermissionDenied`], if such writes are refused.
+    pub(crate) fn may_write(&self, root: &WasiFsRoot, guest: &Path) -> virtual_fs::Result<()> {
+        let is_lost = || !self.covered_first(root, guest) && self.unsaved.note(root, guest);
+        if self.unsaved.refuses() && is_lost() {
+            return Err(FsError::PermissionDenied);
+        }
+        Ok(())
     }
 
     /// True if something of the host stood behind a path when that was first asked for.

@@ -6,7 +6,7 @@ use virtual_fs::FileSystem;
 use wasix_landlock::{Mode, Policy, Report, Scope};
 use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
-use super::enforce::{Learner, OnEnforced, Pending};
+use super::enforce::{Observation, OnEnforced, Pending};
 use super::learn::learning::Learning;
 use super::learn::seen::GrantedPreopen;
 use super::record::recorded::Recorded;
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(super) learning: Option<Learning>,
     /// The profile that was put into it last, and the receiver of the limit that is reached.
     pub(crate) applied: Applied,
+    /// True if the module may not write where nothing is preopened.
+    pub(crate) refuses_unsaved_writes: bool,
     /// True if it is only shown what would be enforced.
     pub(super) only_show: bool,
     /// The place of the reason if the preparation is stopped.
@@ -117,15 +119,15 @@ impl Settings {
         Ok(Pending {
             prepared,
             on_enforced: self.on_enforced.clone(),
-            learner: self.learning.as_ref().map(|learning| {
-                let preopens = self.host_preopens.iter();
-                let preopens = preopens.map(|p| GrantedPreopen::of(p, recorded.current_dir));
-                learning.watch(recorded.root, preopens);
-                Learner {
-                    learning: learning.clone(),
-                    observer: Arc::clone(&recorded.root.observer),
-                }
-            }),
+            observation: Observation {
+                observer: Arc::clone(&recorded.root.observer),
+                learning: self.learning.clone().inspect(|learning| {
+                    let preopens = self.host_preopens.iter();
+                    let preopens = preopens.map(|p| GrantedPreopen::of(p, recorded.current_dir));
+                    learning.watch(recorded.root, preopens);
+                }),
+                refuses_unsaved_writes: self.refuses_unsaved_writes,
+            },
         })
     }
 }

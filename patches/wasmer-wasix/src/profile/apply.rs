@@ -6,7 +6,7 @@ use virtual_fs::VirtualFile;
 use wasix_landlock::{Level, Policy, Protection};
 
 use super::meter::{Meter, OnLimit};
-use super::{Limit, Profile, ProfileError};
+use super::{Limit, Profile, ProfileError, UnsavedWrites};
 use super::{interrupts, streams};
 use crate::landlock::Settings;
 use crate::runners::wasi::WasiRunner;
@@ -49,6 +49,7 @@ impl Applied {
         profile.environment = profile.whole_environment()?;
         profile.environment_from_host.clear();
         settings.add_preopens(&profile.preopens);
+        settings.refuses_unsaved_writes = profile.unsaved_writes == UnsavedWrites::Refuse;
         settings.configure(|policy| enforced(policy, &profile));
         settings.applied.profile = Some(profile);
         Ok(())

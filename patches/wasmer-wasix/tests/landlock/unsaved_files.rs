@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use wasix_landlock_testing::isolated;
-use wasmer_wasix::landlock::DENIALS_KEPT;
+use wasmer_wasix::WasiEnvBuilder;
+use wasmer_wasix::landlock::{DENIALS_KEPT, UnsavedWrites};
+use wasmer_wasix::profile::Profile;
+use wasmer_wasix::types::wasi::Errno;
 
 use crate::common::{
     guest::{CREATE, Guest, READ, WRITE},
@@ -13,12 +16,81 @@ use crate::common::{
 
 /// A module that sees the whole tree, as a runner shows it, and may write `granted` as `/data`.
 fn writer(tree: &Tree) -> Guest {
+    Guest::new(writing(tree))
+}
+
+fn writing(tree: &Tree) -> WasiEnvBuilder {
     let builder = builder().preopen_dir("/").unwrap();
     let builder = builder.preopen(|p| {
         let p = p.directory(tree.granted()).alias("data");
         p.read(true).write(true).create(true)
     });
-    Guest::new(builder.unwrap())
+    builder.unwrap()
+}
+
+/// Everything that makes a name fails outside of the preopen and of what is volatile, and is reported.
+fn is_refused(mut guest: Guest, tree: &Tree) {
+    let (root, data) = (guest.preopen("/"), guest.preopen("data"));
+    guest.write(data, "kept", CREATE, b"x").unwrap();
+    assert_eq!(std::fs::read(tree.granted().join("kept")).unwrap(), b"x");
+    guest.write(root, "tmp/scratch", CREATE, b"x").unwrap();
+    let refused = [
+        guest.write(root, "lost", CREATE, b"x"),
+        guest.create_directory(root, "made"),
+        guest.rename((root, "tmp/scratch"), (root, "moved")),
+        guest.symlink("tmp/scratch", (root, "linked")),
+    ];
+    for refusal in refused {
+        assert_eq!(refusal, Err(Errno::Access));
+    }
+    let unsaved = guest.unsaved_files();
+    let mut paths: Vec<_> = unsaved.iter().map(|file| file.guest.clone()).collect();
+    paths.sort();
+    assert_eq!(
+        paths,
+        ["/linked", "/lost", "/made", "/moved"].map(Path::new)
+    );
+    assert!(unsaved.iter().all(|file| file.refused), "{unsaved:?}");
+    let report = guest.report();
+    let warned = report
+        .warnings
+        .iter()
+        .filter(|w| w.contains("was refused to write \"/lost\""));
+    assert_eq!(warned.count(), 1, "{report}");
+}
+
+#[test]
+fn a_builder_refuses_writes_where_nothing_is_preopened() {
+    isolated!(|| {
+        let _tokio = tokio().enter();
+        let tree = Tree::new();
+        let guest = Guest::new(writing(&tree).unsaved_writes(UnsavedWrites::Refuse));
+        is_refused(guest, &tree);
+    });
+}
+
+#[test]
+fn a_profile_refuses_writes_where_nothing_is_preopened() {
+    isolated!(|| {
+        let _tokio = tokio().enter();
+        let tree = Tree::new();
+        let builder =
+            writing(&tree).profile(&Profile::as_without().unsaved_writes(UnsavedWrites::Refuse));
+        is_refused(Guest::new(builder.unwrap()), &tree);
+    });
+}
+
+#[test]
+fn a_profile_that_reports_keeps_in_memory() {
+    isolated!(|| {
+        let _tokio = tokio().enter();
+        let tree = Tree::new();
+        let mut guest = Guest::new(writing(&tree).profile(&Profile::as_without()).unwrap());
+        let root = guest.preopen("/");
+        guest.write(root, "lost", CREATE, b"x").unwrap();
+        assert_eq!(guest.read(root, "lost").unwrap(), b"x");
+        assert!(!guest.unsaved_files()[0].refused);
+    });
 }
 
 #[test]
