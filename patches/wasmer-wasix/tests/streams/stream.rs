@@ -13,7 +13,7 @@ use virtual_fs::VirtualFile;
 use wasix_landlock_engine::engine;
 use wasix_landlock_profile::Compiler;
 use wasix_landlock_testing::isolated;
-use wasmer::{Engine, Module, Store};
+use wasmer::{Module, Store};
 use wasmer_wasix::{WasiEnv, profile::terminal};
 
 use crate::inert::shown;
@@ -192,7 +192,7 @@ const TITLE: &str = r#"(module
         (call $whole (i32.const 8) (i32.const 8))))"#;
 
 fn run_title(stream: terminal::StreamFile) {
-    let engine: Engine = EngineBuilder::new(Singlepass::default()).engine().into();
+    let engine = engine(Compiler::Singlepass);
     let mut store = Store::new(engine.clone());
     let module = Module::new(&engine, TITLE).unwrap();
     let builder = WasiEnv::builder("title").engine(engine).stdout(stream);
