@@ -19,11 +19,10 @@ pub(crate) fn lines(is_feature_on: bool, value: Option<&OsStr>) -> Result<String
         return Ok(lines);
     }
     if value != Some(OsStr::new(VALUE)) {
-        return Err(format!(
+        return Err(
             "the feature `landlock-kernel-alone` switches all checks of the WASI layer off. It is for this repository's \
              own tests; no program may be built with it. Find out which package asks for it with `cargo tree --edges \
-             features --invert wasmer-wasix`"
-        ));
+             features --invert wasmer-wasix`".to_owned());
     }
     lines += &format!(
         "cargo::rerun-if-env-changed={VARIABLE}\ncargo::rustc-cfg=landlock_kernel_alone\n"
