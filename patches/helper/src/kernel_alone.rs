@@ -11,6 +11,10 @@ pub(crate) const VARIABLE: &str = "WASIX_LANDLOCK_TEST_KERNEL_ALONE";
 const VALUE: &str = "the WASI layer checks nothing";
 /// The variable by which cargo says that the feature is on.
 pub(crate) const FEATURE: &str = "CARGO_FEATURE_LANDLOCK_KERNEL_ALONE";
+/// The error of a build with the feature and without the variable.
+const REFUSED: &str = "the feature `landlock-kernel-alone` switches all checks of the WASI layer off. It is for this \
+    repository's own tests; no program may be built with it. Find out which package asks for it with `cargo tree \
+    --edges features --invert wasmer-wasix`";
 
 /// Returns the lines for cargo, or the error of a build that would be without checks and isn't meant to be.
 pub(crate) fn lines(is_feature_on: bool, value: Option<&OsStr>) -> Result<String, String> {
@@ -19,10 +23,7 @@ pub(crate) fn lines(is_feature_on: bool, value: Option<&OsStr>) -> Result<String
         return Ok(lines);
     }
     if value != Some(OsStr::new(VALUE)) {
-        return Err(
-            "the feature `landlock-kernel-alone` switches all checks of the WASI layer off. It is for this repository's \
-             own tests; no program may be built with it. Find out which package asks for it with `cargo tree --edges \
-             features --invert wasmer-wasix`".to_owned());
+        return Err(REFUSED.to_owned());
     }
     lines += &format!(
         "cargo::rerun-if-env-changed={VARIABLE}\ncargo::rustc-cfg=landlock_kernel_alone\n"

@@ -1,7 +1,7 @@
 //! The calls of upstream's builder and runner that set and show what is enforced.
 
 use wasix_landlock::{Policy, Report};
-use wasix_landlock_profile::HostPreopenBuilder;
+use wasix_landlock_profile::{HostPreopenBuilder, UnsavedWrites};
 use wasmer_types::ModuleHash;
 
 use super::enforce::OnEnforced;

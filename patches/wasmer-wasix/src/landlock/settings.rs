@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use virtual_fs::FileSystem;
-use wasix_landlock::{Mode, Policy, Report, Scope};
+use wasix_landlock::{Mode, Policy, Scope};
 use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
 use super::enforce::{Observation, OnEnforced, Pending};
