@@ -118,7 +118,7 @@ impl WasiEnvBuilder {
     pub fn landlock_show(mut self) -> Result<Report, BuildError> {
         self.landlock.only_show = true;
         match self.init_or_stop() {
-            Err(Stopped::Shown(report)) => Ok(report),
+            Err(Stopped::Shown(report)) => Ok(*report),
             Err(Stopped::Failed(error)) => Err(error),
             Ok(_) => Err(BuildError::NotPrepared),
         }

@@ -50,7 +50,7 @@ pub enum BuildError {
     NotPrepared,
     /// Building failed for another reason.
     #[error(transparent)]
-    Wasi(WasiRuntimeError),
+    Wasi(Box<WasiRuntimeError>),
 }
 
 impl BuildError {
@@ -117,7 +117,7 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
 
 impl From<WasiStateCreationError> for BuildError {
     fn from(error: WasiStateCreationError) -> Self {
-        Self::Wasi(error.into())
+        Self::Wasi(Box::new(error.into()))
     }
 }
 
@@ -125,9 +125,9 @@ impl From<WasiStateCreationError> for BuildError {
 impl From<WasiRuntimeError> for BuildError {
     fn from(error: WasiRuntimeError) -> Self {
         let WasiRuntimeError::Anyhow(within) = error else {
-            return Self::Wasi(error);
+            return Self::Wasi(Box::new(error));
         };
-        let shared = |error| Self::Wasi(WasiRuntimeError::Anyhow(error));
+        let shared = |error| Self::Wasi(Box::new(WasiRuntimeError::Anyhow(error)));
         match Arc::try_unwrap(within) {
             Ok(within) => within
                 .downcast()
@@ -141,7 +141,7 @@ impl From<WasiRuntimeError> for BuildError {
 impl From<BuildError> for WasiRuntimeError {
     fn from(error: BuildError) -> Self {
         match error {
-            BuildError::Wasi(error) => error,
+            BuildError::Wasi(error) => *error,
             error => Self::Anyhow(Arc::new(error.into())),
         }
     }

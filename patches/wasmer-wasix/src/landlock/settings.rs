@@ -112,7 +112,7 @@ impl Settings {
         if self.only_show {
             let report = policy.show()?;
             mounts::mount_all(recorded, &self.host_preopens)?;
-            return Err(Stopped::Shown(report));
+            return Err(Stopped::Shown(Box::new(report)));
         }
         let prepared = policy.prepare()?;
         mounts::mount_all(recorded, &self.host_preopens)?;

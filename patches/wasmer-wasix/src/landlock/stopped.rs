@@ -13,7 +13,7 @@ pub(super) enum Stopped {
     /// The preparation failed.
     Failed(BuildError),
     /// It was only asked what would be enforced.
-    Shown(Report),
+    Shown(Box<Report>),
 }
 
 impl<E: Into<BuildError>> From<E> for Stopped {
@@ -30,7 +30,10 @@ impl Slot {
     /// Leaves the reason, and returns it in upstream's form.
     pub(super) fn leave(&self, stopped: Stopped) -> WasiStateCreationError {
         let error = match &stopped {
-            Stopped::Failed(BuildError::Wasi(WasiRuntimeError::Init(error))) => error.clone(),
+            Stopped::Failed(BuildError::Wasi(error)) => match &**error {
+                WasiRuntimeError::Init(error) => error.clone(),
+                error => WasiStateCreationError::WasiFsSetupError(error.to_string()),
+            },
             Stopped::Failed(error) => WasiStateCreationError::WasiFsSetupError(error.to_string()),
             Stopped::Shown(_) => WasiStateCreationError::WasiFsSetupError(
                 "nothing is built: it is only shown what would be enforced".to_owned(),
