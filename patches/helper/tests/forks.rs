@@ -63,6 +63,11 @@ fn copy_of(fork: &Path) -> TempDir {
     for (name, text) in files.chain([("fork.toml".to_owned(), manifest)]) {
         std::fs::write(copy.path().join(name), text).unwrap();
     }
+    for file in wasix_landlock_fork::files_below(&fork.join("src")).unwrap() {
+        let to = copy.path().join(file.strip_prefix(fork).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(&file, to).unwrap();
+    }
     copy
 }
 
@@ -95,12 +100,6 @@ fn check_fails_on_a_patch_that_does_not_name_what_it_calls() {
     for (changed, problem) in changes {
         assert_ne!(changed, good);
         let copy = copy_of(fork);
-        std::fs::create_dir(copy.path().join("src")).unwrap();
-        for file in wasix_landlock_fork::files_below(&fork.join("src")).unwrap() {
-            let to = copy.path().join(file.strip_prefix(fork).unwrap());
-            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            std::fs::copy(&file, to).unwrap();
-        }
         std::fs::write(copy.path().join(&calling.name), changed).unwrap();
         let error = fails(forks_program().arg("check").arg(copy.path()));
         has(&error, &[&calling.name, &problem]);
