@@ -12,7 +12,7 @@ use crate::{WasiRuntimeError, WasiStateCreationError};
 pub(super) enum Stopped {
     /// The preparation failed.
     Failed(BuildError),
-    /// It was only asked what would be enforced.
+    /// Only the report of what would be enforced was asked for.
     Shown(Box<Report>),
 }
 

@@ -93,7 +93,7 @@ for_both_compilers! {
                 (func (export "_start")
                     (call $exit (i32.add (memory.grow (i32.const 3)) (memory.grow (i32.const 1))))))"#
         );
-        // The size before, and the size before or -1.
+        // The size before, and the size before or -1: one page, then minus one.
         assert_eq!(run(compiler, Profile::new(), &module).unwrap(), exited(1 + 4));
         let limited = Profile::new().limits(|l| l.memory_pages(4));
         assert_eq!(run(compiler, limited, &module).unwrap(), exited(0));
