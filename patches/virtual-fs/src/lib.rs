@@ -19,10 +19,14 @@ mod host_handle;
 mod host_list;
 #[cfg(feature = "host-fs")]
 pub mod host_preopen;
+#[cfg(feature = "host-fs")]
+mod host_stdin;
 pub mod limited;
 pub mod memory_bound;
 mod plain_path;
 pub mod positional;
+#[cfg(all(target_os = "linux", feature = "host-fs"))]
+mod readiness;
 
 pub use host_backing::HostBacking;
 

@@ -5,9 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use virtual_fs::host_backing::HostAccess;
-use virtual_fs::host_directory::{HostDirectory, HostOpen, HostPlace};
+use virtual_fs::host_directory::{HostDirectory, HostNode, HostOpen, HostPlace};
 use virtual_fs::limited::Limited;
 use virtual_fs::{FileSystem, MountFileSystem, TmpFileSystem, host_fs};
 
@@ -146,4 +148,41 @@ async fn no_path_leads_out() {
         libc::EPERM
     );
     assert_eq!(sub.opened_in().unwrap().path, Path::new("sub"));
+}
+
+/// Reads from a fifo for as long as the writer may take.
+async fn read(fifo: &mut HostNode) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 9];
+    let read = tokio::time::timeout(Duration::from_millis(200), fifo.read(&mut bytes)).await;
+    read.ok().map(|size| {
+        bytes.truncate(size.unwrap());
+        bytes
+    })
+}
+
+#[tokio::test]
+async fn the_reader_of_a_fifo_waits_for_a_writer_and_ends_with_the_last_one() {
+    let tree = tree();
+    let path = tree.path().join("one/fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let directory = HostDirectory::open_root(&tree.path().join("one")).unwrap();
+    let how = HostOpen {
+        read: true,
+        ..HostOpen::default()
+    };
+    let open = || directory.open(Path::new("fifo"), how).unwrap();
+    let writer = || fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut fifo = open();
+    assert_eq!(read(&mut fifo).await, None, "nobody has written yet");
+    let mut writing = writer();
+    assert_eq!(read(&mut fifo).await, None, "nothing is written yet");
+    io::Write::write_all(&mut writing, b"text").unwrap();
+    assert_eq!(read(&mut fifo).await.unwrap(), b"text");
+    drop(writing);
+    assert_eq!(read(&mut fifo).await.unwrap(), b"");
+    // A writer that has come and gone before the first read, without a byte.
+    let mut fifo = open();
+    drop(writer());
+    assert_eq!(read(&mut fifo).await.unwrap(), b"");
 }

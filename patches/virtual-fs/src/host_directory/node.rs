@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FallocateFlags, OFlags};
@@ -15,9 +15,13 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use super::{HostDirectory, HostStat, HostTime, access, stat};
 use crate::host_backing::HostAccess;
 use crate::positional::PositionalFile;
+use crate::readiness::is_readable;
 use crate::{FileType, FsError, VirtualFile};
 
-/// The time for which whoever waits for the other end of a fifo sleeps before looking again.
+/// The time for which whoever reads a fifo waits before being asked whether the module has to end.
+const TURN: Duration = Duration::from_millis(5);
+
+/// The time for which whoever writes to a full fifo sleeps before looking again.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// An open file or directory of the host. Its metadata, contents and flags are the kernel's, and it stays what it is,
@@ -36,10 +40,7 @@ struct OpenFile {
     file: fs::File,
     file_type: FileType,
     access: HostAccess,
-    writable: bool,
     append: AtomicBool,
-    /// True if a fifo has had another end yet.
-    connected: AtomicBool,
 }
 
 impl HostNode {
@@ -57,9 +58,7 @@ impl HostNode {
             file,
             file_type,
             access,
-            writable: how.write,
             append: AtomicBool::new(how.append),
-            connected: AtomicBool::new(false),
         }))
     }
 
@@ -238,14 +237,25 @@ impl VirtualFile for HostNode {
     }
 
     fn poll_read_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.available() {
-            Ok(0) if self.file_type().is_fifo() => again(cx),
-            available => Poll::Ready(available),
+        if let Opened::File(opened) = &self.0 {
+            ready!(opened.poll_readable(cx))?;
         }
+        Poll::Ready(self.available())
     }
 
     fn poll_write_ready(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(8192))
+    }
+}
+
+impl OpenFile {
+    /// Waits until a read returns at once: a fifo was opened without waiting for somebody who writes.
+    fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if !self.file_type.is_file() && !is_readable(&self.file, TURN)? {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -267,26 +277,16 @@ impl AsyncRead for HostNode {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let opened = self.open_file()?;
-        match (&opened.file).read(buf.initialize_unfilled()) {
-            Err(error) if would_block(&error) => {
-                opened.connected.store(true, Ordering::Relaxed);
-                again(cx)
+        loop {
+            ready!(opened.poll_readable(cx))?;
+            match (&opened.file).read(buf.initialize_unfilled()) {
+                // Somebody else was faster.
+                Err(error) if would_block(&error) => {}
+                read => {
+                    buf.advance(read?);
+                    return Poll::Ready(Ok(()));
+                }
             }
-            // It was opened without waiting for somebody who writes.
-            Ok(0)
-                if opened.file_type.is_fifo()
-                    && !opened.writable
-                    && buf.remaining() > 0
-                    && !opened.connected.load(Ordering::Relaxed) =>
-            {
-                again(cx)
-            }
-            Ok(read) => {
-                opened.connected.store(true, Ordering::Relaxed);
-                buf.advance(read);
-                Poll::Ready(Ok(()))
-            }
-            Err(error) => Poll::Ready(Err(error)),
         }
     }
 }

@@ -134,6 +134,10 @@ impl WasiFs {
         (to_fd, to): (WasiFd, &str),
     ) -> OnHost<()> {
         let (old, new) = (self.get_fd(from_fd).ok()?, self.get_fd(to_fd).ok()?);
+        if from.is_empty() || to.is_empty() {
+            // The kernel takes both paths before it looks at one.
+            return Some(Err(Errno::Noent));
+        }
         let source = self.host_place(inodes, &old, from, false)?;
         let target = self.host_place(inodes, &new, to, false)?;
         let (source, target) = match (source, target) {
@@ -155,6 +159,10 @@ impl WasiFs {
         (to_fd, to): (WasiFd, &str),
     ) -> OnHost<()> {
         let (old, new) = (self.get_fd(from_fd).ok()?, self.get_fd(to_fd).ok()?);
+        if from.is_empty() || to.is_empty() {
+            // The kernel takes both paths before it looks at one.
+            return Some(Err(Errno::Noent));
+        }
         let source = self.host_place(inodes, &old, from, follow)?;
         let target = self.host_place(inodes, &new, to, false)?;
         let (source, target) = match (source, target) {
