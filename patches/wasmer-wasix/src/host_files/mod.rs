@@ -6,6 +6,7 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
+mod current;
 mod descriptors;
 mod open;
 mod paths;

@@ -241,7 +241,7 @@ impl WasiFs {
     }
 
     /// The place where a link of the virtual tree leads; `None` inside if it isn't a link.
-    fn target_of(&self, found: &InodeGuard) -> Option<Option<String>> {
+    pub(super) fn target_of(&self, found: &InodeGuard) -> Option<Option<String>> {
         let kind = found.kind.read().ok()?;
         let Kind::Symlink {
             symlink_kind,

@@ -9,6 +9,7 @@ extern crate wasix_landlock_testing;
 mod common;
 
 mod build_errors;
+mod current_directory;
 mod denials;
 mod directories;
 mod early_wasi;

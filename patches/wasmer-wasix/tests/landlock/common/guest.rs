@@ -200,13 +200,13 @@ impl Guest {
         }
     }
 
-    pub(super) fn put(&mut self, at: u64, bytes: &[u8]) -> Value {
+    pub(crate) fn put(&mut self, at: u64, bytes: &[u8]) -> Value {
         let memory = self.instance.exports.get_memory("memory").unwrap();
         memory.view(&self.store).write(at, bytes).unwrap();
         i32::try_from(at).unwrap().into()
     }
 
-    pub(super) fn get<const N: usize>(&self, at: u64) -> [u8; N] {
+    pub(crate) fn get<const N: usize>(&self, at: u64) -> [u8; N] {
         let mut bytes = [0; N];
         let memory = self.instance.exports.get_memory("memory").unwrap();
         memory.view(&self.store).read(at, &mut bytes).unwrap();
@@ -217,7 +217,7 @@ impl Guest {
         u32::from_le_bytes(self.get(RESULT))
     }
 
-    pub(super) fn path(&mut self, at: u64, path: &str) -> [Value; 2] {
+    pub(crate) fn path(&mut self, at: u64, path: &str) -> [Value; 2] {
         [self.put(at, path.as_bytes()), length(path.len())]
     }
 
