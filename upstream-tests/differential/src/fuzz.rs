@@ -87,7 +87,7 @@ pub fn fuzz(
     Ok(outcomes)
 }
 
-/// Leaves out the steps that a case shows its difference without.
+/// Leaves out the steps that the difference doesn't need.
 #[must_use]
 pub fn shrink(program: &Path, found: &Found) -> Case {
     let mut case = generate(found.seed);

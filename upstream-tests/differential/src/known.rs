@@ -32,7 +32,7 @@ use crate::way::Way;
 /// The beginning of keys where every protection was asked for.
 pub const HARDENED: &str = "hardened ";
 
-/// True if a difference is meant to stay.
+/// The standing of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// With a reason.
@@ -54,7 +54,7 @@ struct Pattern {
 /// A reason or a fault, with its keys.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// True if it is meant to stay.
+    /// Its standing.
     pub standing: Standing,
     /// The reason, or the fault's description.
     pub reason: String,

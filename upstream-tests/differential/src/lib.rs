@@ -22,6 +22,7 @@
 //! cargo run --release -p wasix-landlock-differential -- fuzz SECONDS [SEED]
 //! cargo run --release -p wasix-landlock-differential -- seed SEED [WAY]
 //! cargo run --release -p wasix-landlock-differential -- seeds FIRST COUNT
+//! cargo run --release -p wasix-landlock-differential -- other NAME PROGRAM
 //! ```
 //!
 //! - `cases` runs the kept cases (`cases/`), those whose name contains one of the words, and prints the table;
@@ -35,6 +36,9 @@
 //!   that was made as short as possible: to keep it, append that to `cases/found.txt`. The table that it prints goes into
 //!   `generated.md`.
 //! - `seed` runs one generated sequence again and prints both sides; `seeds` runs so many, as the test does.
+//! - `other` counts the lines of the kept cases that differ on the fork and on another runtime, whatever the list says.
+//!   `wasmtime_worker.py` is the program for wasmtime's Python package. The table that it prints goes into
+//!   `generated.md` as well.
 //!
 //! Cases that mount file systems (another device, a full one, a read-only one) need root, which gets a mount
 //! namespace of its own; else they are skipped, with the reason.

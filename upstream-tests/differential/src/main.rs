@@ -1,6 +1,7 @@
 //! Runs the comparison: see the library's documentation.
 #![forbid(unsafe_code)]
 
+mod other;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ const USAGE: &str = "\
 usage: wasix-landlock-differential cases [--write | --prune] [PART_OF_A_NAME...]
        wasix-landlock-differential fuzz SECONDS [SEED]
        wasix-landlock-differential seeds FIRST COUNT
-       wasix-landlock-differential seed SEED [preopen | fs | mount | mapped]";
+       wasix-landlock-differential seed SEED [preopen | fs | mount | mapped]
+       wasix-landlock-differential other NAME PROGRAM";
 
 fn main() -> ExitCode {
     if let Some(code) = worker::worker() {
@@ -63,6 +65,13 @@ fn start(arguments: &[&str]) -> anyhow::Result<()> {
             let outcomes = fuzz(&program, first, None, time, &mut list)?;
             let generated = report(&program, first, &outcomes);
             kept.and(generated)
+        }
+        ["other", name, other] => {
+            println!("{}", other::head());
+            for (name, program) in [("the fork", &*program), (name, Path::new(other))] {
+                println!("{}", other::row(name, program, mounts)?);
+            }
+            Ok(())
         }
         ["seeds", first, count] => {
             let (first, count) = (first.parse()?, count.parse()?);

@@ -16,6 +16,7 @@ use crate::composite::{Side, call};
 use crate::disk::{Disk, DiskDifference};
 use crate::guest::Guest;
 use crate::guest::process::{Process, Request, stream_to};
+use crate::guest::text::text;
 use crate::host::{host, try_host};
 use crate::known::HARDENED;
 use crate::native::Native;
@@ -40,6 +41,8 @@ pub fn compare(case: &Case, way: Way, program: &Path) -> anyhow::Result<Comparis
             threads: case.threads(),
             harden: case.harden,
         };
+        // For a program that doesn't have this crate.
+        fs::write(root.join("module.wat"), text(request.threads))?;
         let process = Process::start(program, &request, start.stdio, root.join("stderr"))?;
         Ok(Box::new(Guest::new(Box::new(process), start.clock)?))
     })

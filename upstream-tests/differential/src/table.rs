@@ -14,8 +14,8 @@ pub fn generated(first: u64, outcomes: &Outcomes) -> String {
     let calls: u64 = outcomes.tallies.iter().map(|tally| tally.calls()).sum();
     let text = format!(
         "## Generated cases\n\n{} cases with {calls} calls, from seed {first} on, in {} minutes; {} differences that are \
-         not on the list. Of each 4 seeds in 16, threads have directories of their own; of 4 others they share one. A quarter \
-         runs with `harden`.\n\n",
+         not on the list. A quarter of the cases has threads with directories of their own, a quarter threads that share \
+         one, the rest a single thread; a quarter of each runs with `harden`.\n\n",
         outcomes.cases,
         outcomes.time.as_secs() / 60,
         outcomes.found.len(),

@@ -7,13 +7,13 @@ use crate::way::Way;
 /// The numbers of equal lines, of lines that differ as listed, and of lines that differ otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// Nothing differs.
+    /// Lines in which nothing differs.
     pub equal: u64,
-    /// All that differs has a reason.
+    /// Lines in which all that differs has a reason.
     pub known: u64,
-    /// The number of differences that are open faults.
+    /// Lines that show an open fault.
     pub open: u64,
-    /// Something differs that is not on the list.
+    /// Lines that differ and are not on the list.
     pub new: u64,
     /// Calls that were not compared, since the sides had gone apart.
     pub skipped: u64,
