@@ -352,8 +352,11 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
         assert_eq!(subtable(&ours, "features"), features, "{name}");
         let mut users = for_users(&upstream);
         if name == "virtual-fs" {
+            // Tokio has the first one anyway.
             users.extend(own(
-                "'cfg(target_os = \"linux\")'.dependencies.rustix = { version = \"1\", features = [\"fs\"] }",
+                "['cfg(target_os = \"linux\")'.dependencies]\n\
+                 mio = { version = \"1\", default-features = false, features = [\"os-ext\", \"os-poll\"] }\n\
+                 rustix = { version = \"1\", features = [\"fs\"] }",
             ));
         } else {
             // Wasmer's compilers have it anyway: an instance compiles on a pool of its own.

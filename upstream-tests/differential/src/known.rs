@@ -54,7 +54,7 @@ struct Pattern {
 /// A reason or a fault, with its keys.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its standing.
+    /// The standing.
     pub standing: Standing,
     /// The reason, or the fault's description.
     pub reason: String,
