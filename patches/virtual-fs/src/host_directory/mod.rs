@@ -4,6 +4,9 @@
 //! which mount a path is in ([`FileSystem::host_place`](crate::FileSystem::host_place)); the rest is the kernel's: it
 //! resolves the path beneath the directory and answers with its own errors. What a mount allows is checked here, at
 //! the one place where all calls pass.
+//!
+//! A path through another directory is resolved by opening that one, so that nothing that is renamed meanwhile leads out.
+//! This takes a descriptor where the kernel's own call by path takes none: with none left, such a call is `EMFILE`.
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
