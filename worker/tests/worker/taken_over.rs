@@ -9,7 +9,7 @@ use std::{
 
 use wasix_landlock::{Mode, Network, Protection};
 use wasix_landlock_testing::ask::Answer;
-use wasix_landlock_worker::{End, Request, WorkerStreams};
+use wasix_landlock_worker::{End, Level, Profile, Request, WorkerStreams};
 
 use crate::{
     common::{Programs, answers, for_both_users, is_there},
