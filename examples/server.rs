@@ -25,7 +25,7 @@ use wasix_landlock_examples::offline_runtime;
 use wasix_landlock_profile::Compiler;
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
-use wasmer_wasix::landlock::{Access, Instance, with_causes};
+use wasmer_wasix::landlock::{Access, Instance, exit_code, with_causes};
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 
 /// A module that tries what its arguments say, and prints what came of it.

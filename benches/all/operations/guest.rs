@@ -1,8 +1,6 @@
 //! A module that calls WASI preview 1 in loops, with no library in between: each export does one operation
 //! `n` times and returns the first error number, or 0.
 
-use std::fmt::Write as _;
-
 use wasix_landlock_testing::preview1;
 
 /// The address of the path that an operation takes.

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use sha2::{Digest, Sha256};
-
-use wasix_landlock_programs::packages::OPENSSL;
+use wasix_landlock_programs::packages::{OPENSSL, sha256};
 
 use crate::package::module_of;
 use crate::{COMPILERS, assert_succeeds, in_directory, stderr, stdout};
@@ -49,8 +47,7 @@ fn makes_checks_and_digests_a_key() {
         let digest = ["dgst", "-sha256", "key.pem"];
         let output = openssl(work.path(), &with("key.pem"), &digest).unwrap();
         assert_succeeds(&output);
-        let expected = Sha256::digest(std::fs::read(work.path().join("key.pem")).unwrap());
-        let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = sha256(&std::fs::read(work.path().join("key.pem")).unwrap());
         assert_eq!(
             stdout(&output).trim(),
             format!("SHA256(key.pem)= {expected}")

@@ -32,6 +32,7 @@ pub(crate) fn lines(is_feature_on: bool, value: Option<&OsStr>) -> Result<String
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

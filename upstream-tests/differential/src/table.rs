@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::fuzz::Outcomes;
-use crate::known::List;
+use crate::known::{List, Standing};
 use crate::suite::Run;
 use crate::tally::Tally;
 use crate::way::Way;
