@@ -5,6 +5,8 @@
 //! series exactly, and puts the result where the fork's `lib.rs` includes it. Upstream's code is never
 //! committed, and a user of the fork runs nothing but cargo.
 //!
+//! A fork of another version of the same crate names the first one as its base, and has its series.
+//!
 //! The `forks` program in this package is for those who maintain the patches.
 #![forbid(unsafe_code)]
 
@@ -16,6 +18,7 @@ mod own;
 mod patch;
 mod source;
 mod trial;
+mod version;
 
 pub use make::{Error, make, materialize, run_build_script};
 pub use manifest::{Manifest, ManifestError};
@@ -23,3 +26,4 @@ pub use own::{OwnModules, files_below};
 pub use patch::{ApplyError, Patch, PatchError, Series};
 pub use source::{SOURCE_VARIABLE, SourceError, Upstream, source_digest};
 pub use trial::{Misfit, Outcome, Shift, Trial};
+pub use version::{Moved, slug};

@@ -124,23 +124,14 @@ pub fn run_build_script() {
     };
     let fork = variable("CARGO_MANIFEST_DIR");
     println!("cargo::rerun-if-env-changed={SOURCE_VARIABLE}");
-    println!("cargo::rerun-if-changed=build.rs");
+    for path in inputs(&fork) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
     let is_on = std::env::var_os(kernel_alone::FEATURE).is_some();
     let value = std::env::var_os(kernel_alone::VARIABLE);
     match kernel_alone::lines(is_on, value.as_deref()) {
         Ok(lines) => print!("{lines}"),
         Err(error) => fail(&error),
-    }
-    for name in ["fork.toml", "series"] {
-        println!("cargo::rerun-if-changed={}", fork.join(name).display());
-    }
-    if let Ok(series) = Series::load(&fork) {
-        for patch in series.patches {
-            println!(
-                "cargo::rerun-if-changed={}",
-                fork.join(patch.name).display()
-            );
-        }
     }
     let package = format!(
         "{}-{}",
@@ -153,6 +144,24 @@ pub fn run_build_script() {
     if let Err(error) = made {
         fail(&error.to_string());
     }
+}
+
+/// The files that the patched source is made of, besides the published one.
+fn inputs(fork: &Path) -> Vec<PathBuf> {
+    let home = Manifest::load(fork).map(|manifest| manifest.home(fork));
+    let home = home.unwrap_or_else(|_| fork.to_owned());
+    let mut inputs = vec![
+        fork.join("fork.toml"),
+        home.join("series"),
+        home.join("build.rs"),
+    ];
+    // The base's patches, even those that this version doesn't have as they are.
+    for folder in [&home, fork] {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        inputs.extend(paths.filter(|path| path.extension().is_some_and(|it| it == "patch")));
+    }
+    inputs
 }
 
 fn is_package_of(fork: &Path, package: String) -> Result<(), Error> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::Moved;
+
 /// The contents of a `fork.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -30,6 +32,15 @@ pub struct Manifest {
     /// A fork of the same version without which this one must not be built: each passes its name on through
     /// the crate `wasix-landlock-pair`.
     pub pair: Option<String>,
+    /// The folder of a fork of another version of the crate, from this one's: its patches and its own files serve
+    /// this version too.
+    pub base: Option<PathBuf>,
+    /// The base's patches that this version does without, by their names without number and ending.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// The lines of the base's published files that stand elsewhere in this version's.
+    #[serde(default)]
+    pub moved: Vec<Moved>,
 }
 
 /// An error of reading a `fork.toml`.
@@ -69,6 +80,14 @@ impl Manifest {
             path,
             source: Box::new(source),
         })
+    }
+
+    /// The folder that holds the series and the fork's own files: the base's, if there is one.
+    pub fn home(&self, fork: &Path) -> PathBuf {
+        match &self.base {
+            Some(base) => fork.join(base),
+            None => fork.to_owned(),
+        }
     }
 
     /// `name-version`, as cargo names the folder and the `.crate` file.

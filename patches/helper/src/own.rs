@@ -17,12 +17,13 @@ pub struct OwnModules {
 }
 
 impl OwnModules {
-    /// Reads it. A fork without one has no modules.
+    /// Reads it. A fork without one has no modules; one with a base has the base's.
     ///
     /// # Errors
     /// What the file system says.
     pub fn read(fork: &Path) -> io::Result<Self> {
-        let folder = fork.join("src");
+        let home = crate::Manifest::load(fork).map(|manifest| manifest.home(fork));
+        let folder = home.unwrap_or_else(|_| fork.to_owned()).join("src");
         let mut own = Self {
             root: Vec::new(),
             files: BTreeMap::new(),

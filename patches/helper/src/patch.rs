@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
 use crate::source::SOURCE_FOLDERS;
+use crate::{Manifest, ManifestError};
 
 /// An error of reading a series or a patch.
 #[derive(Debug, Error)]
@@ -29,6 +30,9 @@ pub enum PatchError {
         /// The problem on that line.
         problem: String,
     },
+    /// The fork's manifest can't be read, which says whether the fork has a base.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The series and the folder don't name the same patches.
     #[error("{problem}: {patch}")]
     Series {
@@ -104,7 +108,7 @@ pub(crate) struct Hunk {
 }
 
 /// A line with its line break, if it has one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Line {
     Context(String),
     Remove(String),
@@ -232,6 +236,20 @@ impl Patch {
             }
         }
         widest
+    }
+
+    /// True if the other patch makes the same changes with the same header, be it at other lines.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let changes = |patch: &Self| -> Vec<(PathBuf, Vec<Vec<Line>>)> {
+            let lines =
+                |change: &FileChange| change.hunks.iter().map(|h| h.lines.clone()).collect();
+            let files = patch.files.iter();
+            files
+                .map(|change| (change.path.clone(), lines(change)))
+                .collect()
+        };
+        self.header == other.header && changes(self) == changes(other)
     }
 
     /// Applies the patch to `files`, which hold what was changed of the crate in `root` before.
@@ -501,13 +519,26 @@ pub struct Series {
 }
 
 impl Series {
-    /// Reads the file `series` in the folder of a fork, and the patches that it names, one a line.
+    /// Reads the file `series` in the folder of a fork, and the patches that it names, one a line. A fork with a base
+    /// has the base's series, at the lines where it fits this version.
     ///
     /// # Errors
-    /// As [`Patch::load`]; [`PatchError::Series`] if a name is not that of a patch or stands twice, or if a patch in the folder is
+    /// As [`Patch::load`]; [`PatchError::Manifest`]; [`PatchError::Series`] if a name is not that of a patch or stands twice, or if a patch in the folder is
     /// not listed: a patch that is silently not applied could be the one that enforces.
     pub fn load(fork: &Path) -> Result<Self, PatchError> {
         let path = fork.join("series");
+        if fork.join("fork.toml").exists() {
+            let manifest = Manifest::load(fork)?;
+            if let Some(base) = &manifest.base {
+                if path.exists() {
+                    return Err(PatchError::Series {
+                        patch: "series".to_owned(),
+                        problem: "a fork with a base has the base's series, and none of its own",
+                    });
+                }
+                return crate::version::series(fork, &manifest, base);
+            }
+        }
         let read = |source| PatchError::Read {
             path: path.clone(),
             source,
@@ -547,17 +578,38 @@ impl Series {
         Ok(Self { patches })
     }
 
+    /// Checks that the whole series applies to the crate in `root`, and writes nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError`].
+    pub fn fits(&self, root: &Path) -> Result<(), ApplyError> {
+        self.patched(root).map(drop)
+    }
+
+    fn patched(&self, root: &Path) -> Result<BTreeMap<PathBuf, String>, ApplyError> {
+        let mut files = BTreeMap::new();
+        for patch in &self.patches {
+            patch.apply(&mut files, root)?;
+        }
+        Ok(files)
+    }
+
+    /// The lines before each hunk, patch by patch and file by file.
+    #[must_use]
+    pub fn places(&self) -> Vec<Vec<usize>> {
+        let changes = self.patches.iter().flat_map(|patch| &patch.files);
+        let places =
+            |change: &FileChange| change.hunks.iter().map(|hunk| hunk.old_before).collect();
+        changes.map(places).collect()
+    }
+
     /// Applies the whole series to the crate in `root`, exactly: each hunk at its line, each line to the
     /// letter. Nothing is written unless every patch applies.
     ///
     /// # Errors
     /// [`ApplyError`].
     pub fn apply(&self, root: &Path) -> Result<(), ApplyError> {
-        let mut files = BTreeMap::new();
-        for patch in &self.patches {
-            patch.apply(&mut files, root)?;
-        }
-        for (file, text) in files {
+        for (file, text) in self.patched(root)? {
             std::fs::write(root.join(&file), text)
                 .map_err(|source| ApplyError::Write { file, source })?;
         }

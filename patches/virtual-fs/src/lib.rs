@@ -1,4 +1,4 @@
-//! Wasmer's virtual file systems, 0.704.2, with one addition: a file system can say which host paths stand
+//! Wasmer's virtual file systems with one addition: a file system can say which host paths stand
 //! behind it ([`FileSystem::host_backing`]), so that the kernel can be told.
 //!
 //! The source is upstream's, made at build time with the patches beside this file.

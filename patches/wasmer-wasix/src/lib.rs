@@ -1,4 +1,4 @@
-//! Wasmer's WASI implementation, 0.704.2, with one addition: what the application preopens is enforced by
+//! Wasmer's WASI implementation with one addition: what the application preopens is enforced by
 //! the kernel, for the whole process, at `build()`. See [`landlock`], and [`profile`] for all else that one module
 //! is given.
 //!

@@ -10,6 +10,12 @@ use wasix_landlock_attacks::program::{
 };
 use wasix_landlock_attacks::worker::Way;
 
+/// The folder with the tables. A package for another version of Wasmer compiles this file too.
+const FOLDER: &str = match option_env!("WASIX_LANDLOCK_ATTACKS") {
+    Some(folder) => folder,
+    None => env!("CARGO_MANIFEST_DIR"),
+};
+
 const COLUMNS: [Column; 2] = [
     Column {
         name: "user space alone",
@@ -86,7 +92,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
                 row.cells[1]
             );
         }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = Path::new(FOLDER);
         let (name, text) = if suite.name == ATTACKS.name {
             ("RESULTS.md", attacks(folder, cases, &own)?)
         } else {

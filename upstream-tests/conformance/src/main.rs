@@ -34,6 +34,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// The folder with the suite's pin and the table. A package for another version of Wasmer compiles this file too.
+const FOLDER: &str = match option_env!("WASIX_LANDLOCK_CONFORMANCE") {
+    Some(folder) => folder,
+    None => env!("CARGO_MANIFEST_DIR"),
+};
+
 /// The interfaces and compilers that are tried, and the heads of their columns.
 const COLUMNS: [(Interface, Compiler, &str); 4] = [
     (Interface::Mapped, Compiler::Cranelift, "fork, same program"),
@@ -104,7 +110,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         [option, ..] if option.starts_with('-') => bail!(USAGE),
         _ => (false, arguments),
     };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(FOLDER);
     let suite = Suite::unpack(folder)?;
     let mut cases = suite.cases.clone();
     cases.retain(|case| names.is_empty() || names.iter().any(|name| case.name.contains(name)));

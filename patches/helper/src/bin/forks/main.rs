@@ -8,10 +8,13 @@
 mod another_version;
 mod export;
 mod git;
+mod package;
 mod table;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasix_landlock_fork::{
     Manifest, OwnModules, Patch, Series, Upstream, materialize, source_digest,
@@ -25,6 +28,8 @@ const USAGE: &str = "\
 usage: forks open FORK DIRECTORY    make DIRECTORY: a git repository, one commit per patch of FORK
        forks save FORK DIRECTORY    write the commits of DIRECTORY back as the series of FORK
        forks check FORK...          check that each patch is listed, applies, and has a header and little context
+                                    of FORK, and of its other versions
+       forks new VERSION FORK...    start the forks for VERSION of Wasmer, or renew their manifests
        forks digest FORK            print the digest of the published source, for fork.toml
        forks try FORK VERSION       check how each patch of FORK fits another version of upstream
        forks export FORK DIRECTORY  make DIRECTORY: a mail per patch, for `git am` in upstream's repository
@@ -66,7 +71,10 @@ fn main() -> ExitCode {
         ["open", fork, directory] => open(Path::new(fork), Path::new(directory)),
         ["save", fork, directory] => save(Path::new(fork), Path::new(directory)),
         ["check", ref forks @ ..] if !forks.is_empty() => {
-            forks.iter().try_for_each(|fork| check(Path::new(fork)))
+            forks.iter().try_for_each(|fork| check_all(Path::new(fork)))
+        }
+        ["new", version, ref forks @ ..] if !forks.is_empty() => {
+            versions::start(version, &folders(forks))
         }
         ["digest", fork] => digest(Path::new(fork)),
         ["try", fork, version] => another_version::try_on(Path::new(fork), version),
@@ -118,10 +126,15 @@ fn open(fork: &Path, directory: &Path) -> Result<()> {
 
 fn open_new(fork: &Path, directory: &Path) -> Result<()> {
     let manifest = materialize(fork, directory, 0)?;
+    let series = Series::load(fork)?;
+    if manifest.base.is_some() && series.fits(directory).is_err() {
+        std::fs::remove_dir_all(directory)?;
+        return versions::open_on(fork, &manifest, directory);
+    }
     git(directory, &["init", "--quiet", "--initial-branch=patches"])?;
     commit(directory, &manifest.full_name())?;
     git(directory, &["tag", "upstream"])?;
-    for patch in Series::load(fork)?.patches {
+    for patch in series.patches {
         let message = patch.header.clone();
         let one = Series {
             patches: vec![patch],
@@ -155,6 +168,34 @@ fn save(fork: &Path, directory: &Path) -> Result<()> {
         )
         .into());
     }
+    let mut written = committed(directory)?;
+    if written.is_empty() {
+        return Err(format!("{} has no commit after `upstream`", directory.display()).into());
+    }
+    if manifest.base.is_some() {
+        written = versions::differing(fork, &manifest, written)?;
+    }
+    // Only now that each commit is known to be a patch.
+    for entry in std::fs::read_dir(fork)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ext| ext == "patch") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    let mut series = String::new();
+    for (name, text) in written {
+        std::fs::write(fork.join(&name), text)?;
+        series.push_str(&name);
+        series.push('\n');
+    }
+    if manifest.base.is_none() {
+        std::fs::write(fork.join("series"), series)?;
+    }
+    check(fork)
+}
+
+/// The commits after `upstream` as patches: their names and texts.
+fn committed(directory: &Path) -> Result<Vec<(String, String)>> {
     let commits = git(directory, &["rev-list", "--reverse", "upstream..HEAD"])?;
     let mut written = Vec::new();
     for (number, commit) in commits.lines().enumerate() {
@@ -170,24 +211,13 @@ fn save(fork: &Path, directory: &Path) -> Result<()> {
         let name = format!("{:04}-{}.patch", number + 1, slug(subject));
         written.push((name, text));
     }
-    if written.is_empty() {
-        return Err(format!("{} has no commit after `upstream`", directory.display()).into());
-    }
-    // Only now that each commit is known to be a patch.
-    for entry in std::fs::read_dir(fork)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "patch") {
-            std::fs::remove_file(path)?;
-        }
-    }
-    let mut series = String::new();
-    for (name, text) in written {
-        std::fs::write(fork.join(&name), text)?;
-        series.push_str(&name);
-        series.push('\n');
-    }
-    std::fs::write(fork.join("series"), series)?;
-    check(fork)
+    Ok(written)
+}
+
+/// Checks a fork, and those of other versions that have its series.
+fn check_all(fork: &Path) -> Result<()> {
+    check(fork)?;
+    versions::of(fork)?.iter().try_for_each(|fork| check(fork))
 }
 
 fn check(fork: &Path) -> Result<()> {
@@ -203,7 +233,11 @@ fn check(fork: &Path) -> Result<()> {
         }
     }
     let scratch = Scratch::new()?;
-    materialize(fork, &scratch.0.join("source"), usize::MAX)?;
+    let source = scratch.0.join("source");
+    let manifest = materialize(fork, &source, usize::MAX)?;
+    if manifest.base.is_some() {
+        versions::check_package(fork, &manifest, &source)?;
+    }
     println!(
         "{}: {} patches apply exactly",
         fork.display(),
@@ -286,7 +320,10 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("forks-{}", std::process::id()));
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("forks-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path)?;
         Ok(Self(path))
     }
