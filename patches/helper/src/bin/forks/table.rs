@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wasix_landlock_fork::{Manifest, Patch, Series};
 
-use crate::Result;
+use crate::{Result, versions};
 
 /// A piece of a document that is generated, between two marks.
 struct Piece {
@@ -75,6 +75,19 @@ pub(crate) fn in_file(file: &Path, forks: &[PathBuf], write: bool) -> Result<()>
     .into())
 }
 
+fn pin(manifest: &Manifest) -> String {
+    format!(
+        "| `{}` | {} | `{}` | `{}` | `{}` | {} | {} |\n",
+        manifest.name,
+        manifest.version,
+        manifest.crate_sha256,
+        manifest.upstream_commit,
+        manifest.upstream_path,
+        manifest.rust_version,
+        manifest.license
+    )
+}
+
 fn pieces(folder: &Path, forks: &[PathBuf]) -> Result<[Piece; 3]> {
     let mut pins = String::from(
         "| crate | version | SHA-256 of the `.crate` | upstream's commit | there in | Rust | licence |\n\
@@ -83,17 +96,10 @@ fn pieces(folder: &Path, forks: &[PathBuf]) -> Result<[Piece; 3]> {
     let (mut patches, mut fork_only) = (String::new(), String::new());
     for fork in forks {
         let manifest = Manifest::load(fork)?;
-        writeln!(
-            pins,
-            "| `{}` | {} | `{}` | `{}` | `{}` | {} | {} |",
-            manifest.name,
-            manifest.version,
-            manifest.crate_sha256,
-            manifest.upstream_commit,
-            manifest.upstream_path,
-            manifest.rust_version,
-            manifest.license
-        )?;
+        pins.push_str(&pin(&manifest));
+        for version in versions::of(fork)? {
+            pins.push_str(&pin(&Manifest::load(&version)?));
+        }
         if !patches.is_empty() {
             patches.push('\n');
         }

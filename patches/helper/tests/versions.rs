@@ -1,0 +1,235 @@
+//! Forks of other versions, which have the series of a base.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use wasix_landlock_fork::Series;
+
+mod common;
+use common::{forks, forks_program, repository, succeeds};
+
+/// A base with three patches, and a fork of another version.
+struct Sample(TempDir);
+
+const PATCHES: [(&str, &str); 3] = [
+    (
+        "0001-first",
+        "@@ -3,2 +3,4 @@\n line 3\n+one\n+two\n line 4\n",
+    ),
+    ("0002-second", "@@ -14,2 +14,1 @@\n line 12\n-line 13\n"),
+    (
+        "0003-third",
+        "@@ -19,2 +19,3 @@\n line 18\n+last\n line 19\n",
+    ),
+];
+
+fn manifest(more: &str) -> String {
+    format!(
+        "name = \"sample\"\nversion = \"1.0.0\"\ncrate-sha256 = \"\"\nsource-sha256 = \"\"\nupstream-commit = \"\"\n\
+         upstream-path = \"\"\nrust-version = \"1.0\"\nlicense = \"MIT\"\n{more}"
+    )
+}
+
+fn patch(hunks: &str) -> String {
+    format!("Subject: one\n---\n--- a/src/lib.rs\n+++ b/src/lib.rs\n{hunks}")
+}
+
+/// The base's published file.
+fn published() -> Vec<String> {
+    (1..=20).map(|number| format!("line {number}\n")).collect()
+}
+
+impl Sample {
+    /// `more` is the rest of the version's manifest.
+    fn new(more: &str) -> Self {
+        let sample = Self(tempfile::tempdir().unwrap());
+        for (name, hunks) in PATCHES {
+            sample.write(&format!("base/{name}.patch"), &patch(hunks));
+        }
+        sample.write(
+            "base/series",
+            &PATCHES.map(|(name, _)| format!("{name}.patch\n")).concat(),
+        );
+        sample.write("base/fork.toml", &manifest(""));
+        sample.write(
+            "version/fork.toml",
+            &manifest(&format!("base = \"../base\"\n{more}")),
+        );
+        sample
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The lines that the fork makes of the published ones.
+    fn patched(&self, fork: &str, published: &[String]) -> Result<Vec<String>, String> {
+        let series = Series::load(&self.path(fork)).map_err(|error| error.to_string())?;
+        self.write("source/src/lib.rs", &published.concat());
+        series
+            .apply(&self.path("source"))
+            .map_err(|error| error.to_string())?;
+        let text = std::fs::read_to_string(self.path("source/src/lib.rs")).unwrap();
+        Ok(text.split_inclusive('\n').map(str::to_owned).collect())
+    }
+}
+
+/// The base's published file with three more lines behind the fifth, and without the sixteenth.
+fn other() -> Vec<String> {
+    let mut lines = published();
+    lines.remove(15);
+    lines.splice(5..5, ["a\n", "b\n", "c\n"].map(str::to_owned));
+    lines
+}
+
+const MOVED: &str = "[[moved]]\nfile = \"src/lib.rs\"\nafter = 5\nby = 3\n\
+                     [[moved]]\nfile = \"src/lib.rs\"\nafter = 16\nby = -1\n";
+
+#[test]
+fn a_series_fits_another_version_at_the_lines_that_its_manifest_names() {
+    let sample = Sample::new(MOVED);
+    let mut expected = sample.patched("base", &published()).unwrap();
+    // The same change as between the published files, behind the two lines of the first patch.
+    expected.retain(|line| line != "line 16\n");
+    expected.splice(7..7, ["a\n", "b\n", "c\n"].map(str::to_owned));
+    assert_eq!(sample.patched("version", &other()).unwrap(), expected);
+    // Exactly there, and nowhere else.
+    let error = Sample::new("").patched("version", &other()).unwrap_err();
+    assert!(
+        error.contains("0002-second.patch does not apply"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_patch_in_the_versions_folder_takes_the_place_of_the_bases() {
+    let sample = Sample::new(MOVED);
+    // One line instead of two, by a name with another number: the base's series may have grown.
+    let own = patch("@@ -3,2 +3,3 @@\n line 3\n+mine\n line 4\n");
+    sample.write("version/0007-first.patch", &own);
+    let lines = sample.patched("version", &other()).unwrap();
+    assert_eq!(lines[2..5], ["line 3\n", "mine\n", "line 4\n"]);
+    assert_eq!(
+        lines[lines.len() - 3..],
+        ["last\n", "line 19\n", "line 20\n"]
+    );
+
+    sample.write("version/0008-unknown.patch", &own);
+    let error = sample.patched("version", &other()).unwrap_err();
+    assert!(
+        error.contains("never be applied") && error.contains("unknown"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_version_can_do_without_a_patch() {
+    let sample = Sample::new(&format!("without = [\"first\"]\n{MOVED}"));
+    let lines = sample.patched("version", &other()).unwrap();
+    assert!(!lines.contains(&"one\n".to_owned()));
+    assert!(!lines.contains(&"line 13\n".to_owned()));
+    assert_eq!(
+        lines[lines.len() - 3..],
+        ["last\n", "line 19\n", "line 20\n"]
+    );
+
+    let sample = Sample::new("without = [\"misspelt\"]\n");
+    let error = sample.patched("version", &published()).unwrap_err();
+    assert!(error.contains("misspelt"), "{error}");
+}
+
+#[test]
+fn a_version_has_no_series_of_its_own() {
+    let sample = Sample::new("");
+    sample.patched("version", &published()).unwrap();
+    sample.write("version/series", "");
+    let error = sample.patched("version", &published()).unwrap_err();
+    assert!(error.contains("none of its own"), "{error}");
+}
+
+fn versions() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository().join("patches/versions")).unwrap();
+    let folders = entries.map(|entry| entry.unwrap().path());
+    folders.filter(|path| path.is_dir()).collect()
+}
+
+fn copy(from: &Path, to: &Path, keep: impl Fn(&str) -> bool) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_file() && keep(name) {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_committed_is_what_the_command_makes() {
+    let copied = tempfile::tempdir().unwrap();
+    let bases = forks().map(|fork| {
+        let to = copied.path().join(fork.file_name().unwrap());
+        copy(&fork, &to, |name| name != "build.rs");
+        to
+    });
+    assert!(versions().len() >= 2);
+    for folder in versions() {
+        let version = folder.file_name().unwrap();
+        let made = copied.path().join("versions").join(version);
+        for base in &bases {
+            let name = base.file_name().unwrap();
+            copy(&folder.join(name), &made.join(name), |name| {
+                name.ends_with(".patch")
+            });
+            // Which patches a version does without is not for the command to know.
+            let committed = std::fs::read_to_string(folder.join(name).join("fork.toml")).unwrap();
+            std::fs::write(made.join(name).join("fork.toml"), committed).unwrap();
+        }
+        succeeds(forks_program().arg("new").arg(version).args(&bases));
+        for base in &bases {
+            for file in ["fork.toml", "Cargo.toml"] {
+                let file = Path::new(base.file_name().unwrap()).join(file);
+                let text = |folder: &Path| std::fs::read_to_string(folder.join(&file)).unwrap();
+                assert_eq!(
+                    text(&made),
+                    text(&folder),
+                    "{}",
+                    folder.join(&file).display()
+                );
+            }
+        }
+    }
+}
+
+/// A dependency of the tests on another version would be passed over by the patch.
+#[test]
+fn the_tests_of_a_version_are_of_that_version() {
+    for folder in versions() {
+        let Ok(text) = std::fs::read_to_string(folder.join("tests/Cargo.toml")) else {
+            continue;
+        };
+        let tests: toml::Table = text.parse().unwrap();
+        let fork = std::fs::read_to_string(folder.join("wasmer-wasix/Cargo.toml")).unwrap();
+        let fork: toml::Table = fork.parse().unwrap();
+        let wasmer = fork["dependencies"]["wasmer"]["version"].as_str().unwrap();
+        let own = format!("={}", fork["package"]["version"].as_str().unwrap());
+        assert_eq!(
+            tests["package"]["rust-version"],
+            fork["package"]["rust-version"]
+        );
+        assert_eq!(
+            tests["dependencies"]["wasmer"]["version"].as_str(),
+            Some(wasmer)
+        );
+        for name in ["wasmer-wasix", "virtual-fs"] {
+            assert_eq!(tests["dependencies"][name].as_str(), Some(&*own));
+        }
+    }
+}
