@@ -188,7 +188,7 @@ fn a_patchs_own_lines_in_another_company_are_not_its_place() {
     let said = fails(&mut sample.try_on("a\n}\nb\n"));
     has(
         &said,
-        &["src/lib.rs, line 2: its own lines are here, but the lines around them are others"],
+        &["src/lib.rs, line 2: the changed lines are here, but the lines around them differ"],
     );
     let said = fails(&mut sample.try_on(&"a\n}\nb\n".repeat(3)));
     has(
