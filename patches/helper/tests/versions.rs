@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
-use wasix_landlock_fork::Series;
+use wasix_landlock_fork::{SOURCE_VARIABLE, Series, source_digest};
 
 mod common;
-use common::{forks, forks_program, repository, succeeds};
+use common::{fails, forks, forks_program, git, git_is_missing, repository, succeeds};
 
 /// A base with three patches, and a fork of another version.
 struct Sample(TempDir);
@@ -152,6 +153,95 @@ fn a_version_has_no_series_of_its_own() {
     sample.write("version/series", "");
     let error = sample.patched("version", &published()).unwrap_err();
     assert!(error.contains("none of its own"), "{error}");
+}
+
+/// A base and another version whose published files differ where the second patch applies.
+struct Conflict(Sample);
+
+impl Conflict {
+    fn new() -> Self {
+        let sample = Sample::new("");
+        let mut other = published();
+        other[11] = "line twelve\n".to_owned();
+        for (fork, version, lines) in [("base", "1.0.0", published()), ("version", "1.1.0", other)]
+        {
+            let source = format!("sources/sample-{version}");
+            let package = format!("[package]\nname = \"sample\"\nversion = \"{version}\"\n");
+            sample.write(&format!("{source}/Cargo.toml"), &package);
+            sample.write(&format!("{source}/src/lib.rs"), &lines.concat());
+            let digest = source_digest(&sample.path(&source)).unwrap();
+            let base = if fork == "version" {
+                "base = \"../base\"\n"
+            } else {
+                ""
+            };
+            let text = manifest(base).replace("1.0.0", version).replace(
+                "source-sha256 = \"\"",
+                &format!("source-sha256 = {digest:?}"),
+            );
+            sample.write(&format!("{fork}/fork.toml"), &text);
+        }
+        for (name, hunks) in PATCHES {
+            let header = format!(
+                "Subject: {}\nDescription: why\nOrigin: vendor\nForwarded: not-yet\nLast-Update: 2026-01-02\n\
+                 Drop-When: never",
+                &name[5..]
+            );
+            let text = patch(hunks).replace("Subject: one", &header);
+            sample.write(&format!("base/{name}.patch"), &text);
+        }
+        Self(sample)
+    }
+
+    fn forks(&self, arguments: &[&str]) -> Command {
+        let mut command = forks_program();
+        command.env(SOURCE_VARIABLE, self.0.path("sources"));
+        command.current_dir(self.0.0.path()).args(arguments);
+        command
+    }
+}
+
+#[test]
+fn a_patch_that_does_not_apply_is_resolved_in_git_and_saved_for_that_version_only() {
+    if git_is_missing() {
+        return;
+    }
+    let conflict = Conflict::new();
+    let error = fails(&mut conflict.forks(&["check", "version"]));
+    assert!(
+        error.contains("0002-second.patch does not apply"),
+        "{error}"
+    );
+
+    let said = succeeds(&mut conflict.forks(&["open", "version", "opened"]));
+    assert!(said.contains("git rebase --continue"), "{said}");
+    let opened = conflict.0.path("opened");
+    let file = opened.join("src/lib.rs");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once("<<<<<<< ").unwrap();
+    let (_, after) = rest.split_once(">>>>>>> ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    std::fs::write(&file, format!("{before}line twelve\n{after}")).unwrap();
+    for arguments in [&["add", "--all"][..], &["rebase", "--continue"]] {
+        let who = [
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@localhost",
+            "-c",
+            "core.editor=true",
+        ];
+        let output = git(&opened, &[&who[..], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+    }
+    succeeds(&mut conflict.forks(&["save", "version", "opened"]));
+    let folder = std::fs::read_dir(conflict.0.path("version")).unwrap();
+    let mut names: Vec<_> = folder.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["0002-second.patch", "fork.toml"]);
+    succeeds(&mut conflict.forks(&["check", "version"]));
+    // The base's are as they were.
+    succeeds(&mut conflict.forks(&["check", "base"]));
 }
 
 fn versions() -> Vec<PathBuf> {

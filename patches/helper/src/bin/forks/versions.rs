@@ -76,14 +76,14 @@ fn start_one(version: &str, crates: &str, base: &Path) -> Result<usize> {
     std::fs::write(folder.join("Cargo.toml"), package)?;
     keep_what_matters(&folder, &mut manifest)?;
 
-    print!("{}: ", folder.display());
     let located = Series::load(&folder)?;
     if located.fits(&theirs).is_ok() {
-        println!("{} patches apply exactly", located.patches.len());
+        let count = located.patches.len();
+        println!("{}: {count} patches apply exactly", folder.display());
         return Ok(0);
     }
+    println!("{}: not all patches apply", folder.display());
     let mut trial = Trial::new(&ours, &theirs);
-    println!("not all patches apply");
     let mut failing = 0;
     for patch in &series.patches {
         let outcome = trial.patch(patch)?;
