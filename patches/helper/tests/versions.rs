@@ -271,18 +271,23 @@ fn what_is_committed_is_what_the_command_makes() {
     });
     assert!(versions().len() >= 2);
     for folder in versions() {
-        let version = folder.file_name().unwrap();
-        let made = copied.path().join("versions").join(version);
+        let made = copied
+            .path()
+            .join("versions")
+            .join(folder.file_name().unwrap());
         for base in &bases {
             let name = base.file_name().unwrap();
             copy(&folder.join(name), &made.join(name), |name| {
-                name.ends_with(".patch")
+                name != "Cargo.toml"
             });
-            // Which patches a version does without is not for the command to know.
-            let committed = std::fs::read_to_string(folder.join(name).join("fork.toml")).unwrap();
-            std::fs::write(made.join(name).join("fork.toml"), committed).unwrap();
         }
-        succeeds(forks_program().arg("new").arg(version).args(&bases));
+    }
+    succeeds(forks_program().arg("renew").args(&bases));
+    for folder in versions() {
+        let made = copied
+            .path()
+            .join("versions")
+            .join(folder.file_name().unwrap());
         for base in &bases {
             for file in ["fork.toml", "Cargo.toml"] {
                 let file = Path::new(base.file_name().unwrap()).join(file);

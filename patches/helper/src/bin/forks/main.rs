@@ -29,7 +29,8 @@ usage: forks open FORK DIRECTORY    make DIRECTORY: a git repository, one commit
        forks save FORK DIRECTORY    write the commits of DIRECTORY back as the series of FORK
        forks check FORK...          check that each patch is listed, applies, and has a header and little context
                                     of FORK, and of its other versions
-       forks new VERSION FORK...    start the forks for VERSION of Wasmer, or renew their manifests
+       forks new VERSION FORK...    start the forks for VERSION of Wasmer
+       forks renew FORK...          write the manifests of all other versions anew
        forks digest FORK            print the digest of the published source, for fork.toml
        forks try FORK VERSION       check how each patch of FORK fits another version of upstream
        forks export FORK DIRECTORY  make DIRECTORY: a mail per patch, for `git am` in upstream's repository
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         ["new", version, ref forks @ ..] if !forks.is_empty() => {
             versions::start(version, &folders(forks))
         }
+        ["renew", ref forks @ ..] if !forks.is_empty() => versions::renew(&folders(forks)),
         ["digest", fork] => digest(Path::new(fork)),
         ["try", fork, version] => another_version::try_on(Path::new(fork), version),
         ["export", fork, directory] => export::export(Path::new(fork), Path::new(directory)),

@@ -17,7 +17,7 @@ const SECTIONS: [&str; 5] = [
 ];
 
 const HEAD: &str = "\
-# Made by `forks new`, compared by `forks check`: the published manifest of this version, and what the base's adds to
+# Written by `forks new` and `forks renew`, compared by `forks check`: the published manifest of this version, and what the base's adds to
 # that of its own.
 
 ";

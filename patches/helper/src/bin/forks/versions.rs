@@ -1,6 +1,7 @@
 //! Forks of other versions: `forks new` starts them, `forks check` looks at each.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -50,11 +51,7 @@ fn start_one(version: &str, crates: &str, base: &Path) -> Result<usize> {
     let scratch = Scratch::new()?;
     let (ours, theirs) = (scratch.0.join("base"), scratch.0.join("version"));
     let of_base = materialize(base, &ours, 0)?;
-    let folder = base
-        .canonicalize()?
-        .with_file_name("versions")
-        .join(version)
-        .join(&of_base.name);
+    let folder = beside(base)?.0.join(version).join(&of_base.name);
     let mut manifest = Manifest {
         version: crates.to_owned(),
         base: Some(Path::new(UP).join(&of_base.name)),
@@ -206,7 +203,7 @@ fn to_base(manifest: &Manifest) -> String {
 /// A `fork.toml`.
 fn text_of(manifest: &Manifest) -> Result<String> {
     let mut text = format!(
-        "# Made by `forks new`. The patches and the fork's own files are the base's; what differs is here.\n\
+        "# Written by `forks new` and `forks renew`. The patches and the fork's own files are the base's; what differs is here.\n\
          name = {:?}\nversion = {:?}\ncrate-sha256 = {:?}\nsource-sha256 = {:?}\nupstream-commit = {:?}\n\
          upstream-path = {:?}\nrust-version = {:?}\nlicense = {:?}\nbase = {:?}\n",
         manifest.name,
@@ -242,22 +239,44 @@ fn text_of(manifest: &Manifest) -> Result<String> {
     Ok(text)
 }
 
+/// Renews the manifests of all versions that are there.
+pub(crate) fn renew(forks: &[PathBuf]) -> Result<()> {
+    let mut versions = BTreeSet::new();
+    for fork in forks {
+        let folders = of(fork)?;
+        let folders = folders.iter().filter_map(|fork| fork.parent()?.file_name());
+        versions.extend(folders.map(|version| version.to_string_lossy().into_owned()));
+    }
+    versions
+        .iter()
+        .try_for_each(|version| start(version, forks))
+}
+
 /// The forks of other versions that have this one as their base.
 pub(crate) fn of(base: &Path) -> Result<Vec<PathBuf>> {
-    let base = base.canonicalize()?;
-    let versions = base.with_file_name("versions");
+    let (versions, name) = beside(base)?;
     let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(&versions) else {
         return Ok(found);
     };
     for entry in entries {
-        let fork = entry?.path().join(base.file_name().unwrap_or_default());
+        let fork = entry?.path().join(&name);
         if fork.join("fork.toml").exists() {
             found.push(fork);
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// The folder of all versions, and the name that the fork's folder has in each.
+fn beside(base: &Path) -> Result<(PathBuf, OsString)> {
+    let base = match base.file_name() {
+        Some(_) => base.to_owned(),
+        None => base.canonicalize()?,
+    };
+    let name = base.file_name().ok_or("the fork's folder has no name")?;
+    Ok((base.with_file_name("versions"), name.to_owned()))
 }
 
 /// Compares the package of a version's fork with what it has to be.
@@ -275,7 +294,7 @@ pub(crate) fn check_package(fork: &Path, manifest: &Manifest, source: &Path) -> 
     let generated = package::generate(&home, &ours, source, &to_base(manifest))?;
     if std::fs::read_to_string(fork.join("Cargo.toml"))? != generated {
         return Err(format!(
-            "{}: not what the published manifest and the base's make: run `forks new` for this version again",
+            "{}: not what the published manifest and the base's make: run `forks renew`",
             fork.join("Cargo.toml").display()
         )
         .into());
