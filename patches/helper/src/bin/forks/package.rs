@@ -7,14 +7,9 @@ use toml::{Table, Value};
 
 use crate::Result;
 
-/// The sections that a fork has from upstream.
-const SECTIONS: [&str; 5] = [
-    "features",
-    "dependencies",
-    "dev-dependencies",
-    "build-dependencies",
-    "target",
-];
+/// The sections that a fork has from upstream. Not the dependencies for development: the tests of a version are in a
+/// package of their own.
+const SECTIONS: [&str; 4] = ["features", "dependencies", "build-dependencies", "target"];
 
 const HEAD: &str = "\
 # Written by `forks new` and `forks renew`, compared by `forks check`: the published manifest of this version, and what the base's adds to
@@ -84,11 +79,24 @@ pub(crate) fn generate(
     for name in SECTIONS {
         let mut target = section(&published, name);
         rules.add(&section(&fork, name), &section(&of_base, name), &mut target);
+        if name == "target" {
+            without_development(&mut target);
+        }
         if !target.is_empty() {
             made.insert(name.to_owned(), Value::Table(target));
         }
     }
     Ok(HEAD.to_owned() + &toml::to_string_pretty(&made)?)
+}
+
+/// Takes the dependencies for development out of a manifest's `target`.
+fn without_development(targets: &mut Table) {
+    for (_, target) in targets.iter_mut() {
+        if let Some(target) = target.as_table_mut() {
+            target.remove("dev-dependencies");
+        }
+    }
+    targets.retain(|_, target| target.as_table().is_none_or(|target| !target.is_empty()));
 }
 
 fn section(table: &Table, name: &str) -> Table {
