@@ -19,8 +19,9 @@ use crate::way::Way;
 
 /// The first argument of a process that runs a module.
 pub const WORKER: &str = "run-module";
-/// The time for which a call may take. None of them waits for anything.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The longest time that a call, or a block of threads, takes on a machine with much else to do. None of them waits for
+/// anything.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The time for which it may take to start the module, on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
