@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum UnsavedWrites {
-    /// The write fails with `EACCES`, and is reported with the nearest preopen.
+    /// The write fails with `EPERM`, and is reported with the nearest preopen.
     #[default]
     Refuse,
     /// The file is kept in memory, as without this project, and reported at the end with the nearest preopen.
