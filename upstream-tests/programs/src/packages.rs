@@ -228,6 +228,9 @@ impl Crate {
             rust_version: String::new(),
             license: String::new(),
             pair: None,
+            base: None,
+            without: Vec::new(),
+            moved: Vec::new(),
         };
         let target = work.join("crate");
         Upstream::find(
