@@ -264,7 +264,7 @@ fn imports_are_listed_and_can_be_refused() {
 fn a_flag_that_names_nothing_is_an_error_that_lists_what_there_is() {
     let work = tempfile::tempdir().unwrap();
     for (flag, value, listed) in [
-        ("--limit", "memory=1", "memory-pages (exit code 110)"),
+        ("--limit", "memory=1", "instructions (exit code 112)"),
         ("--limit", "memory-pages=many", "many is not a number"),
         ("--allow", "everything", "randomness"),
         ("--env", "NAME", "expected K=V"),
