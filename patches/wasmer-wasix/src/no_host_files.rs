@@ -67,11 +67,20 @@ none! {
     host_allocate(&Fd, u64, u64) -> OnHost<()>;
     host_set_flags(&Fd, Fdflags) -> OnHost<()>;
     host_list(&Fd) -> OnHost<Vec<Entry>>;
+    host_real_directory(&WasiInodes, &str) -> OnHost<String>;
+    host_path_of_directory(&WasiInodes, &Fd) -> OnHost<String>;
+    host_current_directory(&WasiInodes) -> OnHost<String>;
     stdio_fdstat(&Fd) -> Option<Fdstat>;
     stdio_tell(&Fd) -> OnHost<Filesize>;
 }
 
 impl WasiFs {
+    /// Looks for a program that a module starts.
+    pub(crate) fn look_for_program(&self, inodes: &WasiInodes, path: &str) -> Result<(), Errno> {
+        self.get_inode_at_path(inodes, crate::VIRTUAL_ROOT_FD, path, true)
+            .map(drop)
+    }
+
     /// The kind of standard input or output.
     pub(crate) fn stdio_filetype(&self, _fd: &Fd) -> Filetype {
         Filetype::CharacterDevice
