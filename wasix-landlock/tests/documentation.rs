@@ -39,6 +39,38 @@ fn the_rule_is_about_first_words_and_whole_words() {
     assert!(!found("// What follows is no documentation.\n"));
 }
 
+#[test]
+fn the_walk_names_files_and_functions_that_exist() {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let text = fs::read_to_string(repository.join("ARCHITECTURE.md")).expect("it is there");
+    let walk = text.split("\n## ").find(|part| part.starts_with("A walk"));
+    let steps = walk.into_iter().flat_map(str::lines).filter_map(step);
+    let steps: Vec<_> = steps.collect();
+    assert!(steps.len() > 20, "{} steps only", steps.len());
+    for (file, function) in steps {
+        let folder = match file.split('/').next() {
+            Some("landlock" | "host_files") => "patches/wasmer-wasix/src",
+            Some("linux") => "wasix-landlock/src",
+            _ => "",
+        };
+        let source = fs::read_to_string(repository.join(folder).join(file)).unwrap_or_default();
+        let calls = ["(", "<"].map(|end| format!("fn {function}{end}"));
+        let is_there = calls.iter().any(|call| source.contains(call));
+        assert!(
+            is_there,
+            "ARCHITECTURE.md: {file} has no function {function}"
+        );
+    }
+}
+
+/// The file and the function of a row of the walk.
+fn step(line: &str) -> Option<(&str, &str)> {
+    let mut cells = line.strip_prefix("| `")?.split("` | `");
+    let file = cells.next()?;
+    let function = cells.next()?.split('`').next()?;
+    Some((file, function))
+}
+
 /// Adds the Rust files below a folder.
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
