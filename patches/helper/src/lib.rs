@@ -23,7 +23,7 @@ mod version;
 pub use make::{Error, make, materialize, run_build_script};
 pub use manifest::{Manifest, ManifestError};
 pub use own::{OwnModules, files_below};
-pub use patch::{ApplyError, Patch, PatchError, Series};
+pub use patch::{ApplyError, Patch, PatchError, Series, patch_files};
 pub use source::{SOURCE_VARIABLE, SourceError, Upstream, source_digest};
 pub use trial::{Misfit, Outcome, Shift, Trial};
 pub use version::{Moved, slug};

@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::kernel_alone;
 use crate::{
-    ApplyError, Manifest, ManifestError, PatchError, SOURCE_VARIABLE, Series, SourceError, Upstream,
+    ApplyError, Manifest, ManifestError, PatchError, SOURCE_VARIABLE, Series, SourceError,
+    Upstream, patch_files,
 };
 
 /// An error of making the patched source.
@@ -157,9 +158,7 @@ fn inputs(fork: &Path) -> Vec<PathBuf> {
     ];
     // The base's patches, even those that this version doesn't have as they are.
     for folder in [&home, fork] {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path());
-        inputs.extend(paths.filter(|path| path.extension().is_some_and(|it| it == "patch")));
+        inputs.extend(patch_files(folder).unwrap_or_default());
     }
     inputs
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::Moved;
 
 /// The contents of a `fork.toml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
     /// Name of the published crate.

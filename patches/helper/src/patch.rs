@@ -518,6 +518,21 @@ pub struct Series {
     pub patches: Vec<Patch>,
 }
 
+/// The paths of the patches in a folder, listed in its series or not.
+///
+/// # Errors
+/// If the folder can't be read.
+pub fn patch_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(".patch") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
 impl Series {
     /// Reads the file `series` in the folder of a fork, and the patches that it names, one a line. A fork with a base
     /// has the base's series, at the lines where it fits this version.
@@ -565,10 +580,9 @@ impl Series {
             path: fork.to_owned(),
             source,
         };
-        for entry in std::fs::read_dir(fork).map_err(read_folder)? {
-            let name = entry.map_err(read_folder)?.file_name();
-            let name = name.to_string_lossy();
-            if name.ends_with(".patch") && !listed.contains(&*name) {
+        for path in patch_files(fork).map_err(read_folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !listed.contains(&*name) {
                 return Err(PatchError::Series {
                     patch: name.into_owned(),
                     problem: "the patch is not listed in the series",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::patch::{FileChange, Hunk, Line};
-use crate::{Manifest, Patch, PatchError, Series};
+use crate::{Manifest, Patch, PatchError, Series, patch_files};
 
 /// Lines of the base's published file that stand elsewhere in this version's.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -80,15 +80,9 @@ fn differing(fork: &Path) -> Result<BTreeMap<String, Patch>, PatchError> {
         source,
     };
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(fork).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "patch")
-        {
-            let patch = Patch::load(&path)?;
-            found.insert(slug(&patch.name).to_owned(), patch);
-        }
+    for path in patch_files(fork).map_err(read)? {
+        let patch = Patch::load(&path)?;
+        found.insert(slug(&patch.name).to_owned(), patch);
     }
     Ok(found)
 }

@@ -222,15 +222,7 @@ impl Crate {
             version: self.version.to_owned(),
             crate_sha256: self.sha256.to_owned(),
             // A vendored copy, which has no archive, is not known here.
-            source_sha256: String::new(),
-            upstream_commit: String::new(),
-            upstream_path: String::new(),
-            rust_version: String::new(),
-            license: String::new(),
-            pair: None,
-            base: None,
-            without: Vec::new(),
-            moved: Vec::new(),
+            ..Manifest::default()
         };
         let target = work.join("crate");
         Upstream::find(

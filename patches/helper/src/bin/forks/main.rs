@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasix_landlock_fork::{
-    Manifest, OwnModules, Patch, Series, Upstream, materialize, source_digest,
+    Manifest, OwnModules, Patch, Series, Upstream, materialize, patch_files, source_digest,
 };
 
 use git::git;
@@ -178,11 +178,8 @@ fn save(fork: &Path, directory: &Path) -> Result<()> {
         written = versions::differing(fork, &manifest, written)?;
     }
     // Only now that each commit is known to be a patch.
-    for entry in std::fs::read_dir(fork)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "patch") {
-            std::fs::remove_file(path)?;
-        }
+    for path in patch_files(fork)? {
+        std::fs::remove_file(path)?;
     }
     let mut series = String::new();
     for (name, text) in written {
