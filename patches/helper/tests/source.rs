@@ -4,15 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 use wasix_landlock_fork::{SOURCE_VARIABLE, source_digest};
 
 mod common;
-use common::{fails, forks_program, has, succeeds};
+use common::{Folder, fails, forks_program, has, succeeds};
 
 const FILES: [(&str, &str); 5] = [
     (
@@ -28,51 +27,42 @@ const FILES: [(&str, &str); 5] = [
 /// A project with a fork of `sample` 1.0.0 in it, and an empty home and cargo home. The published crate is
 /// in none of the places where it is looked for.
 struct Project {
-    folder: TempDir,
+    folder: Folder,
     archive: Vec<u8>,
 }
 
 impl Project {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let archive = archive(&FILES);
-        unpack(&folder.path().join("published"), &FILES);
+        unpack(&folder.path("published"), &FILES);
         let project = Self { folder, archive };
         project.write_fork(
             &hex(&Sha256::digest(&project.archive)),
-            &source_digest(&project.path("published")).unwrap(),
+            &source_digest(&project.folder.path("published")).unwrap(),
         );
         for home in ["home", "cargo-home"] {
-            std::fs::create_dir(project.path(home)).unwrap();
+            std::fs::create_dir(project.folder.path(home)).unwrap();
         }
         project
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn write_fork(&self, crate_sha256: &str, source_sha256: &str) {
-        let fork = self.path("project/forks/sample");
-        std::fs::create_dir_all(&fork).unwrap();
+        let put = |name, text: &str| {
+            let name = format!("project/forks/sample/{name}");
+            self.folder.write(&name, text);
+        };
         let manifest = format!(
             "name = \"sample\"\nversion = \"1.0.0\"\ncrate-sha256 = \"{crate_sha256}\"\n\
              source-sha256 = \"{source_sha256}\"\nupstream-commit = \"0\"\nupstream-path = \"lib\"\n\
              rust-version = \"1.95\"\nlicense = \"MIT\"\n"
         );
-        std::fs::write(fork.join("fork.toml"), manifest).unwrap();
-        std::fs::write(fork.join("series"), "0001-a.patch\n").unwrap();
+        put("fork.toml", &manifest);
+        put("series", "0001-a.patch\n");
         let patch = "Subject: a\nDescription: a\nOrigin: vendor\nForwarded: no\nLast-Update: 2026-01-01\n\
                      Drop-When: never\n---\n--- a/src/deep/two.rs\n+++ b/src/deep/two.rs\n\
                      @@ -1 +1 @@\n-pub fn two() {}\n+pub fn zwei() {}\n";
-        std::fs::write(fork.join("0001-a.patch"), patch).unwrap();
-    }
-
-    fn put(&self, path: &str, contents: &[u8]) -> PathBuf {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, contents).unwrap();
-        path
+        put("0001-a.patch", patch);
     }
 
     /// `forks check` of the fork, offline; it gets the source and applies the series.
@@ -80,9 +70,9 @@ impl Project {
         let mut command = forks_program();
         command
             .arg("check")
-            .arg(self.path("project/forks/sample"))
-            .env("HOME", self.path("home"))
-            .env("CARGO_HOME", self.path("cargo-home"))
+            .arg(self.folder.path("project/forks/sample"))
+            .env("HOME", self.folder.path("home"))
+            .env("CARGO_HOME", self.folder.path("cargo-home"))
             .env("CARGO_NET_OFFLINE", "true");
         command
     }
@@ -90,7 +80,7 @@ impl Project {
     /// The same with the variable.
     fn check_with(&self, directory: &str) -> Command {
         let mut command = self.check();
-        command.env(SOURCE_VARIABLE, self.path(directory));
+        command.env(SOURCE_VARIABLE, self.folder.path(directory));
         command
     }
 }
@@ -148,7 +138,9 @@ fn without_any_source_the_error_says_what_to_do() {
 #[test]
 fn the_variable_names_a_directory_with_the_packed_crate() {
     let project = Project::new();
-    project.put("sources/sample-1.0.0.crate", &project.archive);
+    project
+        .folder
+        .write("sources/sample-1.0.0.crate", &project.archive);
     has(&succeeds(&mut project.check_with("sources")), &[DONE]);
 }
 
@@ -156,7 +148,7 @@ fn the_variable_names_a_directory_with_the_packed_crate() {
 fn the_variable_names_a_directory_with_the_unpacked_crate() {
     for name in ["sample-1.0.0", "sample"] {
         let project = Project::new();
-        unpack(&project.path("sources").join(name), &FILES);
+        unpack(&project.folder.path("sources").join(name), &FILES);
         has(&succeeds(&mut project.check_with("sources")), &[DONE]);
     }
 }
@@ -165,8 +157,10 @@ fn the_variable_names_a_directory_with_the_unpacked_crate() {
 #[test]
 fn a_copy_that_cargo_vendored_is_the_published_one() {
     let project = Project::new();
-    unpack(&project.path("sources/sample"), &FILES[..4]);
-    project.put("sources/sample/.cargo-checksum.json", b"{}");
+    unpack(&project.folder.path("sources/sample"), &FILES[..4]);
+    project
+        .folder
+        .write("sources/sample/.cargo-checksum.json", b"{}");
     has(&succeeds(&mut project.check_with("sources")), &[DONE]);
 }
 
@@ -174,9 +168,11 @@ fn a_copy_that_cargo_vendored_is_the_published_one() {
 fn a_directory_without_the_crate_is_named() {
     let project = Project::new();
     // All other places have it; but it was said where to look.
-    project.put(CACHED, &project.archive);
-    project.put("project/vendor/sample-1.0.0.crate", &project.archive);
-    std::fs::create_dir(project.path("sources")).unwrap();
+    project.folder.write(CACHED, &project.archive);
+    project
+        .folder
+        .write("project/vendor/sample-1.0.0.crate", &project.archive);
+    std::fs::create_dir(project.folder.path("sources")).unwrap();
     let missing = [
         SOURCE_VARIABLE,
         "/sources, which holds neither sample-1.0.0.crate nor a folder sample-1.0.0",
@@ -189,11 +185,11 @@ fn a_directory_without_the_crate_is_named() {
         "Cargo.toml",
         "[package]\nname = \"sample\"\nversion = \"1.0.1\"\n[dependencies.a]\nversion = \"1.0.0\"\n",
     )];
-    unpack(&project.path("sources/sample"), &FILES);
-    unpack(&project.path("sources/sample"), &other);
+    unpack(&project.folder.path("sources/sample"), &FILES);
+    unpack(&project.folder.path("sources/sample"), &other);
     has(&fails(&mut project.check_with("sources")), &missing);
-    unpack(&project.path("sources/sample"), &FILES);
-    project.put("sources/sample/fork.toml", b"");
+    unpack(&project.folder.path("sources/sample"), &FILES);
+    project.folder.write("sources/sample/fork.toml", b"");
     has(&fails(&mut project.check_with("sources")), &missing);
 
     let error = fails(project.check().env(SOURCE_VARIABLE, "sources"));
@@ -209,7 +205,7 @@ fn a_packed_crate_with_another_checksum_is_refused() {
     let mut wrong = project.archive.clone();
     let last = wrong.len() - 1;
     wrong[last] ^= 1;
-    project.put("sources/sample-1.0.0.crate", &wrong);
+    project.folder.write("sources/sample-1.0.0.crate", &wrong);
     let expected = hex(&Sha256::digest(&project.archive));
     let error = fails(&mut project.check_with("sources"));
     has(
@@ -222,7 +218,9 @@ fn a_packed_crate_with_another_checksum_is_refused() {
         ],
     );
     // The manifest can be the wrong one as well.
-    project.put("sources/sample-1.0.0.crate", &project.archive);
+    project
+        .folder
+        .write("sources/sample-1.0.0.crate", &project.archive);
     succeeds(&mut project.check_with("sources"));
     project.write_fork(&"0".repeat(64), &"0".repeat(64));
     has(
@@ -241,8 +239,8 @@ fn an_unpacked_crate_that_differs_in_anything_is_refused() {
     ];
     for change in changes {
         let project = Project::new();
-        unpack(&project.path("sources/sample"), &FILES);
-        unpack(&project.path("sources/sample"), &[change]);
+        unpack(&project.folder.path("sources/sample"), &FILES);
+        unpack(&project.folder.path("sources/sample"), &[change]);
         let error = fails(&mut project.check_with("sources"));
         has(
             &error,
@@ -253,7 +251,7 @@ fn an_unpacked_crate_that_differs_in_anything_is_refused() {
         );
     }
     let project = Project::new();
-    unpack(&project.path("sources/sample"), &FILES[..3]);
+    unpack(&project.folder.path("sources/sample"), &FILES[..3]);
     let error = fails(&mut project.check_with("sources"));
     has(
         &error,
@@ -288,15 +286,19 @@ fn the_digest_tells_files_apart() {
 fn a_vendor_directory_above_the_fork_is_used_before_cargos_cache() {
     for vendor in ["project/vendor", "vendor", "project/forks/vendor"] {
         let project = Project::new();
-        project.put(&format!("{vendor}/sample-1.0.0.crate"), &project.archive);
-        project.put(CACHED, b"wrong");
+        project
+            .folder
+            .write(&format!("{vendor}/sample-1.0.0.crate"), &project.archive);
+        project.folder.write(CACHED, b"wrong");
         has(&succeeds(&mut project.check()), &[DONE]);
     }
     let project = Project::new();
-    unpack(&project.path("project/vendor/sample"), &FILES);
+    unpack(&project.folder.path("project/vendor/sample"), &FILES);
     has(&succeeds(&mut project.check()), &[DONE]);
-    project.put("project/vendor/sample/src/lib.rs", b"changed");
-    project.put(CACHED, &project.archive);
+    project
+        .folder
+        .write("project/vendor/sample/src/lib.rs", b"changed");
+    project.folder.write(CACHED, &project.archive);
     let error = fails(&mut project.check());
     has(
         &error,
@@ -307,15 +309,15 @@ fn a_vendor_directory_above_the_fork_is_used_before_cargos_cache() {
 #[test]
 fn cargos_cache_is_used_offline_from_whichever_registry() {
     let project = Project::new();
-    project.put(CACHED, &project.archive);
+    project.folder.write(CACHED, &project.archive);
     has(&succeeds(&mut project.check()), &[DONE]);
     // Another registry may have another crate of that name and version.
     for other in ["a-first", "z-last"] {
         let path = format!("cargo-home/registry/cache/{other}/sample-1.0.0.crate");
-        project.put(&path, b"another crate");
+        project.folder.write(&path, b"another crate");
         has(&succeeds(&mut project.check()), &[DONE]);
     }
-    project.put(CACHED, b"wrong");
+    project.folder.write(CACHED, b"wrong");
     let error = fails(&mut project.check());
     has(
         &error,
@@ -326,7 +328,7 @@ fn cargos_cache_is_used_offline_from_whichever_registry() {
 #[test]
 fn without_a_cargo_home_it_is_the_one_in_the_home_directory() {
     let project = Project::new();
-    project.put(
+    project.folder.write(
         "home/.cargo/registry/cache/registry-0123/sample-1.0.0.crate",
         &project.archive,
     );
@@ -346,8 +348,8 @@ fn at_last_the_cargo_of_the_build_downloads_it() {
     use std::os::unix::fs::PermissionsExt;
 
     let project = Project::new();
-    let published = project.put("published.crate", &project.archive);
-    let program = project.put(
+    let published = project.folder.write("published.crate", &project.archive);
+    let program = project.folder.write(
         "cargo",
         format!(
             "#!/bin/sh\n\
@@ -355,25 +357,25 @@ fn at_last_the_cargo_of_the_build_downloads_it() {
              test -f Cargo.toml || exit 9\n\
              mkdir -p \"$CARGO_HOME/registry/cache/r\"\n\
              cp {1} \"$CARGO_HOME/registry/cache/r/sample-1.0.0.crate\"\n",
-            project.folder.path().display(),
+            project.folder.path("").display(),
             published.display()
         )
         .as_bytes(),
     );
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     // A wrong one in the cache is no reason not to ask.
-    project.put(CACHED, b"being written just now");
+    project.folder.write(CACHED, b"being written just now");
     has(&succeeds(project.check().env("CARGO", &program)), &[DONE]);
-    let called = std::fs::read_to_string(project.path("called")).unwrap();
+    let called = std::fs::read_to_string(project.folder.path("called")).unwrap();
     has(&called, &["info", "--registry=crates-io", "sample@1.0.0"]);
 }
 
 #[test]
 fn the_patched_source_is_made_whole_or_not_at_all() {
     let project = Project::new();
-    unpack(&project.path("project/vendor/sample"), &FILES);
-    let fork = project.path("project/forks/sample");
-    let out = project.path("out");
+    unpack(&project.folder.path("project/vendor/sample"), &FILES);
+    let fork = project.folder.path("project/forks/sample");
+    let out = project.folder.path("out");
     std::fs::create_dir(&out).unwrap();
     let made = || wasix_landlock_fork::make(&fork, &out).map_err(|error| error.to_string());
     if std::env::var_os(SOURCE_VARIABLE).is_some() {
@@ -386,7 +388,7 @@ fn the_patched_source_is_made_whole_or_not_at_all() {
     assert_eq!(read("src/deep/two.rs"), "pub fn zwei() {}\n");
 
     // A source that is there already is not kept beside an error.
-    let patch = project.path("project/forks/sample/0001-a.patch");
+    let patch = project.folder.path("project/forks/sample/0001-a.patch");
     let good = std::fs::read_to_string(&patch).unwrap();
     std::fs::write(&patch, good.replace("-pub fn two() {}", "-pub fn too() {}")).unwrap();
     let error = made().unwrap_err();

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
 use wasix_landlock_fork::{Patch, SOURCE_VARIABLE, Series, materialize, source_digest};
 
 mod common;
 use common::{
-    fails, forks, forks_program, git, git_difference, git_is_missing, has, repository, succeeds,
+    Folder, fails, forks, forks_program, git, git_difference, git_is_missing, has, repository,
+    succeeds,
 };
 
 /// Twenty lines that can be told from each other, then a brace in company, as ends of files have it.
@@ -32,16 +32,16 @@ fn at_the_end_of_one_more_line() -> &'static str {
 }
 
 /// A fork of the made-up crate `sample` 1.0.0, and a directory that holds the sources.
-struct Sample(TempDir);
+struct Sample(Folder);
 
 impl Sample {
     fn new() -> Self {
-        let sample = Self(tempfile::tempdir().unwrap());
+        let sample = Self(Folder::new());
         sample.publish("1.0.0", &published_text());
-        let digest = source_digest(&sample.path("sources/sample-1.0.0")).unwrap();
-        sample.write(
+        let digest = source_digest(&sample.0.path("sources/sample-1.0.0")).unwrap();
+        sample.0.write(
             "fork/fork.toml",
-            &format!(
+            format!(
                 "name = \"sample\"\nversion = \"1.0.0\"\ncrate-sha256 = \"\"\nsource-sha256 = \"{digest}\"\n\
                  upstream-commit = \"abc\"\nupstream-path = \"lib/sample\"\nrust-version = \"1.0\"\n\
                  license = \"MIT\"\n"
@@ -50,40 +50,30 @@ impl Sample {
         sample
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
     fn publish(&self, version: &str, text: &str) {
         let folder = format!("sources/sample-{version}");
         let cargo = format!("[package]\nname = \"sample\"\nversion = \"{version}\"\n");
-        self.write(&format!("{folder}/Cargo.toml"), &cargo);
-        self.write(&format!("{folder}/src/lib.rs"), text);
+        self.0.write(&format!("{folder}/Cargo.toml"), &cargo);
+        self.0.write(&format!("{folder}/src/lib.rs"), text);
     }
 
     /// Adds a patch at the end of the series, and returns its name.
     fn patch(&self, subject: &str, forwarded: &str, diff: &str) -> String {
-        let series = std::fs::read_to_string(self.path("fork/series")).unwrap_or_default();
+        let series = std::fs::read_to_string(self.0.path("fork/series")).unwrap_or_default();
         let name = format!("{:04}-{subject}.patch", series.lines().count() + 1);
         let text = format!(
             "Subject: {subject}\nDescription: Why, and\n how.\nOrigin: vendor\nForwarded: {forwarded}\n\
              Last-Update: 2026-01-02\nDrop-When: never | ever\n---\n{diff}"
         );
-        self.write(&format!("fork/{name}"), &text);
-        self.write("fork/series", &format!("{series}{name}\n"));
+        self.0.write(&format!("fork/{name}"), &text);
+        self.0.write("fork/series", format!("{series}{name}\n"));
         name
     }
 
     fn forks(&self, what: &str, argument: &Path) -> Command {
         let mut command = forks_program();
-        command.env(SOURCE_VARIABLE, self.path("sources"));
-        command.arg(what).arg(self.path("fork")).arg(argument);
+        command.env(SOURCE_VARIABLE, self.0.path("sources"));
+        command.arg(what).arg(self.0.path("fork")).arg(argument);
         command
     }
 
@@ -169,7 +159,7 @@ fn a_patch_whose_lines_are_gone_fails_and_says_where() {
     );
 
     sample.publish("1.1.0", "");
-    std::fs::remove_file(sample.path("sources/sample-1.1.0/src/lib.rs")).unwrap();
+    std::fs::remove_file(sample.0.path("sources/sample-1.1.0/src/lib.rs")).unwrap();
     let said = fails(&mut sample.forks("try", Path::new("1.1.0")));
     has(&said, &["src/lib.rs, line 12: the file is not there"]);
 }
@@ -259,7 +249,7 @@ fn an_archive_that_reaches_outside_is_not_unpacked() {
     let mut archive = tar::Builder::new(gzip);
     archive.append(&header, std::io::empty()).unwrap();
     let archive = archive.into_inner().unwrap().finish().unwrap();
-    std::fs::write(sample.path("sources/sample-1.1.0.crate"), archive).unwrap();
+    std::fs::write(sample.0.path("sources/sample-1.1.0.crate"), archive).unwrap();
     let said = fails(&mut sample.forks("try", Path::new("1.1.0")));
     has(&said, &["sample-1.1.0/../evil reaches outside the crate"]);
 }
@@ -281,10 +271,10 @@ fn a_shifted_series_is_moved_to_another_version_with_git() {
     }
     let sample = Sample::new();
     let name = sample.patch("middle", "not-yet", in_the_middle());
-    succeeds(&mut sample.forks("open", &sample.path("opened")));
+    succeeds(&mut sample.forks("open", &sample.0.path("opened")));
     let newer = format!("// new\n{}", published_text());
     sample.publish("1.1.0", &newer);
-    let opened = sample.path("opened");
+    let opened = sample.0.path("opened");
     let run = |arguments: &[&str]| {
         let who = ["-c", "user.name=a", "-c", "user.email=a@localhost"];
         let output = git(&opened, &[&who[..], arguments].concat());
@@ -302,15 +292,16 @@ fn a_shifted_series_is_moved_to_another_version_with_git() {
         &["forks sample-1.0.0"],
     );
 
-    let manifest = std::fs::read_to_string(sample.path("fork/fork.toml")).unwrap();
-    let digest =
-        |version: &str| source_digest(&sample.path(&format!("sources/sample-{version}"))).unwrap();
+    let manifest = std::fs::read_to_string(sample.0.path("fork/fork.toml")).unwrap();
+    let digest = |version: &str| {
+        source_digest(&sample.0.path(&format!("sources/sample-{version}"))).unwrap()
+    };
     let manifest = manifest
         .replace("\"1.0.0\"", "\"1.1.0\"")
         .replace(&digest("1.0.0"), &digest("1.1.0"));
-    sample.write("fork/fork.toml", &manifest);
+    sample.0.write("fork/fork.toml", &manifest);
     succeeds(&mut sample.forks("save", &opened));
-    let patch = std::fs::read_to_string(sample.path(&format!("fork/{name}"))).unwrap();
+    let patch = std::fs::read_to_string(sample.0.path(&format!("fork/{name}"))).unwrap();
     has(
         &patch,
         &["@@ -13,2 +13,3 @@\n // line 12\n+// ours\n // line 13\n"],
@@ -438,15 +429,15 @@ fn a_mail_holds_what_upstream_reads_and_leaves_out_what_is_for_the_fork_only() {
     sample.patch("middle", "not-yet", &shifted);
     let shifted = at_the_end().replace("-20,2 +20,3", "-22,2 +22,3");
     sample.patch("end", "not-yet", &shifted);
-    let mut export = sample.forks("export", &sample.path("mails"));
-    sent_by(&mut export, &sample.path("home"), Some("A Sender"));
+    let mut export = sample.forks("export", &sample.0.path("mails"));
+    sent_by(&mut export, &sample.0.path("home"), Some("A Sender"));
     let said = succeeds(&mut export);
     has(
         &said,
         &[&format!("{private}: for this fork only"), "2 patches"],
     );
 
-    let mails = mails(&sample.path("mails"));
+    let mails = mails(&sample.0.path("mails"));
     assert_eq!(mails.len(), 2);
     has(
         &mails[0].1,
@@ -462,10 +453,10 @@ fn a_mail_holds_what_upstream_reads_and_leaves_out_what_is_for_the_fork_only() {
         assert!(!mails[0].1.contains(field), "{}", mails[0].1);
     }
     let place = sent_to_upstream(
-        &sample.path("upstream"),
-        &sample.path("fork"),
-        Some(&sample.path("sources/sample-1.0.0")),
-        &sample.path("mails"),
+        &sample.0.path("upstream"),
+        &sample.0.path("fork"),
+        Some(&sample.0.path("sources/sample-1.0.0")),
+        &sample.0.path("mails"),
     );
     assert_eq!(
         std::fs::read_to_string(place.join("src/lib.rs")).unwrap(),
@@ -485,8 +476,8 @@ fn a_patch_on_top_of_what_is_for_the_fork_only_is_not_sent() {
     let private = sample.patch("middle", "not-needed", in_the_middle());
     let on_top = "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -13 +13 @@\n-// ours\n+// theirs\n";
     let patch = sample.patch("depends", "not-yet", on_top);
-    let mut export = sample.forks("export", &sample.path("mails"));
-    sent_by(&mut export, &sample.path("home"), Some("A Sender"));
+    let mut export = sample.forks("export", &sample.0.path("mails"));
+    sent_by(&mut export, &sample.0.path("home"), Some("A Sender"));
     let said = fails(&mut export);
     has(
         &said,
@@ -496,7 +487,7 @@ fn a_patch_on_top_of_what_is_for_the_fork_only_is_not_sent() {
             &private,
         ],
     );
-    assert!(!sample.path("mails").exists());
+    assert!(!sample.0.path("mails").exists());
 }
 
 #[test]
@@ -514,26 +505,32 @@ fn a_mail_brings_along_what_its_patch_calls_of_the_forks_own() {
     let last = sample.patch("end", "not-yet", &last);
     for (patch, module) in [(&first, "a"), (&last, "b")] {
         let name = format!("fork/{patch}");
-        let text = std::fs::read_to_string(sample.path(&name)).unwrap();
+        let text = std::fs::read_to_string(sample.0.path(&name)).unwrap();
         let headed = text.replacen("\n---\n", &format!("\nCalls: {module}\n---\n"), 1);
         assert_ne!(headed, text);
-        sample.write(&name, &headed);
+        sample.0.write(&name, &headed);
     }
-    sample.write(
+    sample.0.write(
         "fork/src/lib.rs",
         "#[cfg(unix)]\npub mod a;\npub mod b;\nmod deep;\nmod unused;\npub use a::Own;\npub use b::Other;\n",
     );
-    sample.write("fork/src/a.rs", "pub struct Own(crate::deep::Inner);\n");
-    sample.write("fork/src/deep.rs", "mod inner;\n// unused\n");
-    sample.write("fork/src/deep/inner.rs", "use needed_here::Thing;\n");
-    sample.write("fork/src/b.rs", "");
-    sample.write("fork/src/unused.rs", "");
-    sample.write(
+    sample
+        .0
+        .write("fork/src/a.rs", "pub struct Own(crate::deep::Inner);\n");
+    sample
+        .0
+        .write("fork/src/deep.rs", "mod inner;\n// unused\n");
+    sample
+        .0
+        .write("fork/src/deep/inner.rs", "use needed_here::Thing;\n");
+    sample.0.write("fork/src/b.rs", "");
+    sample.0.write("fork/src/unused.rs", "");
+    sample.0.write(
         "fork/Cargo.toml",
         "[target.'cfg(unix)'.dependencies]\nneeded-here = \"1\"\nneeded-elsewhere = \"1\"\n",
     );
-    let mut export = sample.forks("export", &sample.path("mails"));
-    sent_by(&mut export, &sample.path("home"), Some("A Sender"));
+    let mut export = sample.forks("export", &sample.0.path("mails"));
+    sent_by(&mut export, &sample.0.path("home"), Some("A Sender"));
     let said = succeeds(&mut export);
     has(
         &said,
@@ -549,12 +546,12 @@ fn a_mail_brings_along_what_its_patch_calls_of_the_forks_own() {
         assert!(!said.contains(not), "{said}");
     }
 
-    let source = sample.path("sources/sample-1.0.0");
+    let source = sample.0.path("sources/sample-1.0.0");
     let place = sent_to_upstream(
-        &sample.path("upstream"),
-        &sample.path("fork"),
+        &sample.0.path("upstream"),
+        &sample.0.path("fork"),
         Some(&source),
-        &sample.path("mails"),
+        &sample.0.path("mails"),
     );
     let text = |name: &str| std::fs::read_to_string(place.join("src").join(name)).unwrap();
     assert_eq!(text("a.rs"), "pub struct Own(crate::deep::Inner);\n");
@@ -578,14 +575,14 @@ fn mails_have_a_sender_or_are_not_made() {
     }
     let sample = Sample::new();
     sample.patch("middle", "not-yet", in_the_middle());
-    let mut export = sample.forks("export", &sample.path("mails"));
-    sent_by(&mut export, &sample.path("home"), None);
+    let mut export = sample.forks("export", &sample.0.path("mails"));
+    sent_by(&mut export, &sample.0.path("home"), None);
     has(
         &fails(&mut export),
         &["git has no sender for the mails", "user.name"],
     );
-    assert!(!sample.path("mails").exists());
-    std::fs::create_dir(sample.path("mails")).unwrap();
+    assert!(!sample.0.path("mails").exists());
+    std::fs::create_dir(sample.0.path("mails")).unwrap();
     has(&fails(&mut export), &["exists already"]);
 }
 
@@ -601,13 +598,13 @@ fn upstream_md_lists_the_patches_as_they_are() {
 fn a_changed_patch_makes_the_tables_stale_until_they_are_written() {
     let sample = Sample::new();
     sample.patch("middle", "not-yet", in_the_middle());
-    let file = sample.path("UPSTREAM.md");
+    let file = sample.0.path("UPSTREAM.md");
     let table = |option: &str| {
         let mut command = forks_program();
         command
             .args(["table", option])
             .arg(&file)
-            .arg(sample.path("fork"));
+            .arg(sample.0.path("fork"));
         command
     };
     std::fs::write(&file, "text\n").unwrap();
@@ -655,7 +652,7 @@ fn a_changed_patch_makes_the_tables_stale_until_they_are_written() {
 
     let printed = succeeds(
         forks_program()
-            .current_dir(sample.0.path())
+            .current_dir(sample.0.path(""))
             .args(["table", "fork"]),
     );
     for row in written.lines().filter(|line| line.starts_with('|')) {

@@ -4,14 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
 use wasix_landlock_fork::{SOURCE_VARIABLE, Series, source_digest};
 
 mod common;
-use common::{fails, forks, forks_program, git, git_is_missing, repository, succeeds};
+use common::{Folder, fails, forks, forks_program, git, git_is_missing, repository, succeeds};
 
 /// A base with three patches, and a fork of another version.
-struct Sample(TempDir);
+struct Sample(Folder);
 
 const PATCHES: [(&str, &str); 3] = [
     (
@@ -44,40 +43,30 @@ fn published() -> Vec<String> {
 impl Sample {
     /// `more` is the rest of the version's manifest.
     fn new(more: &str) -> Self {
-        let sample = Self(tempfile::tempdir().unwrap());
+        let sample = Self(Folder::new());
         for (name, hunks) in PATCHES {
-            sample.write(&format!("base/{name}.patch"), &patch(hunks));
+            sample.0.write(&format!("base/{name}.patch"), patch(hunks));
         }
-        sample.write(
+        sample.0.write(
             "base/series",
-            &PATCHES.map(|(name, _)| format!("{name}.patch\n")).concat(),
+            PATCHES.map(|(name, _)| format!("{name}.patch\n")).concat(),
         );
-        sample.write("base/fork.toml", &manifest(""));
-        sample.write(
+        sample.0.write("base/fork.toml", manifest(""));
+        sample.0.write(
             "version/fork.toml",
-            &manifest(&format!("base = \"../base\"\n{more}")),
+            manifest(&format!("base = \"../base\"\n{more}")),
         );
         sample
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
     /// The lines that the fork makes of the published ones.
     fn patched(&self, fork: &str, published: &[String]) -> Result<Vec<String>, String> {
-        let series = Series::load(&self.path(fork)).map_err(|error| error.to_string())?;
-        self.write("source/src/lib.rs", &published.concat());
+        let series = Series::load(&self.0.path(fork)).map_err(|error| error.to_string())?;
+        self.0.write("source/src/lib.rs", published.concat());
         series
-            .apply(&self.path("source"))
+            .apply(&self.0.path("source"))
             .map_err(|error| error.to_string())?;
-        let text = std::fs::read_to_string(self.path("source/src/lib.rs")).unwrap();
+        let text = std::fs::read_to_string(self.0.path("source/src/lib.rs")).unwrap();
         Ok(text.split_inclusive('\n').map(str::to_owned).collect())
     }
 }
@@ -114,7 +103,7 @@ fn a_patch_in_the_versions_folder_takes_the_place_of_the_bases() {
     let sample = Sample::new(MOVED);
     // One line instead of two, by a name with another number: the base's series may have grown.
     let own = patch("@@ -3,2 +3,3 @@\n line 3\n+mine\n line 4\n");
-    sample.write("version/0007-first.patch", &own);
+    sample.0.write("version/0007-first.patch", &own);
     let lines = sample.patched("version", &other()).unwrap();
     assert_eq!(lines[2..5], ["line 3\n", "mine\n", "line 4\n"]);
     assert_eq!(
@@ -122,7 +111,7 @@ fn a_patch_in_the_versions_folder_takes_the_place_of_the_bases() {
         ["last\n", "line 19\n", "line 20\n"]
     );
 
-    sample.write("version/0008-unknown.patch", &own);
+    sample.0.write("version/0008-unknown.patch", &own);
     let error = sample.patched("version", &other()).unwrap_err();
     assert!(
         error.contains("never be applied") && error.contains("unknown"),
@@ -150,7 +139,7 @@ fn a_version_can_do_without_a_patch() {
 fn a_version_has_no_series_of_its_own() {
     let sample = Sample::new("");
     sample.patched("version", &published()).unwrap();
-    sample.write("version/series", "");
+    sample.0.write("version/series", "");
     let error = sample.patched("version", &published()).unwrap_err();
     assert!(error.contains("none of its own"), "{error}");
 }
@@ -167,9 +156,11 @@ impl Conflict {
         {
             let source = format!("sources/sample-{version}");
             let package = format!("[package]\nname = \"sample\"\nversion = \"{version}\"\n");
-            sample.write(&format!("{source}/Cargo.toml"), &package);
-            sample.write(&format!("{source}/src/lib.rs"), &lines.concat());
-            let digest = source_digest(&sample.path(&source)).unwrap();
+            sample.0.write(&format!("{source}/Cargo.toml"), &package);
+            sample
+                .0
+                .write(&format!("{source}/src/lib.rs"), lines.concat());
+            let digest = source_digest(&sample.0.path(&source)).unwrap();
             let base = if fork == "version" {
                 "base = \"../base\"\n"
             } else {
@@ -179,7 +170,7 @@ impl Conflict {
                 "source-sha256 = \"\"",
                 &format!("source-sha256 = {digest:?}"),
             );
-            sample.write(&format!("{fork}/fork.toml"), &text);
+            sample.0.write(&format!("{fork}/fork.toml"), &text);
         }
         for (name, hunks) in PATCHES {
             let header = format!(
@@ -188,15 +179,15 @@ impl Conflict {
                 &name[5..]
             );
             let text = patch(hunks).replace("Subject: one", &header);
-            sample.write(&format!("base/{name}.patch"), &text);
+            sample.0.write(&format!("base/{name}.patch"), &text);
         }
         Self(sample)
     }
 
     fn forks(&self, arguments: &[&str]) -> Command {
         let mut command = forks_program();
-        command.env(SOURCE_VARIABLE, self.0.path("sources"));
-        command.current_dir(self.0.0.path()).args(arguments);
+        command.env(SOURCE_VARIABLE, self.0.0.path("sources"));
+        command.current_dir(self.0.0.path("")).args(arguments);
         command
     }
 }
@@ -215,7 +206,7 @@ fn a_patch_that_does_not_apply_is_resolved_in_git_and_saved_for_that_version_onl
 
     let said = succeeds(&mut conflict.forks(&["open", "version", "opened"]));
     assert!(said.contains("git rebase --continue"), "{said}");
-    let opened = conflict.0.path("opened");
+    let opened = conflict.0.0.path("opened");
     let file = opened.join("src/lib.rs");
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once("<<<<<<< ").unwrap();
@@ -235,7 +226,7 @@ fn a_patch_that_does_not_apply_is_resolved_in_git_and_saved_for_that_version_onl
         assert!(output.status.success(), "{output:?}");
     }
     succeeds(&mut conflict.forks(&["save", "version", "opened"]));
-    let folder = std::fs::read_dir(conflict.0.path("version")).unwrap();
+    let folder = std::fs::read_dir(conflict.0.0.path("version")).unwrap();
     let mut names: Vec<_> = folder.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["0002-second.patch", "fork.toml"]);
@@ -264,6 +255,10 @@ fn copy(from: &Path, to: &Path, keep: impl Fn(&str) -> bool) {
 #[test]
 fn what_is_committed_is_what_the_command_makes() {
     let copied = tempfile::tempdir().unwrap();
+    let copy_of = |version: &Path| {
+        let versions = copied.path().join("versions");
+        versions.join(version.file_name().unwrap())
+    };
     let bases = forks().map(|fork| {
         let to = copied.path().join(fork.file_name().unwrap());
         copy(&fork, &to, |name| name != "build.rs");
@@ -271,10 +266,7 @@ fn what_is_committed_is_what_the_command_makes() {
     });
     assert!(versions().len() >= 2);
     for folder in versions() {
-        let made = copied
-            .path()
-            .join("versions")
-            .join(folder.file_name().unwrap());
+        let made = copy_of(&folder);
         for base in &bases {
             let name = base.file_name().unwrap();
             copy(&folder.join(name), &made.join(name), |name| {
@@ -284,10 +276,7 @@ fn what_is_committed_is_what_the_command_makes() {
     }
     succeeds(forks_program().arg("renew").args(&bases));
     for folder in versions() {
-        let made = copied
-            .path()
-            .join("versions")
-            .join(folder.file_name().unwrap());
+        let made = copy_of(&folder);
         for base in &bases {
             for file in ["fork.toml", "Cargo.toml"] {
                 let file = Path::new(base.file_name().unwrap()).join(file);

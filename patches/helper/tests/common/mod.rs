@@ -5,8 +5,31 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tempfile::TempDir;
+
 /// Says that this machine has no git.
 pub const WITHOUT_GIT: &str = "WASIX_LANDLOCK_TESTS_WITHOUT_GIT";
+
+/// A folder with files, which goes when it is dropped.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file, makes the folders that it is in, and returns its path.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, contents).unwrap();
+        path
+    }
+}
 
 /// The repository that this package is in.
 pub fn repository() -> PathBuf {
