@@ -9,10 +9,7 @@ use crate::{
 
 impl Profile {
     /// The whole environment, with the values that come from the host.
-    ///
-    /// # Errors
-    /// [`ProfileError::Variable`] for a variable that the host doesn't have, or that isn't UTF-8 there.
-    pub fn whole_environment(&self) -> Result<BTreeMap<String, String>, ProfileError> {
+    fn whole_environment(&self) -> Result<BTreeMap<String, String>, ProfileError> {
         let mut environment = self.environment.clone();
         for name in &self.environment_from_host {
             let value = std::env::var(name).map_err(|error| {
@@ -29,6 +26,28 @@ impl Profile {
             environment.insert(name.clone(), value);
         }
         Ok(environment)
+    }
+
+    /// The same profile, checked, with the values of the variables that come from the host.
+    ///
+    /// ```
+    /// use wasix_landlock_profile::Profile;
+    ///
+    /// let profile = Profile::new().environment_from_host("PATH").resolved()?;
+    /// assert!(profile.environment.contains_key("PATH"));
+    /// assert!(profile.environment_from_host.is_empty());
+    /// # Ok::<(), wasix_landlock_profile::ProfileError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Profile::check`]; [`ProfileError::Variable`] for a variable that the host doesn't have, or that isn't UTF-8
+    /// there.
+    pub fn resolved(&self) -> Result<Self, ProfileError> {
+        self.check()?;
+        let mut profile = self.clone();
+        profile.environment = self.whole_environment()?;
+        profile.environment_from_host.clear();
+        Ok(profile)
     }
 
     /// The same profile for another process, with another environment and another current directory: variables have
@@ -48,12 +67,9 @@ impl Profile {
     /// ```
     ///
     /// # Errors
-    /// As [`Profile::check`] and [`Profile::whole_environment`].
+    /// As [`Profile::resolved`].
     pub fn for_another_process(&self) -> Result<Self, ProfileError> {
-        self.check()?;
-        let mut profile = self.clone();
-        profile.environment = self.whole_environment()?;
-        profile.environment_from_host.clear();
+        let mut profile = self.resolved()?;
         for preopen in &mut profile.preopens {
             let guest = preopen.guest_name().map(str::to_owned).ok();
             // An empty path has no absolute form, and is refused where it is opened.

@@ -28,7 +28,7 @@ fn one(_: &Operator<'_>) -> u64 {
 }
 
 /// For the second use of a middleware.
-pub(crate) fn second_module() -> MiddlewareError {
+fn second_module() -> MiddlewareError {
     MiddlewareError::new(
         "limits of a profile",
         "this compiler has compiled a module with its limits already: make another one for each module",

@@ -6,18 +6,17 @@ use crate::{WasiError, WasiRuntimeError};
 /// error.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn run(engine: wasmer::Engine, module: wasmer::Module) -> anyhow::Result<i32> {
 /// use wasmer_wasix::landlock::exit_code;
-/// # let (engine, module): (wasmer::Engine, wasmer::Module) = unimplemented!();
-/// # let hash = wasmer_types::ModuleHash::random();
 /// use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 ///
+/// # let hash = wasmer_types::ModuleHash::random();
 /// let ran = WasiRunner::new().run_wasm(RuntimeOrEngine::Engine(engine), "program", module, hash);
 /// let code = match ran {
 ///     Ok(()) => 0,
 ///     Err(error) => exit_code(&error).ok_or(error)?,
 /// };
-/// # Ok(())
+/// # Ok(code)
 /// # }
 /// ```
 #[must_use]

@@ -44,10 +44,7 @@ impl Applied {
 
     /// Puts a profile into what a builder or a runner keeps, but for its arguments and its environment.
     pub(crate) fn put(profile: &Profile, settings: &mut Settings) -> Result<(), ProfileError> {
-        profile.check()?;
-        let mut profile = profile.clone();
-        profile.environment = profile.whole_environment()?;
-        profile.environment_from_host.clear();
+        let profile = profile.resolved()?;
         settings.add_preopens(&profile.preopens);
         settings.refuses_unsaved_writes = profile.unsaved_writes == UnsavedWrites::Refuse;
         settings.configure(|policy| enforced(policy, &profile));
