@@ -277,16 +277,20 @@ impl AsyncRead for HostNode {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let opened = self.open_file()?;
+        let mut waited = false;
         loop {
-            ready!(opened.poll_readable(cx))?;
             match (&opened.file).read(buf.initialize_unfilled()) {
-                // Somebody else was faster.
+                // Nothing is there, or somebody else was faster.
                 Err(error) if would_block(&error) => {}
+                // The end, or nobody who writes has come yet.
+                Ok(0) if !waited && !opened.file_type.is_file() => {}
                 read => {
                     buf.advance(read?);
                     return Poll::Ready(Ok(()));
                 }
             }
+            ready!(opened.poll_readable(cx))?;
+            waited = true;
         }
     }
 }
