@@ -80,13 +80,17 @@ const fn same(one: &str, other: &str) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// The import of a function, as `$name`.
+/// The import of a function of preview 1, as `$name`.
 #[must_use]
 pub fn import(name: &str, parameters: &str) -> String {
+    import_from("wasi_snapshot_preview1", name, parameters)
+}
+
+/// The import of a function of another module, as `$name`.
+#[must_use]
+pub fn import_from(module: &str, name: &str, parameters: &str) -> String {
     let types: String = parameters.chars().map(type_of).collect();
-    format!(
-        "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))\n"
-    )
+    format!("(import \"{module}\" \"{name}\" (func ${name} (param{types}) (result i32)))\n")
 }
 
 /// The export of an imported function under its own name.

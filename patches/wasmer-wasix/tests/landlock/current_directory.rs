@@ -3,12 +3,13 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use wasix_landlock_testing::preview1;
 use wasmer::{Module, Store, Value};
 use wasmer_wasix::wasmer_wasix_types::wasi::Errno;
 
 use crate::common::{
     guest::{self, Guest},
-    host::{builder, singlepass},
+    host::{builder, singlepass, with_data},
     tree::Tree,
 };
 
@@ -19,28 +20,22 @@ const SIZE: u64 = 512;
 const OPERATION: u64 = 2048;
 const BUFFER: u64 = 4096;
 
-/// The functions of WASIX that the module has besides those of preview 1, with the number of their parameters.
-const FUNCTIONS: [(&str, usize); 4] = [
-    ("chdir", 2),
-    ("getcwd", 2),
-    ("proc_exec4", 9),
-    ("proc_spawn3", 14),
+/// The functions of WASIX that the module has besides those of preview 1, with their parameters.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("chdir", "ii"),
+    ("getcwd", "ii"),
+    ("proc_exec4", "iiiiiiiii"),
+    ("proc_spawn3", "iiiiiiiiiiiiii"),
 ];
 
 fn text() -> String {
     let (mut imports, mut exports) = (String::new(), String::new());
     for (name, parameters) in FUNCTIONS {
-        let types = " i32".repeat(parameters);
-        let locals: String = (0..parameters).map(|n| format!(" local.get {n}")).collect();
-        imports += &format!(
-            "(import \"wasix_32v1\" \"{name}\" (func ${name} (param{types}) (result i32)))\n"
-        );
-        exports += &format!(
-            "(func (export \"{name}\") (param{types}) (result i32){locals} call ${name})\n"
-        );
+        imports += &preview1::import_from("wasix_32v1", name, parameters);
+        exports += &preview1::export(name, parameters);
     }
-    let preview1 = guest::text();
-    let rest = preview1
+    let with_preview1 = guest::text();
+    let rest = with_preview1
         .strip_prefix("(module ")
         .and_then(|rest| rest.strip_suffix(')'));
     format!("(module {imports}{}{exports})", rest.unwrap())
@@ -48,17 +43,11 @@ fn text() -> String {
 
 /// A module in a tree in which `granted` is `/data`.
 fn enter(tree: &Tree) -> Guest {
-    let builder = builder().preopen(|p| {
-        p.directory(tree.granted())
-            .alias("data")
-            .read(true)
-            .write(true)
-            .create(true)
-    });
+    let builder = with_data(builder(), tree, true);
     let engine = singlepass();
     let mut store = Store::new(engine.clone());
     let module = Module::new(&engine, text()).unwrap();
-    let built = builder.unwrap().engine(engine);
+    let built = builder.engine(engine);
     let (instance, env) = built.instantiate(module, &mut store).unwrap();
     Guest::from_parts(store, instance, env)
 }
@@ -82,18 +71,8 @@ impl Guest {
     /// Puts a program in the place of the module, which fails.
     fn execute(&mut self, path: &str) -> Result<(), Errno> {
         let [path, length] = self.path(PATH, path);
-        let none = || Value::I32(0);
-        let arguments = [
-            path,
-            length,
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-        ];
+        let mut arguments = vec![path, length];
+        arguments.extend((0..7).map(|_| Value::I32(0)));
         self.call("proc_exec4", &arguments)
     }
 

@@ -14,7 +14,7 @@ use wasmer_wasix::wasmer_wasix_types::wasi::{Errno, Rights};
 
 use crate::common::{
     guest::{CREATE, Guest, Open, READ, WRITE},
-    host::{builder, host_fs, singlepass, tokio},
+    host::{builder, host_fs, singlepass, tokio, with_data},
     tree::Tree,
 };
 
@@ -36,14 +36,7 @@ fn enter() -> (Tree, Guest, i32) {
 
 fn enter_tree(tree: &Tree, writable: bool) -> (Guest, i32) {
     let _tokio = tokio().enter();
-    let builder = builder().preopen(|p| {
-        p.directory(tree.granted())
-            .alias("data")
-            .read(true)
-            .write(writable)
-            .create(writable)
-    });
-    let mut guest = Guest::new(builder.unwrap());
+    let mut guest = Guest::new(with_data(builder(), tree, writable));
     let directory = guest.preopen("data");
     (guest, directory)
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::common::{
     guest::Guest,
-    host::{builder, tokio},
+    host::{builder, tokio, with_data},
     tree::Tree,
 };
 
@@ -19,14 +19,7 @@ fn listing() -> (Tree, Guest, i32) {
         fs::write(tree.granted().join("many").join(name(number)), "").unwrap();
     }
     let _tokio = tokio().enter();
-    let builder = builder().preopen(|p| {
-        p.directory(tree.granted())
-            .alias("data")
-            .read(true)
-            .write(true)
-            .create(true)
-    });
-    let mut guest = Guest::new(builder.unwrap());
+    let mut guest = Guest::new(with_data(builder(), &tree, true));
     let directory = guest.preopen("data");
     let many = guest.open_directory(directory, "many").unwrap();
     (tree, guest, many)

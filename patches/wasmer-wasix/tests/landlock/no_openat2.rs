@@ -10,7 +10,7 @@ use wasmer_wasix::wasmer_wasix_types::wasi::Errno;
 
 use crate::common::{
     guest::{CREATE, CREATE_NEW, Guest, READ},
-    host::{builder, tokio},
+    host::{builder, tokio, with_data},
     tree::Tree,
 };
 
@@ -42,14 +42,7 @@ fn resolves_without(number: i32) {
     symlink(tree.outside(), at("absolute")).unwrap();
     refuse_openat2(number);
     let _tokio = tokio().enter();
-    let builder = builder().preopen(|p| {
-        p.directory(tree.granted())
-            .alias("data")
-            .read(true)
-            .write(true)
-            .create(true)
-    });
-    let mut guest = Guest::new(builder.unwrap());
+    let mut guest = Guest::new(with_data(builder(), &tree, true));
     let directory = guest.preopen("data");
     for path in [
         "file",

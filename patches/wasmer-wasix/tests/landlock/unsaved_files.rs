@@ -10,7 +10,7 @@ use wasmer_wasix::types::wasi::Errno;
 
 use crate::common::{
     guest::{CREATE, Guest, READ, WRITE},
-    host::{builder, tokio},
+    host::{builder, tokio, with_data},
     tree::Tree,
 };
 
@@ -20,12 +20,7 @@ fn writer(tree: &Tree) -> Guest {
 }
 
 fn writing(tree: &Tree) -> WasiEnvBuilder {
-    let builder = builder().preopen_dir("/").unwrap();
-    let builder = builder.preopen(|p| {
-        let p = p.directory(tree.granted()).alias("data");
-        p.read(true).write(true).create(true)
-    });
-    builder.unwrap()
+    with_data(builder().preopen_dir("/").unwrap(), tree, true)
 }
 
 /// Everything that makes a name fails outside of the preopen and of what is volatile, and is reported.

@@ -17,6 +17,8 @@ use wasmer_wasix::{
     runtime::task_manager::tokio::TokioTaskManager,
 };
 
+use super::tree::Tree;
+
 pub type AnyFileSystem = Arc<dyn FileSystem + Send + Sync>;
 
 pub fn cranelift() -> Engine {
@@ -54,6 +56,18 @@ pub fn builder() -> WasiEnvBuilder {
 /// A builder whose file system is the host's, as a whole: its preopens are host paths.
 pub fn host_builder() -> WasiEnvBuilder {
     builder().fs(any_host_fs(Path::new("/")))
+}
+
+/// Preopens `granted` as `data`, to be read, and changed if `writable`.
+pub fn with_data(builder: WasiEnvBuilder, tree: &Tree, writable: bool) -> WasiEnvBuilder {
+    let builder = builder.preopen(|p| {
+        p.directory(tree.granted())
+            .alias("data")
+            .read(true)
+            .write(writable)
+            .create(writable)
+    });
+    builder.unwrap()
 }
 
 /// Preopens what was suggested, and no more.
