@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use wasmer::sys::{Cranelift, EngineBuilder};
-use wasmer::{Engine, Instance, Memory, Module, Store};
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
+use wasmer::{Instance, Memory, Module, Store};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
@@ -75,7 +76,7 @@ pub fn measure(
 
 impl Guest {
     fn new(directory: &Path, tokio: tokio::runtime::Handle) -> anyhow::Result<Self> {
-        let engine: Engine = EngineBuilder::new(Cranelift::default()).engine().into();
+        let engine = engine(Compiler::Cranelift);
         let module = Module::new(&engine, guest::text())?;
         let mut runtime = PluggableRuntime::new(Arc::new(TokioTaskManager::new(tokio)));
         runtime

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use virtual_fs::{FileSystem, MountFileSystem, TmpFileSystem, host_fs};
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
-use wasmer::{Engine, Module, Store};
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
+use wasmer::{Module, Store};
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
@@ -105,12 +107,11 @@ fn run(request: &str, fork: &Fork) -> anyhow::Result<u8> {
     let request: Request = serde_json::from_str(request)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
-    let engine: Engine = match std::env::var(COMPILER_VARIABLE).as_deref() {
-        Ok("cranelift") => EngineBuilder::new(Cranelift::default()).engine(),
-        Ok(other) => anyhow::bail!("{COMPILER_VARIABLE}: {other} is no compiler here"),
-        Err(_) => EngineBuilder::new(Singlepass::default()).engine(),
-    }
-    .into();
+    let compiler = match std::env::var(COMPILER_VARIABLE) {
+        Ok(name) => name.parse().context(COMPILER_VARIABLE)?,
+        Err(_) => Compiler::Singlepass,
+    };
+    let engine = engine(compiler);
     let module = Module::new(&engine, guest::text())?;
     let mut store = Store::new(engine.clone());
     let mut runtime =

@@ -15,8 +15,9 @@ use wasix_landlock_differential::guest::call::{Call, Message, Reply};
 use wasix_landlock_differential::guest::process::{Request, WORKER};
 use wasix_landlock_differential::guest::text::{FUNCTIONS, text};
 use wasix_landlock_differential::way::Way;
-use wasmer::sys::{EngineBuilder, Singlepass};
-use wasmer::{AsStoreMut, Engine, Instance, Module, Store, Value};
+use wasix_landlock_engine::engine;
+use wasix_landlock_profile::Compiler;
+use wasmer::{AsStoreMut, Instance, Module, Store, Value};
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
@@ -56,7 +57,7 @@ fn run(request: &str) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let _entered = tokio.enter();
-    let engine: Engine = EngineBuilder::new(Singlepass::default()).engine().into();
+    let engine = engine(Compiler::Singlepass);
     let module = Module::new(&engine, text(request.threads))?;
     let mut store = Store::new(engine.clone());
     let mut runtime =
