@@ -8,7 +8,9 @@ pub use enforce::{EnforceError, ThreadError};
 pub use prepare::{PathError, PrepareError, Unavailable};
 pub use within::NotWithin;
 
-use crate::MODE_VARIABLE;
+use std::path::PathBuf;
+
+use crate::{MODE_VARIABLE, RESERVE_VARIABLE, SCOPE_VARIABLE};
 
 /// An error of [`Policy::enforce`](crate::Policy::enforce).
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,29 @@ pub enum Error {
 pub struct ModeError {
     /// The value that was given.
     pub value: String,
+}
+
+/// An operator's variable that can't be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// [`RESERVE_VARIABLE`] names something that isn't an absolute path.
+    #[error(
+        "{path:?} in {RESERVE_VARIABLE} is not an absolute path; name existing paths with colons between them, or unset \
+         the variable"
+    )]
+    Reserve {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// [`SCOPE_VARIABLE`] names something else than a scope.
+    #[error(
+        "`{value}` is not a scope; set {SCOPE_VARIABLE} to `process` or `instance`, or unset it"
+    )]
+    Scope {
+        /// The value that was given.
+        value: String,
+    },
 }
 
 /// A protection that doesn't exist.

@@ -75,6 +75,7 @@ mod inherited;
 mod mode;
 mod names;
 mod network;
+mod operator;
 mod policy;
 mod prepared;
 mod protection;
@@ -93,13 +94,14 @@ mod platform;
 pub use access::Access;
 pub use audit::AuditLog;
 pub use error::{
-    EnforceError, Error, ModeError, NotWithin, PathError, PrepareError, ProtectionError,
-    ThreadError, Unavailable,
+    EnforceError, Error, ModeError, NotWithin, OperatorError, PathError, PrepareError,
+    ProtectionError, ThreadError, Unavailable,
 };
 pub use explain::{Explanation, GrantedPath, Verdict, explain};
 pub use inherited::Inherited;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
+pub use operator::{RESERVE_VARIABLE, SCOPE_VARIABLE};
 pub use platform::Membership;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AuditLog, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection,
-    Protections, Report, Scope, access, platform,
+    Protections, Report, Scope, access, operator, platform,
 };
 
 /// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
@@ -91,6 +91,21 @@ pub(crate) struct RuntimePath {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
     pub(crate) reason: String,
+    /// True if it is an error that nothing is there.
+    pub(crate) must_exist: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl RuntimePath {
+    /// A path that the operator reserves.
+    pub(crate) fn reserved(path: PathBuf) -> Self {
+        Self {
+            path,
+            access: Access::ALL,
+            reason: operator::RESERVE_VARIABLE.to_owned(),
+            must_exist: true,
+        }
+    }
 }
 
 /// A restriction for a process.
@@ -165,6 +180,7 @@ impl Policy {
             path: path.into(),
             access,
             reason: reason.into(),
+            must_exist: false,
         });
         self
     }
@@ -347,6 +363,47 @@ impl Policy {
     /// What [`Policy::prepare`] and [`Prepared::enforce`] return.
     pub fn enforce(self) -> Result<Arc<Report>, Error> {
         Ok(self.prepare()?.enforce()?)
+    }
+
+    /// Returns the scope that the operator asks for with [`SCOPE_VARIABLE`](crate::SCOPE_VARIABLE), for a caller that can
+    /// start the threads of an instance: [`Scope::Process`] unless this policy would be the first one to restrict the
+    /// calling thread. [`Policy::mode`] makes a policy ignore the variable, and so does [`Mode::Off`].
+    ///
+    /// ```
+    /// use wasix_landlock::{Policy, Scope};
+    ///
+    /// assert_eq!(Policy::default().operator_scope()?, Scope::Process); // nothing is set here
+    /// # Ok::<(), wasix_landlock::PrepareError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError::Operator`] when the variable holds anything but `process` or `instance`, and
+    /// [`PrepareError::Mode`].
+    pub fn operator_scope(&self) -> Result<Scope, PrepareError> {
+        if !self.is_operated() {
+            return Ok(Scope::Process);
+        }
+        let scope = operator::scope()?;
+        if self.effective_mode()? == Mode::Off || platform::current().is_some() {
+            return Ok(Scope::Process);
+        }
+        Ok(scope)
+    }
+
+    /// True if the operator's variables count: the program sets no mode.
+    pub(crate) const fn is_operated(&self) -> bool {
+        self.mode.is_none()
+    }
+
+    /// Returns the paths that the operator reserves for later policies of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reserved(&self) -> Result<Vec<RuntimePath>, PrepareError> {
+        if !self.is_operated() || self.scope != Scope::Process {
+            return Ok(Vec::new());
+        }
+        let paths = operator::reserved()?.into_iter();
+        Ok(paths.map(RuntimePath::reserved).collect())
     }
 
     /// The mode that holds, asking the environment when none was given.

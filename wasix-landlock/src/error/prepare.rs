@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use super::{ModeError, NotWithin};
+use super::{ModeError, NotWithin, OperatorError};
 use crate::{MODE_VARIABLE, Object, Protection, Right, names::list};
 
 /// An error of preparing a policy. Nothing was restricted, and nothing was left behind.
@@ -12,6 +12,10 @@ pub enum PrepareError {
     /// The environment names a mode that doesn't exist.
     #[error(transparent)]
     Mode(#[from] ModeError),
+
+    /// Another of the operator's variables can't be understood.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
 
     /// A host path can't be granted.
     #[error("{preopen}: {path:?} {problem}")]

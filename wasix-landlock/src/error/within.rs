@@ -1,8 +1,8 @@
 //! The error of a policy that comes second.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
-use crate::{Access, Protection, Right, names::list};
+use crate::{Access, Protection, RESERVE_VARIABLE, Right, SCOPE_VARIABLE, names::list};
 
 /// A gap between a policy and the one that restricts this process, or the thread's instance, already.
 #[derive(Debug, thiserror::Error)]
@@ -10,8 +10,9 @@ use crate::{Access, Protection, Right, names::list};
 pub enum NotWithin {
     /// The path isn't granted.
     #[error(
-        "{preopen}: {path:?} ({asked}) is outside the grants of this process: {reason}; grant the \
-         path in the first build, or use a process per policy"
+        "{preopen}: {path:?} ({asked}) is outside the grants of this process: {reason}; {}grant the \
+         path in the first build, or use a process per policy",
+        Operated(reserve.as_deref())
     )]
     Path {
         /// The builder call and the guest path, or the reason of a runtime path.
@@ -25,6 +26,9 @@ pub enum NotWithin {
         missing: Vec<Right>,
         /// The reason, in words.
         reason: String,
+        /// The value of [`RESERVE_VARIABLE`] that would grant the path in the first build; `None` where the operator's
+        /// variables don't count.
+        reserve: Option<String>,
     },
 
     /// A required protection isn't enforced.
@@ -47,4 +51,20 @@ pub enum NotWithin {
         /// The ports that aren't granted, in words.
         ports: Vec<String>,
     },
+}
+
+/// The part of a message that says what the operator can do, with the value of [`RESERVE_VARIABLE`].
+struct Operated<'v>(Option<&'v str>);
+
+impl fmt::Display for Operated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(value) = self.0 else {
+            return Ok(());
+        };
+        write!(
+            f,
+            "set {RESERVE_VARIABLE}={value} to grant all of that to every module, or {SCOPE_VARIABLE}=instance to \
+             restrict each environment by itself; in the program, "
+        )
+    }
 }

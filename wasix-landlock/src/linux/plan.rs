@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) network: Option<Network>,
     /// The treatment of open descriptors.
     pub(crate) inherited: Inherited,
+    /// True if the operator's variables count.
+    pub(crate) is_operated: bool,
 }
 
 /// The next step.
@@ -94,6 +96,7 @@ impl Plan {
                 report: Arc::clone(&report),
                 grants: self.grants,
                 handled: self.handled,
+                is_operated: self.is_operated,
             })
         });
         Outcome {

@@ -31,6 +31,7 @@ pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
 
 fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
+    let reserved = policy.reserved()?;
     let mut report = Report::new(mode);
     report.only_shown = only_shown;
     report.warnings.clone_from(&policy.warnings);
@@ -41,6 +42,12 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     }
     for path in &policy.runtime_paths {
         preparation.runtime_path(path)?;
+    }
+    // A policy that joins an earlier one has what that one reserved.
+    if matches!(preparation.baseline, Baseline::Ruleset(..)) {
+        for path in &reserved {
+            preparation.runtime_path(path)?;
+        }
     }
     // Last, so that an error anywhere else has created nothing.
     preparation.create_missing()?;
@@ -249,6 +256,7 @@ impl Preparation {
         }
         let opened = match resolve::open(&path.path) {
             Ok(opened) => opened,
+            Err(error) if path.must_exist => return fail(resolve::absent_or_refused(error)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(RuntimePathStatus::Absent);
             }
@@ -259,6 +267,9 @@ impl Preparation {
             }
         };
         *resolved = Some(opened.resolved.to_string_lossy().into_owned());
+        if let Some(found) = opened.special.filter(|_| path.must_exist) {
+            return fail(PathError::NotAFileOrDirectory { found });
+        }
         if let Some(special) = opened.special.filter(|found| *found != CHARACTER_DEVICE) {
             return Ok(RuntimePathStatus::NotGranted {
                 why: format!("the path is a {special}"),
@@ -405,6 +416,7 @@ impl Preparation {
             all_threads: policy.requires(Protection::AllThreads),
             network: policy.effective_network(),
             inherited: policy.inherited.clone(),
+            is_operated: policy.is_operated(),
         }
     }
 }

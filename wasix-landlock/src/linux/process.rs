@@ -1,6 +1,7 @@
 //! The state of this process. There is one for the whole process, so it is a static.
 
 use std::{
+    env,
     fs::{self, OpenOptions},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 use crate::{
     Access, Level, Mode, Network, NotWithin, Object, Protection, ProtectionStatus, Report, Right,
-    names::list, rights::Rights,
+    Scope, names::list, operator, rights::Rights,
 };
 
 /// The state of this process.
@@ -38,6 +39,8 @@ pub(crate) struct Enforced {
     pub(crate) grants: Vec<Grant>,
     /// The handled access rights.
     pub(crate) handled: Rights,
+    /// True if the operator's variables counted.
+    pub(crate) is_operated: bool,
 }
 
 /// A host path with the rights that are granted on it, or asked for.
@@ -126,6 +129,7 @@ impl Enforced {
             asked: asked.access,
             missing,
             reason,
+            reserve: self.reserve(asked),
         };
         let mut needed = asked.rights;
         if asked.inode.is_none() {
@@ -144,6 +148,27 @@ impl Enforced {
             return Err(not_within(Vec::new(), reason.to_owned()));
         }
         Ok(())
+    }
+
+    /// Returns the value of the operator's variable that would have granted this as well: the directory that holds the
+    /// path and a preopen of this policy, or the path itself where they have only the root, a directory in it or the
+    /// user's home in common.
+    fn reserve(&self, asked: &Grant) -> Option<String> {
+        if !self.is_operated || self.report.scope != Scope::Process {
+            return None;
+        }
+        let own = match asked.inode {
+            Some(_) => asked.resolved.as_path(),
+            None => asked.resolved.parent()?,
+        };
+        let preopens = self.grants.iter().filter(|grant| !grant.runtime);
+        let common = preopens
+            .map(|grant| common_directory(&grant.resolved, own))
+            .max_by_key(|common| common.components().count())
+            .filter(|common| {
+                common.components().count() > 2 && env::home_dir().as_ref() != Some(common)
+            });
+        Some(operator::reserving(common.as_deref().unwrap_or(own)))
     }
 
     /// The union of the rights that grants give on this path, as the kernel computes it: a rule is
@@ -168,6 +193,14 @@ impl Grant {
         fs::symlink_metadata(&self.resolved)
             .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
     }
+}
+
+/// Returns the innermost path that holds both.
+fn common_directory(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components());
+    both.take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect()
 }
 
 /// True if the kernel denies what is asked for. Only what can be tried without changing anything is

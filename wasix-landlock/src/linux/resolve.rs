@@ -175,6 +175,14 @@ fn find_missing(target: &HostTarget, access: Access) -> Result<Missing, PathErro
     }
 }
 
+/// The problem of a path that has to be there.
+pub(crate) fn absent_or_refused(error: io::Error) -> PathError {
+    match error.kind() {
+        io::ErrorKind::NotFound => PathError::Missing,
+        _ => refused(error),
+    }
+}
+
 fn refused(error: io::Error) -> PathError {
     match error.raw_os_error() {
         Some(libc::EACCES) => PathError::NoPermission { right: "reach" },

@@ -19,6 +19,7 @@ mod kernels;
 mod logging;
 mod mode;
 mod network;
+mod operator;
 mod report;
 mod rights;
 mod second;
