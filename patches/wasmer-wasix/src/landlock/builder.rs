@@ -155,6 +155,12 @@ impl WasiEnvBuilder {
         })
     }
 
+    /// As [`init_enforced`](Self::init_enforced), for a call that leaves it to its caller to run the module.
+    pub(crate) fn init_for_caller(mut self, call: &'static str) -> Result<WasiEnvInit, BuildError> {
+        self.landlock.callers_thread = Some(call);
+        self.init_enforced()
+    }
+
     fn init_or_stop(mut self) -> Result<WasiEnvInit, Stopped> {
         // What was cloned from the same settings has a slot of its own.
         let slot = Slot::default();

@@ -8,9 +8,22 @@ use wasix_landlock::{Access, Report};
 use super::denial::denials::{Denial, Denials};
 use super::denial::examine::explain_guest;
 use super::denial::unsaved::UnsavedFile;
-use crate::WasiEnv;
+use crate::runtime::VirtualTaskManager;
+use crate::{Runtime, WasiEnv};
 
 impl WasiEnv {
+    /// Returns the task manager that runs the module: that of `runtime`, unless the environment has threads of its own.
+    pub(crate) fn own_tasks_or(
+        &self,
+        runtime: &Arc<dyn Runtime + Send + Sync>,
+    ) -> Arc<dyn VirtualTaskManager> {
+        let runtime = match self.state.fs.meter.instance.get() {
+            Some(_) => &self.runtime,
+            None => runtime,
+        };
+        Arc::clone(runtime.task_manager())
+    }
+
     /// Returns the report of this environment's `build()`, with the denials to the module since.
     ///
     /// ```no_run

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use wasix_landlock::{EnforceError, PrepareError};
+use wasix_landlock::{EnforceError, PrepareError, RESERVE_VARIABLE, SCOPE_VARIABLE};
 
 use crate::{WasiRuntimeError, WasiStateCreationError};
 
@@ -45,6 +45,20 @@ pub enum BuildError {
         /// The part.
         what: String,
     },
+    /// The operator asks for an instance, and the call runs the module on the caller's thread.
+    #[error(
+        "`{call}` runs the module on the thread of its caller, which can't be an instance by \
+         {SCOPE_VARIABLE}=instance: unset the variable, set {RESERVE_VARIABLE} to what later builds need, or use \
+         `WasiRunner`, `spawn_exec_module` or `landlock::Instance`"
+    )]
+    CallersThread {
+        /// The call.
+        call: &'static str,
+    },
+    /// The threads of an instance can't be made.
+    #[cfg(feature = "sys-thread")]
+    #[error(transparent)]
+    Instance(#[from] super::InstanceError),
     /// The environment comes from no builder.
     #[error("nothing was prepared for enforcement: make the environment with a builder")]
     NotPrepared,

@@ -73,8 +73,8 @@ pub use operation::Operation;
 pub use wasix_landlock::{
     Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, EnforceError,
     Explanation, GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
-    PathError, Policy, PrepareError, Protection, Protections, Report, Scope, Verdict, WayOut,
-    current as process_report, explain,
+    OperatorError, PathError, Policy, PrepareError, Protection, Protections, RESERVE_VARIABLE,
+    Report, SCOPE_VARIABLE, Scope, Verdict, WayOut, current as process_report, explain,
 };
 pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError, UnsavedWrites};
 

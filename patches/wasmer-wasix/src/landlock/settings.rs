@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use virtual_fs::FileSystem;
-use wasix_landlock::{Mode, Policy, Scope};
+use wasix_landlock::{Mode, Policy, SCOPE_VARIABLE, Scope};
 use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
 use super::enforce::{Observation, OnEnforced, Pending};
+use super::error::BuildError;
+#[cfg(feature = "sys-thread")]
+use super::instance::own_threads::OwnThreads;
 use super::learn::learning::Learning;
 use super::learn::seen::GrantedPreopen;
 use super::record::recorded::Recorded;
@@ -30,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) applied: Applied,
     /// True if the module may not write where nothing is preopened.
     pub(crate) refuses_unsaved_writes: bool,
+    /// The call of the builder, if it leaves it to its caller to run the module.
+    pub(super) callers_thread: Option<&'static str>,
     /// True if it is only shown what would be enforced.
     pub(super) only_show: bool,
     /// The place of the reason if the preparation is stopped.
@@ -79,6 +84,23 @@ impl Settings {
         }
     }
 
+    /// Returns the scope that the operator asks for, if the environment can have it.
+    fn operator_scope(&self) -> Result<Scope, BuildError> {
+        let scope = self
+            .policy(Scope::Process, |policy| policy)
+            .operator_scope()?;
+        let call = self.callers_thread.or_else(|| {
+            // Nothing else starts threads.
+            (!cfg!(feature = "sys-thread")).then_some("build")
+        });
+        match call {
+            Some(call) if scope == Scope::Instance && !self.only_show => {
+                Err(BuildError::CallersThread { call })
+            }
+            _ => Ok(scope),
+        }
+    }
+
     /// Makes the ruleset, and the files that are to be created, and mounts the host preopens.
     pub(crate) fn prepare(
         &self,
@@ -104,11 +126,17 @@ impl Settings {
             recorded.check_reachable(preopen)?;
             recorder.host_preopen(preopen);
         }
-        let policy = self
-            .policy(Scope::Process, |policy| {
+        let scope = self.operator_scope()?;
+        let mut policy = self
+            .policy(scope, |policy| {
                 runtime_paths::grant(policy, recorded.runtime, recorded.capabilities)
             })
             .preopens(recorder.into_preopens());
+        if scope == Scope::Instance {
+            policy = policy.warning(format!(
+                "{SCOPE_VARIABLE}=instance: the WASI layer is restricted to these grants, native code in the process is not"
+            ));
+        }
         if self.only_show {
             let report = policy.show()?;
             mounts::mount_all(recorded, &self.host_preopens)?;
@@ -118,6 +146,8 @@ impl Settings {
         mounts::mount_all(recorded, &self.host_preopens)?;
         Ok(Pending {
             prepared,
+            #[cfg(feature = "sys-thread")]
+            own_threads: (scope == Scope::Instance).then(OwnThreads::default),
             on_enforced: self.on_enforced.clone(),
             observation: Observation {
                 observer: Arc::clone(&recorded.root.observer),

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use wasix_landlock::{EnforceError, Membership};
+
 use crate::os::task::control_plane::WasiControlPlaneHandle;
 use crate::syscalls::platform_clock_time_get;
 use crate::types::Signal;
@@ -50,6 +52,8 @@ pub(crate) struct Meter {
     pub(super) shares: Shares,
     /// The means to end threads that compute.
     pub(super) interrupts: Arc<Interrupts>,
+    /// The instance that the environment is, if the operator wants it to be one.
+    pub(crate) instance: OnceLock<Membership>,
 }
 
 /// The parts that are known when the environment is there.
@@ -105,12 +109,18 @@ impl Meter {
             instructions_given: AtomicBool::new(false),
             shares: Shares::default(),
             interrupts: Arc::default(),
+            instance: OnceLock::new(),
         }
     }
 
     /// True if a profile has limits or has switched groups off.
     pub(super) fn does_anything(&self) -> bool {
         self.limits != Limits::none() || !self.groups.are_all_on()
+    }
+
+    /// Makes the calling thread known as one of the environment's, which has to be an instance's if the environment is one.
+    pub(super) fn enter_instance(&self) -> Result<(), EnforceError> {
+        self.instance.get().map_or(Ok(()), Membership::enter)
     }
 
     pub(super) fn groups(&self) -> &Groups {

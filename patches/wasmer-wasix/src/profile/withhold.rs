@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wasix_landlock::SCOPE_VARIABLE;
 use wasmer::{
     AsStoreMut, AsStoreRef, Extern, Function, FunctionEnv, FunctionEnvMut, Imports, Module,
     RuntimeError, Type, Value,
@@ -83,13 +84,19 @@ fn not_supported(name: &str, results: &[Type]) -> Option<Vec<Value>> {
     }
 }
 
-/// Refuses a module that imports what it may not call, if the profile says so, and a module or an engine that was made
-/// without a limit that the profile has.
+/// Refuses a thread that isn't the environment's, a module that imports what it may not call, if the profile says so, and a
+/// module or an engine that was made without a limit that the profile has.
 pub(crate) fn check(
     store: &impl AsStoreRef,
     module: &Module,
     meter: &Meter,
 ) -> Result<(), WasiThreadError> {
+    meter.enter_instance().map_err(|error| {
+        refused(format!(
+            "the environment is an instance by {SCOPE_VARIABLE}, and the module would run elsewhere: {error}; run it with \
+             `WasiRunner` or `spawn_exec_module`, or build the environment in a `landlock::Instance`"
+        ))
+    })?;
     if meter.groups().refuse {
         let unwanted: Vec<String> = imports::imports(module)
             .into_iter()

@@ -31,7 +31,7 @@ use crate::common::{
 };
 
 /// A builder with the probe at `/probe`.
-fn probed(probe: &Probe, engine: &Engine) -> WasiEnvBuilder {
+pub fn probed(probe: &Probe, engine: &Engine) -> WasiEnvBuilder {
     let mounts = MountFileSystem::new();
     mounts.mount("/", Arc::new(TmpFileSystem::new())).unwrap();
     mounts.mount("/probe", probe.file_system()).unwrap();
@@ -181,7 +181,7 @@ pub fn threaded() -> String {
 }
 
 /// Returns the abilities of tokio's threads: the workers, and those for blocking work, which host files are read on.
-fn ask_tokio(path: &Path) -> Vec<Answer> {
+pub fn ask_tokio(path: &Path) -> Vec<Answer> {
     let (one, two) = (path.to_owned(), path.to_owned());
     let worker = tokio().spawn(async move { ask::open_read(one) });
     let blocking = tokio().spawn_blocking(move || ask::open_read(two));
@@ -296,7 +296,7 @@ fn package(
 }
 
 /// Runs a package's command and returns the probe, which is at `/probe`.
-fn run_command(engine: &Engine, forbidden: &Path, package_in: &Path, program: &str) -> Probe {
+pub fn run_command(engine: &Engine, forbidden: &Path, package_in: &Path, program: &str) -> Probe {
     let mut runtime = offline(engine);
     runtime
         .set_package_loader(Loader)

@@ -55,7 +55,7 @@ const READ_FILE: &str = r#"
 "#;
 
 /// A program with a thread, in which both read a host file.
-fn reading() -> String {
+pub fn reading() -> String {
     let read = r#"(func $read (local $fd i32)
         (local.set $fd (i32.const 3))
         (block $opened
@@ -87,7 +87,7 @@ fn reading() -> String {
 }
 
 /// True if a thread has the flag that whoever restricts itself sets, and that is inherited by what it starts.
-fn is_born_restricted(thread: i32) -> bool {
+pub fn is_born_restricted(thread: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).unwrap();
     status.lines().any(|line| line == "NoNewPrivs:\t1")
 }
@@ -155,7 +155,7 @@ for_both_compilers! {
 }
 
 /// True if a thread ends soon.
-fn ends(thread: i32) -> bool {
+pub fn ends(thread: i32) -> bool {
     (0..1000).any(|_| {
         thread::sleep(std::time::Duration::from_millis(5));
         !threads::all().contains(&thread)

@@ -27,6 +27,7 @@ mod links;
 mod listings;
 mod mode;
 mod no_openat2;
+mod operator;
 mod packages;
 mod poster;
 mod recorded;

@@ -104,6 +104,10 @@ impl InstanceRuntime {
         Arc::clone(&self.tasks) as _
     }
 
+    pub(super) fn own_tasks(&self) -> Arc<Tasks> {
+        Arc::clone(&self.tasks)
+    }
+
     /// A runtime with the instance's task manager. Where the whole process is restricted, it has the ports that the
     /// report names. An instance has no network: the thread that would wait for its sockets is no member of it.
     ///

@@ -15,7 +15,7 @@ use crate::landlock::settings::Settings;
 use crate::profile::{Applied, HostPreopenBuilder, Profile, ProfileError};
 
 /// The time in which the threads of an instance may end when its own work is done.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// The grants of one instance, named before anything of it is there.
 ///
