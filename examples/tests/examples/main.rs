@@ -11,6 +11,7 @@ mod package;
 mod plugin_host;
 mod python;
 mod run;
+mod sandboxes;
 mod server;
 
 use std::path::{Path, PathBuf};
