@@ -75,6 +75,16 @@ impl Access {
         )
     }
 
+    /// Returns the access that this allows and `other` doesn't.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self::new(
+            self.read && !other.read,
+            self.write && !other.write,
+            self.create && !other.create,
+        )
+    }
+
     /// True if everything `other` allows is allowed by this as well.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
@@ -85,6 +95,18 @@ impl Access {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         !self.read && !self.write && !self.create
+    }
+
+    /// Returns the Landlock access rights that this stands for on such an object.
+    ///
+    /// ```
+    /// use wasix_landlock::{Access, Object, Right};
+    ///
+    /// assert_eq!(Access::READ.rights_on(Object::File), [Right::ReadFile]);
+    /// ```
+    #[must_use]
+    pub fn rights_on(self, object: Object) -> Vec<Right> {
+        self.rights(object).iter().collect()
     }
 
     /// The Landlock access rights this stands for on such an object.

@@ -94,6 +94,7 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
     };
     let mut report = Report::new(mode);
     report.warnings.clone_from(&policy.warnings);
+    report.outside.clone_from(&policy.outside);
     report.scope = policy.scope;
     if cfg!(target_family = "wasm") {
         // What has no host path behind it needs no kernel to keep it in; and what has one can't

@@ -76,6 +76,7 @@ mod mode;
 mod names;
 mod network;
 mod operator;
+mod outside;
 mod policy;
 mod prepared;
 mod protection;
@@ -102,6 +103,7 @@ pub use inherited::Inherited;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
 pub use operator::{RESERVE_VARIABLE, SCOPE_VARIABLE};
+pub use outside::{OutsideReport, POLICY_VARIABLE, outside_policy};
 pub use platform::Membership;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;
@@ -110,9 +112,9 @@ pub use prepared::{Prepared, current};
 pub use protection::{Layer, Level, Protection};
 pub use protections::Protections;
 pub use report::{
-    DenialReport, DenialsReport, DescriptorKind, DescriptorReport, DescriptorsReport, HostReport,
-    NotGranted, PreopenReport, ProtectionReport, ProtectionStatus, Report, RuntimePathReport,
-    RuntimePathStatus, Status, SweepMethod, ThreadsReport, WayOut,
+    DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind, DescriptorReport,
+    DescriptorsReport, HostReport, NotGranted, PreopenReport, ProtectionReport, ProtectionStatus,
+    Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod, ThreadsReport, WayOut,
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;

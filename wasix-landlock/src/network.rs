@@ -97,8 +97,20 @@ impl Network {
         *self == Self::default()
     }
 
+    /// Returns the ports that both grant.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
+            bind: &self.bind & &other.bind,
+            connect: &self.connect & &other.connect,
+            bind_udp: &self.bind_udp & &other.bind_udp,
+            send_udp: &self.send_udp & &other.send_udp,
+        }
+    }
+
     /// The granted ports of each operation: TCP and UDP, binding before sending.
-    pub(crate) fn ports(&self) -> [(&'static str, &BTreeSet<u16>); 4] {
+    #[must_use]
+    pub fn ports(&self) -> [(&'static str, &BTreeSet<u16>); 4] {
         [
             ("bind tcp", &self.bind),
             ("connect tcp", &self.connect),
@@ -120,8 +132,8 @@ impl Network {
     }
 
     /// Describes the granted ports that `other` doesn't grant; empty if there are none.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn beyond(&self, other: &Self) -> Vec<String> {
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Vec<String> {
         let (these, those) = (self.ports(), other.ports());
         these
             .into_iter()

@@ -1,12 +1,16 @@
 //! A policy: recorded preopens, the runtime's own paths, and the protections to enforce.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AuditLog, Error, Inherited, Level, Mode, Network, PrepareError, Prepared, Protection,
-    Protections, Report, Scope, access, operator, platform,
+    Access, AuditLog, Error, Inherited, Level, Mode, Network, OutsideReport, PrepareError,
+    Prepared, Protection, Protections, Report, Scope, access, operator, platform,
 };
 
 /// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
@@ -138,6 +142,8 @@ pub struct Policy {
     pub(crate) inherited: Inherited,
     pub(crate) audit: AuditLog,
     deadline: Option<Duration>,
+    pub(crate) outside: Option<OutsideReport>,
+    refuses_outside: bool,
 }
 
 impl Policy {
@@ -304,6 +310,85 @@ impl Policy {
         self
     }
 
+    /// Makes the program ignore the policy that [`POLICY_VARIABLE`](crate::POLICY_VARIABLE) names. The report says so
+    /// if the variable is set.
+    pub fn refuse_outside_policy(mut self) -> Self {
+        self.refuses_outside = true;
+        self
+    }
+
+    /// True if the program ignores a policy from outside.
+    #[must_use]
+    pub fn refuses_outside_policy(&self) -> bool {
+        self.refuses_outside
+    }
+
+    /// Restricts further: each protection has the stricter level of both, and of the ports those stay that both
+    /// grant. Where no ports are given, the policy's stay.
+    ///
+    /// ```
+    /// use wasix_landlock::{Network, Policy, Protections};
+    ///
+    /// let mut operator = Protections::default();
+    /// operator.harden = true;
+    /// let policy = Policy::default()
+    ///     .network(Network::none().connect(443).connect(80))
+    ///     .narrow(&operator, Some(&Network::none().connect(443)));
+    /// # drop(policy);
+    /// ```
+    pub fn narrow(mut self, protections: &Protections, network: Option<&Network>) -> Self {
+        let granted = self.granted_network();
+        self.protections =
+            self.protections
+                .narrowed(self.network.is_some(), protections, network.is_some());
+        if let Some(network) = network {
+            // A protection that is off leaves all of its ports open. They are narrowed as if none but those that are
+            // named were: less than both grant.
+            self.network = Some(
+                granted.map_or_else(|| network.clone(), |granted| granted.intersection(network)),
+            );
+        }
+        self
+    }
+
+    /// Narrows the paths that the program has granted to the process by [`Policy::preopen`] and
+    /// [`Policy::runtime_path`] until now. `narrowed` returns the parts of a path that stay, with the access of each;
+    /// more access than before isn't granted.
+    pub fn narrow_paths(
+        mut self,
+        mut narrowed: impl FnMut(&Path, HostKind, Access) -> Vec<(PathBuf, HostKind, Access)>,
+    ) -> Self {
+        for preopen in &mut self.preopens {
+            let targets = std::mem::take(&mut preopen.targets);
+            for target in targets {
+                let parts = narrowed(&target.path, target.kind, target.access);
+                preopen
+                    .targets
+                    .extend(parts.into_iter().map(|(path, kind, access)| HostTarget {
+                        path,
+                        kind,
+                        access: access.intersection(target.access),
+                    }));
+            }
+        }
+        for path in std::mem::take(&mut self.runtime_paths) {
+            for (part, _, access) in narrowed(&path.path, HostKind::Either, path.access) {
+                self.runtime_paths.push(RuntimePath {
+                    path: part,
+                    access: access.intersection(path.access),
+                    ..path.clone()
+                });
+            }
+        }
+        self
+    }
+
+    /// Puts into the report what a policy from outside took away.
+    pub fn outside(mut self, report: OutsideReport) -> Self {
+        self.outside = Some(report);
+        self
+    }
+
     /// Returns the Landlock access rights of each [`Access`] as a Markdown table.
     ///
     /// A right that the kernel lacks is left out, see [`Protection`].
@@ -426,27 +511,14 @@ impl Policy {
     }
 
     /// Returns the level of this protection.
-    pub(crate) fn level(&self, protection: Protection) -> Level {
-        let Protections { harden, levels } = &self.protections;
-        levels.get(&protection).copied().unwrap_or_else(|| {
-            let by_default =
-                |protection: Protection| protection.level(*harden, self.network.is_some());
-            // Else the filter could be gone around.
-            let is_filter = |protection: &&Protection| {
-                **protection != Protection::IoUring && protection.is_of_second_layer()
-            };
-            let on = |protection: &Protection| self.level(*protection) != Level::Off;
-            if protection == Protection::IoUring && Protection::ALL.iter().filter(is_filter).any(on)
-            {
-                return Level::Strict;
-            }
-            by_default(protection)
-        })
+    #[must_use]
+    pub fn level(&self, protection: Protection) -> Level {
+        self.protections.level(protection, self.network.is_some())
     }
 
     /// The ports that are granted; `None` if the network isn't restricted.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn effective_network(&self) -> Option<Network> {
+    #[must_use]
+    pub fn granted_network(&self) -> Option<Network> {
         let asked = [Protection::Tcp, Protection::Udp]
             .iter()
             .any(|protection| self.level(*protection) != Level::Off);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::ProtectionError, names};
 
-/// The level at which a policy wants a protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The level at which a policy wants a protection, the strictest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Level {
@@ -178,6 +178,11 @@ impl Protection {
     #[must_use]
     pub const fn required_by_default(self) -> bool {
         matches!(self.on_by(), OnBy::Default(Level::Strict))
+    }
+
+    /// True if a policy has this protection without asking for it.
+    pub(crate) const fn is_on_by_default(self) -> bool {
+        matches!(self.on_by(), OnBy::Default(_))
     }
 
     /// True if the filter has a part in this protection.

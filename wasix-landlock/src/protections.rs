@@ -36,6 +36,59 @@ pub struct Protections {
     pub levels: BTreeMap<Protection, Level>,
 }
 
+impl Protections {
+    /// Returns the level of a protection, where the ports are restricted or not.
+    #[must_use]
+    pub fn level(&self, protection: Protection, network: bool) -> Level {
+        if let Some(named) = self.levels.get(&protection) {
+            return *named;
+        }
+        // Else the filter could be gone around.
+        let is_filter = |protection: &&Protection| {
+            **protection != Protection::IoUring && protection.is_of_second_layer()
+        };
+        let on = |protection: &Protection| self.level(*protection, network) != Level::Off;
+        if protection == Protection::IoUring && Protection::ALL.iter().filter(is_filter).any(on) {
+            return Level::Strict;
+        }
+        protection.level(self.harden, network)
+    }
+
+    /// Returns these protections with what `other` asks for besides: each protection has the stricter level of both.
+    /// The flags say whether each side restricts the ports, which turns protections on.
+    ///
+    /// ```
+    /// use wasix_landlock::{Level, Protection, Protections};
+    ///
+    /// let (mut program, mut operator) = (Protections::default(), Protections::default());
+    /// program.levels.insert(Protection::Exec, Level::Off);
+    /// operator.harden = true;
+    /// let both = program.narrowed(false, &operator, false);
+    /// assert!(both.harden);
+    /// assert_eq!(both.level(Protection::Exec, false), Level::Strict);
+    /// ```
+    #[must_use]
+    pub fn narrowed(&self, network: bool, other: &Self, other_network: bool) -> Self {
+        // A default of the other side is no request.
+        let asked = |protection: Protection| {
+            if protection.is_on_by_default() && !other.levels.contains_key(&protection) {
+                Level::Off
+            } else {
+                other.level(protection, other_network)
+            }
+        };
+        let named = self.levels.keys().chain(other.levels.keys()).copied();
+        let strictest = |protection| {
+            let own = self.level(protection, network);
+            (protection, own.min(asked(protection)))
+        };
+        Self {
+            harden: self.harden || other.harden,
+            levels: named.map(strictest).collect(),
+        }
+    }
+}
+
 /// The form of [`Protections`] in a file.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

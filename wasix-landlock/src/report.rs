@@ -4,15 +4,15 @@ mod denials;
 mod descriptors;
 mod text;
 
-pub use denials::{DenialReport, DenialsReport};
+pub use denials::{DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport};
 pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut};
 
 use serde::{Deserialize, Serialize};
 
 use crate::policy::RuntimePath;
 use crate::{
-    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
-    RecordedPreopen, Right, Scope,
+    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, OutsideReport, Policy,
+    Protection, RecordedPreopen, Right, Scope,
 };
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
@@ -60,6 +60,9 @@ pub struct Report {
     pub descriptors: Option<DescriptorsReport>,
     /// The restriction of the threads; `None` when none was restricted.
     pub threads: Option<ThreadsReport>,
+    /// The policy from outside, if [`POLICY_VARIABLE`](crate::POLICY_VARIABLE) names one.
+    #[serde(default)]
+    pub outside: Option<OutsideReport>,
     /// Requests of the policy that are not enforced, in words.
     pub not_enforced: Vec<String>,
     /// Surprising effects of the restriction, in words.

@@ -25,6 +25,7 @@ macro_rules! rights {
         /// assert!(!Right::ReadDir.applies_to_files());
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[non_exhaustive]
         pub enum Right {
             $( $(#[$doc])* #[serde(rename = $text)] $name = $bit, )*

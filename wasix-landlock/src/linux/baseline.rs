@@ -95,7 +95,7 @@ fn layers(
         return None;
     }
     let need = Need::of(name);
-    let ports = policy.effective_network().unwrap_or_default();
+    let ports = policy.granted_network().unwrap_or_default();
     // The filter knows no ports. Without any, it can refuse all of it.
     let without_landlock = match name {
         Protection::Tcp => !ports.has_tcp(),
@@ -193,7 +193,7 @@ pub(super) fn on_kernel(
             source,
         }
     })?;
-    report.network = policy.effective_network();
+    report.network = policy.granted_network();
     let ports = report.network.clone().unwrap_or_default();
     builder
         .grant_ports(&ports)
@@ -228,6 +228,6 @@ fn within(
     enforced: Arc<Enforced>,
 ) -> Result<Baseline, PrepareError> {
     report.protections = ProtectionReport::of(policy, |_| ProtectionStatus::Off);
-    enforced.admit(policy.effective_network().as_ref(), report)?;
+    enforced.admit(policy.granted_network().as_ref(), report)?;
     Ok(Baseline::Enforced(enforced))
 }

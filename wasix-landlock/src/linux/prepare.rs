@@ -35,6 +35,7 @@ fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mut report = Report::new(mode);
     report.only_shown = only_shown;
     report.warnings.clone_from(&policy.warnings);
+    report.outside.clone_from(&policy.outside);
     let baseline = baseline::choose(policy, mode, &mut report)?;
     let mut preparation = Preparation::new(baseline, report);
     for preopen in &policy.preopens {
@@ -414,7 +415,7 @@ impl Preparation {
             created: self.created,
             deadline: policy.effective_deadline(),
             all_threads: policy.requires(Protection::AllThreads),
-            network: policy.effective_network(),
+            network: policy.granted_network(),
             inherited: policy.inherited.clone(),
             is_operated: policy.is_operated(),
         }

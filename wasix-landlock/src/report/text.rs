@@ -6,7 +6,7 @@ use super::{
     HostReport, PreopenReport, ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus,
     ThreadsReport,
 };
-use crate::{Layer, Network, Scope, names::list};
+use crate::{Layer, Network, OutsideReport, Scope, names::list};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,6 +41,12 @@ impl fmt::Display for Report {
         if let Some(threads) = &self.threads {
             writeln!(f, "  {threads}")?;
         }
+        if let Some(outside) = &self.outside {
+            writeln!(f, "  policy from outside: {outside}")?;
+            for taken in &outside.taken {
+                writeln!(f, "    taken away: {}", Printable(taken))?;
+            }
+        }
         for gap in &self.not_enforced {
             writeln!(f, "  not enforced: {}", Printable(gap))?;
         }
@@ -53,6 +59,17 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for OutsideReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Printable(&self.files.join(", ")))?;
+        f.write_str(match (self.refused, self.taken.is_empty()) {
+            (true, _) => " (IGNORED: the program refuses a policy from outside)",
+            (false, true) => " (allows all that the program grants)",
+            (false, false) => "",
+        })
     }
 }
 
