@@ -1,19 +1,14 @@
 //! Errors of profiles. Each names the key of a profile's file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of reading, writing or applying a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The file can't be read.
-    #[error("can't read the profile {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
+    /// The file, or one that it extends, can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The text is no profile: no TOML, an unknown key, or a value of the wrong type.
     #[error("this is no profile: {0}")]
     Parse(#[from] toml::de::Error),
@@ -54,6 +49,77 @@ pub enum ProfileError {
         /// The problem, with the other key.
         problem: &'static str,
     },
+}
+
+/// An error of reading a profile or a ceiling from a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The file can't be read.
+    #[error("can't read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or has an unknown key or a value of the wrong type.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Parse {
+        /// The file; empty for a text.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// The problem.
+        message: String,
+    },
+    /// A file extends itself, through others or directly.
+    #[error("a file can't extend itself: {}", joined(chain))]
+    Cycle {
+        /// The files, each extended by the one before; the last one is in the chain already.
+        chain: Vec<PathBuf>,
+    },
+    /// A file and its base together are no profile.
+    #[error("{}: together with the file that it extends, this is no profile: {message}", path.display())]
+    Merge {
+        /// The file.
+        path: PathBuf,
+        /// The problem.
+        message: String,
+    },
+    /// The directory has no file to read.
+    #[error("the directory {} has no file `*.toml`: write one, or name a file", directory.display())]
+    Empty {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A text extends a file.
+    #[error("`extends` counts from the folder of a file, and this is a text: load a file instead")]
+    NoFile,
+}
+
+impl FileError {
+    pub(crate) fn parse(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let before = before.unwrap_or_default();
+        let line_before = before.rsplit('\n').next().unwrap_or_default();
+        Self::Parse {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: line_before.chars().count() + 1,
+            message: error.message().to_owned(),
+        }
+    }
+}
+
+fn joined(files: &[PathBuf]) -> String {
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    files.join(" extends ")
 }
 
 /// A preopen that can't be made, found without a look at the host.

@@ -33,17 +33,24 @@
 //! | a stream | [`Stream`], and [`Streams`] for the three of a module |
 //! | writes where nothing is preopened | [`UnsavedWrites`] |
 //! | a compiler of modules | [`Compiler`] |
+//! | the most that a program may grant | [`Ceiling`] |
+//! | what one profile allows and another doesn't | [`Difference`] |
 //!
-//! `schema.json` in this crate's folder is the JSON schema of a profile's file, as [`schema()`] returns it.
+//! `schema.json` in this crate's folder is the JSON schema of a profile's file, as [`schema()`] returns it;
+//! `ceiling.schema.json` is that of a ceiling's ([`ceiling_schema`]).
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod ceiling;
 mod check;
 mod compiler;
+mod difference;
 mod environment;
 mod error;
+mod files;
 mod functions;
 mod groups;
+pub mod landlockconfig;
 mod limits;
 mod preopen;
 mod profile;
@@ -51,14 +58,16 @@ mod schema;
 mod streams;
 mod unsaved;
 
+pub use ceiling::{Ceiling, Narrowed, Part};
 pub use compiler::{Compiler, CompilerError};
-pub use error::{PreopenError, ProfileError};
+pub use difference::{Beyond, Difference, LevelBeyond, LimitBeyond, PathBeyond, PortBeyond, diff};
+pub use error::{FileError, PreopenError, ProfileError};
 pub use functions::WASI_NAMESPACES;
 pub use groups::{Group, Groups, functions};
 pub use limits::{Limit, Limits};
 pub use preopen::{HostPreopen, HostPreopenBuilder};
 pub use profile::Profile;
-pub use schema::schema;
+pub use schema::{ceiling_schema, denial_schema, schema};
 pub use streams::{Captured, Stream, Streams};
 pub use unsaved::UnsavedWrites;
 pub use wasix_landlock::{Access, HostKind, Level, Network, Protection, Protections};

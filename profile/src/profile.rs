@@ -2,15 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use wasix_landlock::{Level, Network, Protection, Protections};
 
 use crate::{
-    Group, Groups, HostPreopen, HostPreopenBuilder, Limits, PreopenError, ProfileError, Stream,
-    Streams, UnsavedWrites,
+    FileError, Group, Groups, HostPreopen, HostPreopenBuilder, Limits, PreopenError, ProfileError,
+    Stream, Streams, UnsavedWrites,
+    files::{merge, read_chain},
 };
 
 /// All that one module is given. `examples/policy.toml` in the repository has each key of a file.
@@ -48,6 +49,10 @@ use crate::{
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Profile {
+    /// The file of a profile that this one builds on. The path counts from the folder of this file. Tables are merged
+    /// key by key, and of `preopen` both lists hold; any other key replaces that of the base.
+    #[serde(skip_serializing)]
+    extends: Option<PathBuf>,
     /// The arguments behind the program's name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
@@ -127,26 +132,54 @@ impl Profile {
     /// ```
     ///
     /// # Errors
-    /// [`ProfileError::Parse`], and what [`Profile::check`] finds.
+    /// [`ProfileError::Parse`], [`FileError::NoFile`] for a text that extends a file, and what [`Profile::check`] finds.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text)?;
+        if profile.extends.is_some() {
+            return Err(FileError::NoFile.into());
+        }
         profile.check()?;
         Ok(profile)
     }
 
-    /// Reads a profile from a file.
+    /// Reads a profile from a file, with the files that it extends.
     ///
-    /// [Example](Profile#example).
+    /// ```
+    /// use wasix_landlock_profile::Profile;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let directory = directory.path();
+    /// std::fs::write(directory.join("base.toml"), "limits.threads = 0\nlimits.descriptors = 16")?;
+    /// std::fs::write(directory.join("own.toml"), "extends = \"base.toml\"\nlimits.threads = 4")?;
+    /// let profile = Profile::load(directory.join("own.toml"))?;
+    /// assert_eq!((profile.limits.threads, profile.limits.descriptors), (Some(4), Some(16)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ProfileError::Read`], and those of [`Profile::from_toml`].
+    /// [`ProfileError::File`], and what [`Profile::check`] finds.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ProfileError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| ProfileError::Read {
-            path: path.to_owned(),
-            source,
+        let tables = read_chain(path, |text| {
+            // Each file by itself, for errors with a line.
+            let profile: Self = toml::from_str(text)?;
+            let mut table: toml::Table = toml::from_str(text)?;
+            table.remove("extends");
+            Ok((table, profile.extends))
         })?;
-        Self::from_toml(&text)
+        let mut merged = toml::Table::new();
+        for (_, table) in tables {
+            merge(&mut merged, table);
+        }
+        let profile: Self =
+            merged
+                .try_into()
+                .map_err(|error: toml::de::Error| FileError::Merge {
+                    path: path.to_owned(),
+                    message: error.message().to_owned(),
+                })?;
+        profile.check()?;
+        Ok(profile)
     }
 
     /// The same as text. A stream in memory becomes `null`, as it has no form there.
@@ -313,6 +346,17 @@ impl Profile {
     pub fn unsaved_writes(mut self, writes: UnsavedWrites) -> Self {
         self.unsaved_writes = writes;
         self
+    }
+
+    /// The level of a protection. A profile restricts the ports, and requires `signal-scope` and
+    /// `abstract-socket-scope`, unless it names them.
+    #[must_use]
+    pub fn level(&self, protection: Protection) -> Level {
+        let scopes = [Protection::SignalScope, Protection::AbstractSocketScope];
+        if scopes.contains(&protection) && !self.enforcement.levels.contains_key(&protection) {
+            return Level::Strict;
+        }
+        self.enforcement.level(protection, true)
     }
 
     /// The groups that may be called: those that are allowed, and the sockets where a port is named.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use wasix_landlock_profile::{Level, Limit, Limits, Profile, Protection};
 
 const PUBLISHED: &str = include_str!("../schema.json");
+const PUBLISHED_CEILING: &str = include_str!("../ceiling.schema.json");
 
 #[test]
 fn the_published_schema_is_current() {
@@ -16,6 +17,27 @@ fn the_published_schema_is_current() {
         &published,
         wasix_landlock_profile::schema().as_value(),
         "run `cargo run -p wasix-landlock-profile --example schema >profile/schema.json`"
+    );
+}
+
+#[test]
+fn the_published_schema_of_a_ceiling_is_current() {
+    let published: Value = serde_json::from_str(PUBLISHED_CEILING).unwrap();
+    assert_eq!(
+        &published,
+        wasix_landlock_profile::ceiling_schema().as_value(),
+        "run `cargo run -p wasix-landlock-profile --example schema -- ceiling >profile/ceiling.schema.json`"
+    );
+    assert!(!PUBLISHED_CEILING.contains("\"default\""));
+}
+
+#[test]
+fn the_published_schema_of_a_denial_is_current() {
+    let published: Value = serde_json::from_str(include_str!("../denial.schema.json")).unwrap();
+    assert_eq!(
+        &published,
+        wasix_landlock_profile::denial_schema().as_value(),
+        "run `cargo run -p wasix-landlock-profile --example schema -- denial >profile/denial.schema.json`"
     );
 }
 
@@ -82,7 +104,8 @@ fn the_schema_has_the_keys_that_a_profile_writes_and_no_others() {
     for limit in Limit::ALL {
         profile.limits.set(*limit, 1);
     }
-    let mut of_profile = BTreeSet::new();
+    // It is read and never written.
+    let mut of_profile = BTreeSet::from([".extends".to_owned()]);
     written(
         &serde_json::to_value(&profile).unwrap(),
         "",
