@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use wasix_landlock::{MODE_VARIABLE, Mode, ModeError};
+use wasix_landlock::{MODE_VARIABLE, Mode, ModeError, POLICY_VARIABLE};
 use wasix_landlock_profile::ProfileError;
 
 use crate::{
@@ -177,11 +177,17 @@ impl Launcher {
         let head = serde_json::to_vec(&request).map_err(|e| SpawnError::Send(e.into()))?;
         let mut sending = control.try_clone().map_err(SpawnError::Send)?;
 
+        // The worker starts in another directory.
+        let policy = wasix_landlock::outside_policy()
+            .and_then(|path| std::path::absolute(path).ok())
+            .map(|path| (POLICY_VARIABLE, path));
+
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
             .env_clear()
             .env(MODE_VARIABLE, mode.to_string())
+            .envs(policy)
             .current_dir("/")
             .stdin(OwnedFd::from(theirs))
             .stdout(streams.output)

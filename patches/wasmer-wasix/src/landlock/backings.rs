@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use virtual_fs::HostBacking;
+use virtual_fs::host_backing::HostAccess;
 use wasix_landlock::Access;
 
 /// `path` seen from `base`, without `.` and `..`.
@@ -40,6 +41,35 @@ pub(crate) fn access_of(place: &HostBacking) -> Access {
         write: place.access.write,
         create: place.access.create,
     }
+}
+
+pub(crate) const fn host_access(access: Access) -> HostAccess {
+    HostAccess {
+        read: access.read,
+        write: access.write,
+        create: access.create,
+    }
+}
+
+/// Returns the backings that show at `path` or below, each seen from there, with their places in the tree. Of those around the path only the innermost
+/// ones show: they were mounted over the others.
+pub(crate) fn shown_at<'b>(
+    backings: &'b [HostBacking],
+    path: &'b Path,
+) -> impl Iterator<Item = (&'b Path, HostBacking)> + 'b {
+    let place = innermost(backings, path).map(|backing| &backing.guest);
+    let hidden = move |backing: &HostBacking| {
+        path.starts_with(&backing.guest) && Some(&backing.guest) != place
+    };
+    let shown = backings.iter().filter(move |backing| !hidden(backing));
+    shown.filter_map(move |backing| {
+        let guest = if backing.guest.starts_with(path) {
+            &backing.guest
+        } else {
+            path
+        };
+        Some((guest, backing.below(path)?))
+    })
 }
 
 /// Finds the innermost of these backings behind a path.

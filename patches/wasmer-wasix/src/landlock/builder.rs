@@ -1,9 +1,12 @@
 //! The calls of upstream's builder and runner that set and show what is enforced.
 
-use wasix_landlock::{Policy, Report};
+use std::io::Write;
+
+use wasix_landlock::{DenialEvent, Policy, Report};
 use wasix_landlock_profile::{HostPreopenBuilder, UnsavedWrites};
 use wasmer_types::ModuleHash;
 
+use super::denial::counts::{DenialCounts, OnDenial};
 use super::enforce::OnEnforced;
 use super::error::BuildError;
 use super::learn::learning::Learning;
@@ -239,6 +242,52 @@ impl WasiEnvBuilder {
         self
     }
 
+    /// Calls `tell` with each new denial, up to [`DENIALS_KEPT`](super::DENIALS_KEPT). It is called on the module's
+    /// thread, and must not wait for the module.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let env = WasiState::new("guest")
+    ///     .on_denial(|denial| eprintln!("{} {}: {}", denial.operation, denial.guest, denial.cause))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_denial(mut self, tell: impl Fn(&DenialEvent) + Send + Sync + 'static) -> Self {
+        self.landlock.receivers.on_denial = Some(OnDenial::new(tell));
+        self
+    }
+
+    /// Writes each new denial as a line of JSON ([`DenialEvent`]), in the place of
+    /// [`on_denial`](Self::on_denial). `profile/denial.schema.json` in the repository is the schema.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::WasiState;
+    ///
+    /// let file = std::fs::File::create("denials.jsonl")?;
+    /// let env = WasiState::new("guest").write_denials(file).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn write_denials(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.landlock.receivers.on_denial = Some(OnDenial::lines(writer));
+        self
+    }
+
+    /// Adds each denial to these counters.
+    ///
+    /// [Example](DenialCounts).
+    #[must_use]
+    pub fn count_denials(mut self, counts: &DenialCounts) -> Self {
+        self.landlock.receivers.counts = Some(counts.clone());
+        self
+    }
+
     /// Enforces nothing, and records what a **trusted** program uses of what it is preopened, for
     /// [`Learning::learned`]. The preopens have to be wide enough for the program to do all that it does. What they
     /// don't allow is refused by the WASI layer as ever.
@@ -325,6 +374,39 @@ impl WasiRunner {
         tell: impl Fn(&Report) + Send + Sync + 'static,
     ) -> &mut Self {
         self.landlock_settings().on_enforced = Some(OnEnforced::new(tell));
+        self
+    }
+
+    /// As [`WasiEnvBuilder::on_denial`].
+    ///
+    /// ```
+    /// use wasmer_wasix::runners::wasi::WasiRunner;
+    ///
+    /// WasiRunner::new().with_on_denial(|denial| eprintln!("{} {}", denial.operation, denial.guest));
+    /// ```
+    pub fn with_on_denial(
+        &mut self,
+        tell: impl Fn(&DenialEvent) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.landlock_settings().receivers.on_denial = Some(OnDenial::new(tell));
+        self
+    }
+
+    /// As [`WasiEnvBuilder::write_denials`].
+    ///
+    /// ```
+    /// wasmer_wasix::runners::wasi::WasiRunner::new().with_written_denials(std::io::stderr());
+    /// ```
+    pub fn with_written_denials(&mut self, writer: impl Write + Send + 'static) -> &mut Self {
+        self.landlock_settings().receivers.on_denial = Some(OnDenial::lines(writer));
+        self
+    }
+
+    /// As [`WasiEnvBuilder::count_denials`].
+    ///
+    /// [Example](DenialCounts).
+    pub fn with_denial_counts(&mut self, counts: &DenialCounts) -> &mut Self {
+        self.landlock_settings().receivers.counts = Some(counts.clone());
         self
     }
 

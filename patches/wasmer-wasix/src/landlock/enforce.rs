@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasix_landlock::{Prepared, Report};
 
+use super::denial::counts::Receivers;
 use super::error::BuildError;
 #[cfg(feature = "sys-thread")]
 use super::instance::own_threads::OwnThreads;
@@ -97,10 +98,12 @@ pub(crate) struct Observation {
     pub(crate) observer: SharedObserver,
     pub(crate) learning: Option<Learning>,
     pub(crate) refuses_unsaved_writes: bool,
+    pub(crate) receivers: Receivers,
 }
 
 impl Observation {
     fn begin(self) {
+        self.observer.denials.tell_to(self.receivers);
         if let Some(learning) = self.learning {
             // Another environment may share the root, and learns already.
             let _ = self.observer.learning.set(learning);

@@ -103,6 +103,7 @@ impl WasiEnv {
     #[must_use]
     pub fn landlock_explain(&self, guest: impl AsRef<Path>, access: Access) -> Option<Denial> {
         let root = &self.state.fs.root_fs;
-        explain_guest(root, guest.as_ref(), access)
+        let denial = explain_guest(root, guest.as_ref(), access)?;
+        Some(root.observer.denials.attributed(denial))
     }
 }

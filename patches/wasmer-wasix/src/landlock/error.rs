@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasix_landlock::{EnforceError, PrepareError, RESERVE_VARIABLE, SCOPE_VARIABLE};
 
+use super::outside::OutsideError;
 use crate::{WasiRuntimeError, WasiStateCreationError};
 
 /// An error of [`WasiEnvBuilder::build_enforced`](crate::WasiEnvBuilder::build_enforced).
@@ -37,6 +38,9 @@ pub enum BuildError {
     /// Restricting the process failed.
     #[error(transparent)]
     Enforce(#[from] EnforceError),
+    /// The policy from outside can't be applied. Nothing was restricted.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// Threads outside of the instance would do a part of the work.
     #[error(
         "{what} would do its work on threads outside of the instance: make it with the instance's own"

@@ -25,6 +25,7 @@
 //!   that would allow it; [`WasiEnv::landlock_explain`](crate::WasiEnv::landlock_explain) says it before;
 //! - [`WasiEnvBuilder::landlock_show`](crate::WasiEnvBuilder::landlock_show): what would be enforced;
 //!   [`Learning`]: what a program needs;
+//! - the variable `WASIX_LANDLOCK_POLICY` ([`POLICY_VARIABLE`]): whoever runs the program takes from what it grants;
 //! - the same for [`WasiRunner`](crate::runners::wasi::WasiRunner);
 //! - [`FORK`], which only the fork has: name it in a program that must never be built without.
 #![deny(missing_docs, unsafe_code)]
@@ -48,11 +49,13 @@ mod module_cache;
 mod network;
 mod observer;
 mod operation;
+mod outside;
 mod record;
 mod settings;
 mod stopped;
 
 pub use compat::WasiState;
+pub use denial::counts::DenialCounts;
 pub use denial::denials::{Cause, DENIALS_KEPT, Denial, Denials};
 pub use denial::nearest::NearestPreopen;
 pub use denial::suggestion::Suggestion;
@@ -70,11 +73,13 @@ pub use learn::learning::Learning;
 pub use learn::sensitive::Sensitive;
 pub use network::no_network;
 pub use operation::Operation;
+pub use outside::OutsideError;
 pub use wasix_landlock::{
-    Access, AuditLog, DenialReport, DenialsReport, DescriptorKind, DescriptorsReport, EnforceError,
-    Explanation, GrantedPath, HostKind, Inherited, Layer, Level, MODE_VARIABLE, Mode, Network,
-    OperatorError, PathError, Policy, PrepareError, Protection, Protections, RESERVE_VARIABLE,
-    Report, SCOPE_VARIABLE, Scope, Verdict, WayOut, current as process_report, explain,
+    Access, AuditLog, DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind,
+    DescriptorsReport, EnforceError, Explanation, GrantedPath, HostKind, Inherited, Layer, Level,
+    MODE_VARIABLE, Mode, Network, OperatorError, OutsideReport, POLICY_VARIABLE, PathError, Policy,
+    PrepareError, Protection, Protections, RESERVE_VARIABLE, Report, SCOPE_VARIABLE, Scope,
+    Verdict, WayOut, current as process_report, explain,
 };
 pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError, UnsavedWrites};
 
@@ -85,6 +90,7 @@ pub(crate) use enforce::{Pending, enforce};
 pub(crate) use module_cache::fill_module_cache;
 pub(crate) use network::{is_no_network, shared_network};
 pub(crate) use observer::SharedObserver;
+pub(crate) use outside::Outside;
 pub(crate) use record::recorded::Recorded;
 pub(crate) use settings::Settings;
 

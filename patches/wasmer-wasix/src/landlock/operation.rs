@@ -5,7 +5,7 @@ use std::fmt;
 use wasix_landlock::Access;
 
 /// An operation of a module on a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {
     /// Opens a file.
@@ -37,6 +37,26 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The short name, for events and counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Look => "look",
+            Self::ReadLink => "read-link",
+            Self::SetTimes => "set-times",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::List => "list",
+            Self::MakeDirectory => "make-directory",
+            Self::Symlink => "symlink",
+            Self::Link => "link",
+            Self::RemoveDirectory => "remove-directory",
+            Self::Unlink => "unlink",
+            Self::Rename => "rename",
+        }
+    }
+
     /// The access that it takes, and whether to the directory that the path is in: entries are made and
     /// removed there.
     pub(crate) fn needs(self) -> (Access, bool) {

@@ -6,6 +6,7 @@ use virtual_fs::FileSystem;
 use wasix_landlock::{Mode, Policy, SCOPE_VARIABLE, Scope};
 use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError};
 
+use super::denial::counts::Receivers;
 use super::enforce::{Observation, OnEnforced, Pending};
 use super::error::BuildError;
 #[cfg(feature = "sys-thread")]
@@ -18,13 +19,14 @@ use super::record::{mounts, runtime_paths};
 use super::stopped::{Slot, Stopped};
 use crate::WasiStateCreationError;
 use crate::profile::Applied;
+use crate::state::PreopenedDir;
 
 /// All that a builder or a runner keeps for enforcement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) host_preopens: Vec<HostPreopen>,
     /// All but the preopens, and the paths that the runtime needs by itself.
-    policy: Policy,
+    pub(super) policy: Policy,
     /// True if the runtime may not read by itself what it needs later.
     pub(super) without_default_paths: bool,
     pub(super) on_enforced: Option<OnEnforced>,
@@ -35,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) refuses_unsaved_writes: bool,
     /// The call of the builder, if it leaves it to its caller to run the module.
     pub(super) callers_thread: Option<&'static str>,
+    /// The receivers of denials.
+    pub(super) receivers: Receivers,
     /// True if it is only shown what would be enforced.
     pub(super) only_show: bool,
     /// The place of the reason if the preparation is stopped.
@@ -101,16 +105,27 @@ impl Settings {
         }
     }
 
+    /// The preopens that the module sees, with their rights.
+    pub(crate) fn all_preopens(&self, recorded: &Recorded<'_>) -> Vec<PreopenedDir> {
+        let mut all = recorded.all_preopens(&self.host_preopens);
+        let backings = recorded.root.host_backing();
+        for preopen in all.iter_mut().take(recorded.preopens.len()) {
+            self.narrow_preopen(preopen, &backings);
+        }
+        all
+    }
+
     /// Makes the ruleset, and the files that are to be created, and mounts the host preopens.
     pub(crate) fn prepare(
-        &self,
+        &mut self,
         recorded: &Recorded<'_>,
     ) -> Result<Pending, WasiStateCreationError> {
         self.prepare_or_stop(recorded)
             .map_err(|stopped| self.stopped.leave(stopped))
     }
 
-    fn prepare_or_stop(&self, recorded: &Recorded<'_>) -> Result<Pending, Stopped> {
+    fn prepare_or_stop(&mut self, recorded: &Recorded<'_>) -> Result<Pending, Stopped> {
+        self.narrow_from_outside(Some(recorded))?;
         let mut recorder = Recorder::default();
         // Before the host preopens are mounted: these are recorded by themselves.
         let backings = recorded.root.host_backing();
@@ -139,10 +154,12 @@ impl Settings {
         }
         if self.only_show {
             let report = policy.show()?;
+            self.check_outside(&report)?;
             mounts::mount_all(recorded, &self.host_preopens)?;
             return Err(Stopped::Shown(Box::new(report)));
         }
         let prepared = policy.prepare()?;
+        self.check_outside(prepared.report())?;
         mounts::mount_all(recorded, &self.host_preopens)?;
         Ok(Pending {
             prepared,
@@ -157,6 +174,10 @@ impl Settings {
                     learning.watch(recorded.root, preopens);
                 }),
                 refuses_unsaved_writes: self.refuses_unsaved_writes,
+                receivers: Receivers {
+                    outside: self.applied.outside.clone(),
+                    ..self.receivers.clone()
+                },
             },
         })
     }

@@ -6,9 +6,9 @@ use virtual_fs::VirtualFile;
 use wasix_landlock::{Level, Policy, Protection};
 
 use super::meter::{Meter, OnLimit};
-use super::{Limit, Profile, ProfileError, UnsavedWrites};
+use super::{Groups, Limit, Limits, Profile, ProfileError, UnsavedWrites};
 use super::{interrupts, streams};
-use crate::landlock::Settings;
+use crate::landlock::{Outside, Settings};
 use crate::runners::wasi::WasiRunner;
 use crate::{WasiEnv, WasiEnvBuilder};
 
@@ -17,24 +17,36 @@ use crate::{WasiEnv, WasiEnvBuilder};
 pub(crate) struct Applied {
     profile: Option<Profile>,
     on_limit: OnLimit,
+    /// The policy from outside, once it was read.
+    pub(crate) outside: Option<Outside>,
 }
 
 impl Applied {
     /// Returns the counter of one environment.
     pub(crate) fn meter(&self) -> Arc<Meter> {
-        Arc::new(match &self.profile {
-            Some(profile) => Meter::new(
-                profile.limits.clone(),
-                profile.effective_groups(),
-                self.on_limit.clone(),
-            ),
-            None => Meter::default(),
-        })
+        let (limits, groups) = self.allowance();
+        Arc::new(Meter::new(limits, groups, self.on_limit.clone()))
+    }
+
+    /// Returns the limits of the module and the groups that it may call; all, without a profile and a policy from
+    /// outside.
+    pub(crate) fn allowance(&self) -> (Limits, Groups) {
+        let (limits, groups) = match &self.profile {
+            Some(profile) => (profile.limits.clone(), profile.effective_groups()),
+            None => (Limits::none(), Groups::all()),
+        };
+        match &self.outside {
+            Some(outside) => {
+                let ceiling = outside.ceiling();
+                (ceiling.limits(&limits), ceiling.groups(&groups))
+            }
+            None => (limits, groups),
+        }
     }
 
     /// Returns a warning for the report about the parts of the profile that aren't enforced in every case.
     pub(crate) fn warning(&self) -> Option<&'static str> {
-        let limits = &self.profile.as_ref()?.limits;
+        let (limits, _) = self.allowance();
         let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();
         (is_left && !interrupts::AVAILABLE).then_some(
             "`wall-clock-ms` does not end a thread that only computes: limit `instructions` as well, build with the \

@@ -9,7 +9,10 @@ use std::{
 use wasix_landlock::{Access, Verdict};
 use wasix_landlock_testing::{as_ordinary_user, ask, isolated, with_variable};
 use wasmer_wasix::WasiEnvBuilder;
-use wasmer_wasix::landlock::{Cause, DENIALS_KEPT, Denial, HostKind, Operation, Suggestion};
+use wasmer_wasix::landlock::{
+    Cause, DENIAL_SCHEMA, DENIALS_KEPT, Denial, DenialCounts, DenialEvent, HostKind, Operation,
+    Suggestion,
+};
 use wasmer_wasix::wasmer_wasix_types::wasi::Rights;
 
 use crate::common::{
@@ -53,6 +56,46 @@ fn what_is_granted_is_no_denial() {
         assert_eq!(guest.denials()[..], []);
         assert_eq!(guest.refused_accesses(), 0);
         assert_eq!(guest.denials().to_string(), "no access was denied\n");
+    });
+}
+
+#[test]
+fn denials_are_events_and_counters() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let told = Told::default();
+        let counts = DenialCounts::default();
+        let builder = reading(&tree).write_denials(told.clone());
+        let mut guest = Guest::new(builder.count_denials(&counts));
+        let directory = guest.preopen("data");
+        guest.read(directory, "file").unwrap();
+        assert_eq!((told.text(), counts.so_far().len()), (String::new(), 0));
+        for _ in 0..3 {
+            guest.can_open(directory, "file", WRITE).unwrap_err();
+        }
+        guest.unlink(directory, "file").unwrap_err();
+        let counted = [(("open", "preopen"), 3), (("unlink", "preopen"), 1)];
+        assert_eq!(counts.so_far(), counted.into());
+        let text = told.text();
+        let events: Vec<DenialEvent> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let [open, unlink] = &events[..] else {
+            panic!("{text}")
+        };
+        assert_eq!(open.schema, DENIAL_SCHEMA);
+        assert_eq!((&*open.operation, &*open.cause), ("open", "preopen"));
+        assert_eq!(open.access, Access::WRITE);
+        assert_eq!(
+            open.host,
+            Some(tree.path("granted/file").display().to_string())
+        );
+        assert_eq!(unlink.operation, "unlink");
+        assert_eq!(
+            counts.so_far().values().sum::<u64>(),
+            guest.refused_accesses()
+        );
     });
 }
 
@@ -347,6 +390,12 @@ fn it_is_explained_before_it_is_tried() {
 /// The receiver of the events.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Told {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Told {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -28,6 +28,7 @@ mod listings;
 mod mode;
 mod no_openat2;
 mod operator;
+mod outside;
 mod packages;
 mod poster;
 mod recorded;

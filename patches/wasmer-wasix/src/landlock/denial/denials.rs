@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use wasix_landlock::{Access, DenialReport, DenialsReport, Explanation, Verdict};
+use wasix_landlock::{Access, DenialEvent, DenialReport, DenialsReport, Explanation, Verdict};
 
 use super::nearest::NearestPreopen;
 use super::suggestion::Suggestion;
@@ -17,7 +17,7 @@ use crate::landlock::operation::Operation;
 pub const DENIALS_KEPT: usize = 64;
 
 /// The cause of a denial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
     /// Nothing is preopened there. The module sees that there is nothing.
@@ -26,6 +26,8 @@ pub enum Cause {
     Escape,
     /// The preopen doesn't allow it: the WASI layer refuses, and the kernel would.
     Preopen,
+    /// The policy from outside (`WASIX_LANDLOCK_POLICY`) doesn't allow it, whatever the program grants.
+    Outside,
     /// The descriptor has fewer rights than its preopen: the module opened it so, or gave them up.
     Descriptor,
     /// The WASI layer would allow it, and the kernel refuses: nothing granted it when the process was restricted. The
@@ -37,12 +39,30 @@ pub enum Cause {
     Host,
 }
 
+impl Cause {
+    /// The short name, for events and counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoPreopen => "no-preopen",
+            Self::Escape => "escape",
+            Self::Preopen => "preopen",
+            Self::Outside => "outside-policy",
+            Self::Descriptor => "descriptor",
+            Self::Kernel => "kernel",
+            Self::Replaced => "replaced",
+            Self::Host => "host",
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoPreopen => "nothing is preopened there",
             Self::Escape => "it leads out of what is preopened",
             Self::Preopen => "the preopen doesn't allow it",
+            Self::Outside => "the policy from outside doesn't allow it",
             Self::Descriptor => {
                 "the descriptor lacks the right, which the module didn't ask for or gave up"
             }
@@ -139,6 +159,12 @@ impl From<&Denial> for DenialReport {
         report.nearest = denial.nearest.as_ref().map(NearestPreopen::to_string);
         report.line = denial.remedy();
         report
+    }
+}
+
+impl From<&Denial> for DenialEvent {
+    fn from(denial: &Denial) -> Self {
+        Self::new(denial.operation.name(), denial.cause.name(), denial.into())
     }
 }
 

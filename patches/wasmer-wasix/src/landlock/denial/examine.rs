@@ -153,7 +153,7 @@ fn suggest(
 ) -> Option<Suggestion> {
     match cause {
         // Another preopen would show it under another name, or give what is there already.
-        Cause::Escape | Cause::Descriptor | Cause::Host => None,
+        Cause::Escape | Cause::Outside | Cause::Descriptor | Cause::Host => None,
         // The file that was put there has no rule; its directory can have one.
         Cause::Replaced => {
             let access = holder.map_or(access, access_of).union(access);

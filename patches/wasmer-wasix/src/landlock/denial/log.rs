@@ -1,12 +1,13 @@
 //! A bounded log of denials.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use virtual_fs::FileSystem;
 
+use super::counts::Receivers;
 use super::denials::{Cause, DENIALS_KEPT, Denial, Denials};
 use super::examine::{Refusal, examine};
 use crate::fs::WasiFsRoot;
@@ -24,11 +25,13 @@ pub(crate) struct DenialLog {
     /// Accesses that were refused.
     refused: AtomicU64,
     examined: AtomicU64,
+    /// Set when the environment is built.
+    receivers: OnceLock<Receivers>,
 }
 
 #[derive(Debug, Default)]
 struct Listed {
-    seen: HashSet<(Operation, PathBuf)>,
+    seen: HashMap<(Operation, PathBuf), Cause>,
     denials: Vec<Denial>,
 }
 
@@ -44,15 +47,39 @@ impl DenialLog {
             return true;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
+        self.count(None);
         false
     }
 
-    /// Notes what the root refused.
+    /// Tells these receivers from now on.
+    pub(crate) fn tell_to(&self, receivers: Receivers) {
+        // Another environment may share the root, and has its own.
+        let _ = self.receivers.set(receivers);
+    }
+
+    /// The denial, with its cause if that is the policy from outside.
+    pub(crate) fn attributed(&self, denial: Denial) -> Denial {
+        match self.receivers.get() {
+            Some(receivers) => receivers.attributed(denial),
+            None => denial,
+        }
+    }
+
+    fn count(&self, kind: Option<(Operation, Cause)>) {
+        if let Some(receivers) = self.receivers.get() {
+            receivers.count(kind);
+        }
+    }
+
+    /// Notes what the root refused: one access, by one of these.
     pub(crate) fn note(&self, root: &WasiFsRoot, refusals: Vec<Refusal>) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        for refusal in refusals {
-            self.tell(root, refusal, None);
-        }
+        let told = refusals
+            .into_iter()
+            .filter_map(|refusal| self.tell(root, refusal, None));
+        // Each is told, and the access is counted once.
+        let kinds: Vec<_> = told.collect();
+        self.count(kinds.into_iter().flatten().next());
     }
 
     /// Notes what the WASI layer refused by itself.
@@ -61,26 +88,34 @@ impl DenialLog {
         root: &WasiFsRoot,
         (refusal, cause): (Refusal, Option<Cause>),
     ) {
-        if self.tell(root, refusal, cause) {
+        if let Some(kind) = self.tell(root, refusal, cause) {
             self.refused.fetch_add(1, Ordering::Relaxed);
+            self.count(kind);
         }
     }
 
-    /// Tells it, if it is new and one. Whether it is one.
-    fn tell(&self, root: &WasiFsRoot, refusal: Refusal, cause: Option<Cause>) -> bool {
+    /// Tells a denial, if it is new. Returns nothing for what is none, and its kind as far as that is known.
+    fn tell(
+        &self,
+        root: &WasiFsRoot,
+        refusal: Refusal,
+        cause: Option<Cause>,
+    ) -> Option<Option<(Operation, Cause)>> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (refusal.operation, refusal.guest.clone());
-        if listed.seen.contains(&key) || listed.seen.len() >= DENIALS_KEPT {
-            return true;
+        if let Some(cause) = listed.seen.get(&key) {
+            return Some(Some((key.0, *cause)));
+        }
+        if listed.seen.len() >= DENIALS_KEPT {
+            return Some(cause.map(|cause| (key.0, cause)));
         }
         let too_long = key.1.as_os_str().len() > LONGEST_PATH;
         if too_long || self.examined.fetch_add(1, Ordering::Relaxed) >= EXAMINED {
-            return true;
+            return Some(None);
         }
-        let Some(denial) = examine(&root.host_backing(), refusal, cause) else {
-            return false;
-        };
-        listed.seen.insert(key);
+        let denial = self.attributed(examine(&root.host_backing(), refusal, cause)?);
+        let kind = (denial.operation, denial.cause);
+        listed.seen.insert(key, denial.cause);
         // Programs look in many places where it doesn't matter that there is nothing.
         if denial.operation == Operation::Look {
             tracing::info!(target: "wasix_landlock", "denied: {denial}");
@@ -94,11 +129,16 @@ impl DenialLog {
                 "denied: {denial}"
             );
         }
-        listed.denials.push(denial);
+        listed.denials.push(denial.clone());
         if listed.seen.len() == DENIALS_KEPT {
             tracing::warn!(target: "wasix_landlock", "further denials are only counted");
         }
-        true
+        // A receiver may ask for the denials so far.
+        drop(listed);
+        if let Some(receivers) = self.receivers.get() {
+            receivers.tell(&denial);
+        }
+        Some(Some(kind))
     }
 
     pub(crate) fn so_far(&self) -> Denials {

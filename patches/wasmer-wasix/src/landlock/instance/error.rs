@@ -1,5 +1,7 @@
 //! The errors of instances.
 
+use crate::landlock::OutsideError;
+
 /// An error of making an instance, or of bringing it to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -7,6 +9,9 @@ pub enum InstanceError {
     /// The restriction failed.
     #[error(transparent)]
     Policy(#[from] wasix_landlock::Error),
+    /// The policy from outside can't be applied.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// There is no thread for it.
     #[error("no thread for the instance: {0}")]
     Thread(std::io::Error),

@@ -113,18 +113,20 @@ impl Instance {
         self
     }
 
-    fn policy(&self, scope: Scope) -> Policy {
+    fn enforce(&self, scope: Scope) -> Result<Arc<Report>, InstanceError> {
+        // An environment in the instance reads the policy from outside again, for its own report.
+        let mut settings = self.settings.clone();
+        settings.narrow_from_outside(None)?;
         let mut recorder = Recorder::default();
-        for preopen in &self.settings.host_preopens {
+        for preopen in &settings.host_preopens {
             recorder.host_preopen(preopen);
         }
-        self.settings
+        let policy = settings
             .policy(scope, |policy| policy)
-            .preopens(recorder.into_preopens())
-    }
-
-    fn enforce(&self, scope: Scope) -> Result<Arc<Report>, InstanceError> {
-        let report = self.policy(scope).enforce()?;
+            .preopens(recorder.into_preopens());
+        let prepared = policy.prepare().map_err(wasix_landlock::Error::from)?;
+        settings.check_outside(prepared.report())?;
+        let report = prepared.enforce().map_err(wasix_landlock::Error::from)?;
         if let Some(receiver) = &self.settings.on_enforced {
             receiver.tell(&report);
         }

@@ -14,6 +14,9 @@ use wasix_landlock_profile::HostPreopen;
 use super::preopen::mount_point;
 use super::recorded::Recorded;
 use crate::WasiStateCreationError;
+use crate::fs::WasiFsRoot;
+#[cfg(feature = "host-fs")]
+use crate::landlock::backings::host_access;
 use crate::state::PreopenedDir;
 
 /// Mounts the recorded preopens with their rights, and each host preopen in the tree.
@@ -102,7 +105,18 @@ fn behind(
     recorded: &Recorded<'_>,
     path: &Path,
 ) -> Option<(Arc<dyn FileSystem + Send + Sync>, PathBuf)> {
-    let root = recorded.root.root();
+    let (file_system, base) = shown_at(recorded.root, path)?;
+    let on_host = file_system.host_backing();
+    let is_on_host = on_host.iter().any(|part| part.below(&base).is_some());
+    is_on_host.then_some((file_system, base))
+}
+
+/// The file system that shows the directory `path` of the tree, and its path there.
+pub(crate) fn shown_at(
+    root: &WasiFsRoot,
+    path: &Path,
+) -> Option<(Arc<dyn FileSystem + Send + Sync>, PathBuf)> {
+    let root = root.root();
     if !root.metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
         return None;
     }
@@ -117,28 +131,46 @@ fn behind(
     } else {
         mount.source_path.join(inside)
     };
-    let on_host = mount.fs.host_backing();
-    let is_on_host = on_host.iter().any(|part| part.below(&base).is_some());
-    is_on_host.then_some((mount.fs, base))
+    Some((mount.fs, base))
+}
+
+/// A file system that shows one host file.
+#[cfg(feature = "host-fs")]
+pub(crate) fn host_file(
+    host: &Path,
+    access: HostAccess,
+) -> Result<Arc<dyn FileSystem + Send + Sync>, WasiStateCreationError> {
+    let handle = tokio::runtime::Handle::current();
+    let file = virtual_fs::host_preopen::HostFile::new(handle, absolute(host)?, access);
+    Ok(Arc::new(file))
+}
+
+#[cfg(not(feature = "host-fs"))]
+pub(crate) fn host_file(
+    host: &Path,
+    _access: HostAccess,
+) -> Result<Arc<dyn FileSystem + Send + Sync>, WasiStateCreationError> {
+    Err(without_host_files(host))
+}
+
+#[cfg(not(feature = "host-fs"))]
+fn without_host_files(host: &Path) -> WasiStateCreationError {
+    WasiStateCreationError::PreopenedDirectoryError(format!(
+        "`{}` can't be preopened: this build has no host file system (feature `host-fs`)",
+        host.display()
+    ))
 }
 
 #[cfg(feature = "host-fs")]
 fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
-    use virtual_fs::host_backing::HostAccess;
     use virtual_fs::host_fs;
-    use virtual_fs::host_preopen::HostFile;
-    use virtual_fs::limited::Limited;
     use wasix_landlock::HostKind;
 
-    let access = HostAccess {
-        read: preopen.access.read,
-        write: preopen.access.write,
-        create: preopen.access.create,
-    };
-    let handle = tokio::runtime::Handle::current();
+    let access = host_access(preopen.access);
     let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {
-        HostKind::File => Arc::new(HostFile::new(handle, absolute(&preopen.host)?, access)),
+        HostKind::File => host_file(&preopen.host, access)?,
         _ => {
+            let handle = tokio::runtime::Handle::current();
             let directory = Arc::new(host_fs::FileSystem::new(handle, &preopen.host)?);
             Arc::new(Limited::new(directory, "/", access))
         }
@@ -167,8 +199,5 @@ fn absolute(host: &Path) -> Result<std::path::PathBuf, WasiStateCreationError> {
 
 #[cfg(not(feature = "host-fs"))]
 fn mount(preopen: &HostPreopen, _recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
-    Err(WasiStateCreationError::PreopenedDirectoryError(format!(
-        "`{}` can't be preopened: this build has no host file system (feature `host-fs`)",
-        preopen.host.display()
-    )))
+    Err(without_host_files(&preopen.host))
 }

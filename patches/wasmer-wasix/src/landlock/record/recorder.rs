@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use virtual_fs::HostBacking;
-use virtual_fs::host_backing::HostAccess;
 use wasix_landlock::{Access, HostKind, HostTarget, RecordedPreopen};
 use wasix_landlock_profile::HostPreopen;
 
 use super::preopen::guest_name;
+use crate::landlock::backings::{absolute_path, access_of, shown_at};
 use crate::state::PreopenedDir;
 
 /// A collector of preopens.
@@ -69,12 +69,10 @@ impl Recorder {
         backings: &[HostBacking],
     ) {
         let (mut own, mut mounts) = (Vec::new(), Vec::new());
-        for backing in backings {
-            let Some(part) = backing.below(path) else {
-                continue;
-            };
+        let path = absolute_path(Path::new("/"), path);
+        for (guest, part) in shown_at(backings, &path) {
             let target = HostTarget {
-                access: access.intersection(from_host_access(part.access)),
+                access: access.intersection(access_of(&part)),
                 kind: HostKind::Either,
                 path: part.host,
             };
@@ -86,7 +84,7 @@ impl Recorder {
             if part.guest == Path::new("/") {
                 own.push(target);
             } else {
-                mounts.push((backing.guest.clone(), target));
+                mounts.push((guest.to_owned(), target));
             }
         }
         if !own.is_empty() || mounts.is_empty() {
@@ -126,13 +124,5 @@ impl Recorder {
 
     pub(crate) fn into_preopens(self) -> Vec<RecordedPreopen> {
         self.preopens
-    }
-}
-
-fn from_host_access(access: HostAccess) -> Access {
-    Access {
-        read: access.read,
-        write: access.write,
-        create: access.create,
     }
 }
