@@ -5,6 +5,7 @@
 mod custom_fs;
 mod genrsa;
 mod learn;
+mod metrics;
 mod multi_tenant;
 mod openssl;
 mod package;
