@@ -120,7 +120,7 @@ impl fmt::Display for Limit {
 /// `instructions` is a warning in the report: a runner returns at the deadline and leaves such a thread behind,
 /// computing, and a program that calls the module's function by itself goes on waiting. So does, with either, one that
 /// waits in a call of the host's which nothing wakes, such as a read of a fifo. A process around it, as the crate
-/// `wasix-landlock-worker` makes one, can be ended at any time, and the example `run` ends its own.
+/// `wasix-landlock-worker` makes one, can be ended at any time, and the program `wasix-landlock` ends its own.
 ///
 /// `memory_pages` and `table_elements` are limits of the engine, and `instructions` is built into the module when it is
 /// compiled: the crate `wasix-landlock-engine` makes such engines. A module is refused whose engine or code is without a

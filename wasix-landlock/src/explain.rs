@@ -25,7 +25,7 @@ pub fn explain(path: impl AsRef<Path>, access: Access) -> Explanation {
     platform::explain(path.as_ref(), access)
 }
 
-/// The answer of [`explain`].
+/// The answer of [`explain`] and [`Report::explain`](crate::Report::explain).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -137,4 +137,18 @@ impl fmt::Display for Explanation {
             }
         }
     }
+}
+
+/// Resolves a path as far as it exists.
+pub(crate) fn resolve(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in path.ancestors() {
+        if let Ok(resolved) = ancestor.canonicalize() {
+            return match path.strip_prefix(ancestor) {
+                Ok(rest) if !rest.as_os_str().is_empty() => resolved.join(rest),
+                _ => resolved,
+            };
+        }
+    }
+    path
 }

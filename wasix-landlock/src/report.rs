@@ -2,6 +2,7 @@
 
 mod denials;
 mod descriptors;
+mod explain;
 mod text;
 
 pub use denials::{DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport};

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Access, Explanation, GrantedPath, Object, Right, Verdict,
+    explain::resolve,
     rights::{Object::Directory, Rights},
 };
 
@@ -124,20 +125,6 @@ impl Asked {
             .max_by_key(|grant| (common(grant), !grant.runtime))
             .map(named)
     }
-}
-
-/// Resolves a path as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for ancestor in path.ancestors() {
-        if let Ok(resolved) = ancestor.canonicalize() {
-            return match path.strip_prefix(ancestor) {
-                Ok(rest) if !rest.as_os_str().is_empty() => resolved.join(rest),
-                _ => resolved,
-            };
-        }
-    }
-    path
 }
 
 fn named(grant: &Grant) -> GrantedPath {

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use wasix_landlock::{DenialEvent, Policy, Report};
+use wasix_landlock::{Policy, Report};
 use wasix_landlock_profile::{HostPreopenBuilder, UnsavedWrites};
 use wasmer_types::ModuleHash;
 
 use super::denial::counts::{DenialCounts, OnDenial};
+use super::denial::denials::Denial;
 use super::enforce::OnEnforced;
 use super::error::BuildError;
 use super::learn::learning::Learning;
@@ -250,18 +251,18 @@ impl WasiEnvBuilder {
     /// use wasmer_wasix::landlock::WasiState;
     ///
     /// let env = WasiState::new("guest")
-    ///     .on_denial(|denial| eprintln!("{} {}: {}", denial.operation, denial.guest, denial.cause))
+    ///     .on_denial(|denial| eprintln!("{denial}"))
     ///     .build()?;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn on_denial(mut self, tell: impl Fn(&DenialEvent) + Send + Sync + 'static) -> Self {
+    pub fn on_denial(mut self, tell: impl Fn(&Denial) + Send + Sync + 'static) -> Self {
         self.landlock.receivers.on_denial = Some(OnDenial::new(tell));
         self
     }
 
-    /// Writes each new denial as a line of JSON ([`DenialEvent`]), in the place of
+    /// Writes each new denial as a line of JSON ([`DenialEvent`](super::DenialEvent)), in the place of
     /// [`on_denial`](Self::on_denial). `profile/denial.schema.json` in the repository is the schema.
     ///
     /// ```no_run
@@ -296,6 +297,30 @@ impl WasiEnvBuilder {
     #[must_use]
     pub fn learn(mut self, learning: &Learning) -> Self {
         self.landlock.learning = Some(learning.clone());
+        self.landlock.learns_unenforced = true;
+        self
+    }
+
+    /// Records the grants that a program uses, **under enforcement**: the grants that [`Learning::learned`] lacks were
+    /// never used.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmer_wasix::landlock::{Learning, WasiState};
+    ///
+    /// let used = Learning::new();
+    /// let env = WasiState::new("service")
+    ///     .preopen(|p| p.directory("/srv/data").alias("data").read(true))?
+    ///     .observe(&used)
+    ///     .build()?;
+    /// // … run the module …
+    /// println!("{} preopens were used", used.learned().preopens.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, used: &Learning) -> Self {
+        self.landlock.learning = Some(used.clone());
         self
     }
 }
@@ -382,12 +407,9 @@ impl WasiRunner {
     /// ```
     /// use wasmer_wasix::runners::wasi::WasiRunner;
     ///
-    /// WasiRunner::new().with_on_denial(|denial| eprintln!("{} {}", denial.operation, denial.guest));
+    /// WasiRunner::new().with_on_denial(|denial| eprintln!("{denial}"));
     /// ```
-    pub fn with_on_denial(
-        &mut self,
-        tell: impl Fn(&DenialEvent) + Send + Sync + 'static,
-    ) -> &mut Self {
+    pub fn with_on_denial(&mut self, tell: impl Fn(&Denial) + Send + Sync + 'static) -> &mut Self {
         self.landlock_settings().receivers.on_denial = Some(OnDenial::new(tell));
         self
     }
@@ -414,7 +436,22 @@ impl WasiRunner {
     ///
     /// [Example](Learning#example).
     pub fn with_learning(&mut self, learning: &Learning) -> &mut Self {
-        self.landlock_settings().learning = Some(learning.clone());
+        let settings = self.landlock_settings();
+        settings.learning = Some(learning.clone());
+        settings.learns_unenforced = true;
+        self
+    }
+
+    /// As [`WasiEnvBuilder::observe`].
+    ///
+    /// ```
+    /// use wasmer_wasix::{landlock::Learning, runners::wasi::WasiRunner};
+    ///
+    /// let used = Learning::new();
+    /// WasiRunner::new().with_observing(&used);
+    /// ```
+    pub fn with_observing(&mut self, used: &Learning) -> &mut Self {
+        self.landlock_settings().learning = Some(used.clone());
         self
     }
 }

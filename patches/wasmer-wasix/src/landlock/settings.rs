@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(super) without_default_paths: bool,
     pub(super) on_enforced: Option<OnEnforced>,
     pub(super) learning: Option<Learning>,
+    /// True if nothing is restricted while it is learned.
+    pub(super) learns_unenforced: bool,
     /// The profile that was put into it last, and the receiver of the limit that is reached.
     pub(crate) applied: Applied,
     /// True if the module may not write where nothing is preopened.
@@ -68,7 +70,7 @@ impl Settings {
     /// A policy for this scope with all but the preopens; `with_own` grants the paths that the runtime needs by itself.
     pub(super) fn policy(&self, scope: Scope, with_own: impl FnOnce(Policy) -> Policy) -> Policy {
         let mut policy = self.policy.clone().scope(scope);
-        if self.learning.is_some() {
+        if self.learns_unenforced {
             policy = policy
                 .mode(Mode::Off)
                 .warning("what the module uses is learned: nothing is restricted");

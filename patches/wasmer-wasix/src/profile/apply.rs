@@ -50,7 +50,7 @@ impl Applied {
         let is_left = limits.wall_clock_ms.is_some() && limits.instructions.is_none();
         (is_left && !interrupts::AVAILABLE).then_some(
             "`wall-clock-ms` does not end a thread that only computes: limit `instructions` as well, build with the \
-             feature `host-interrupt` of wasmer-wasix, or end the process, as the example `run` does",
+             feature `host-interrupt` of wasmer-wasix, or end the process, as the program `wasix-landlock` does",
         )
     }
 

@@ -56,19 +56,19 @@ impl DenialCounts {
 
 /// A receiver of denials.
 #[derive(Clone)]
-pub(crate) struct OnDenial(Arc<dyn Fn(&DenialEvent) + Send + Sync>);
+pub(crate) struct OnDenial(Arc<dyn Fn(&Denial) + Send + Sync>);
 
 impl OnDenial {
-    pub(crate) fn new(tell: impl Fn(&DenialEvent) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(tell: impl Fn(&Denial) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
     /// A receiver that writes lines of JSON.
     pub(crate) fn lines(writer: impl Write + Send + 'static) -> Self {
         let writer = Mutex::new(writer);
-        Self::new(move |event| {
+        Self::new(move |denial| {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = serde_json::to_string(event)
+            let written = serde_json::to_string(&DenialEvent::from(denial))
                 .map_err(std::io::Error::from)
                 .and_then(|line| writeln!(writer, "{line}"));
             if let Err(error) = written {
@@ -109,7 +109,7 @@ impl Receivers {
     /// A denial that wasn't there before.
     pub(super) fn tell(&self, denial: &Denial) {
         if let Some(OnDenial(tell)) = &self.on_denial {
-            tell(&denial.into());
+            tell(denial);
         }
     }
 

@@ -27,6 +27,24 @@ pub enum Sensitive {
     Key,
 }
 
+impl Sensitive {
+    /// The reason for which a host path is sensitive, if it is; `reads` is true if something reads what was there
+    /// before.
+    ///
+    /// ```
+    /// use wasmer_wasix::landlock::{HostKind, Sensitive};
+    ///
+    /// let shadow = Sensitive::of("/etc/shadow", HostKind::File, true);
+    /// assert_eq!(shadow, Some(Sensitive::Accounts));
+    /// assert_eq!(Sensitive::of("/srv/data", HostKind::Directory, true), None);
+    /// ```
+    #[must_use]
+    pub fn of(host: impl AsRef<Path>, kind: HostKind, reads: bool) -> Option<Self> {
+        let host = std::path::absolute(&host).unwrap_or_else(|_| host.as_ref().to_owned());
+        find(&host, kind, reads)
+    }
+}
+
 impl fmt::Display for Sensitive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
