@@ -1,157 +1,23 @@
-//! All of it as one page: HTML with the pictures inside, and nothing loaded from elsewhere.
+//! All results as one page.
 
-use anyhow::anyhow;
+use wasix_landlock_figures::page::prose;
 
-use crate::{Cell, Plot, Results, Table, markdown, plot, short, summary};
+use crate::{Results, summary};
 
 /// The page.
 ///
 /// # Errors
-/// What can't be drawn.
+/// A table that can't be drawn.
 pub fn page(results: &Results) -> anyhow::Result<String> {
-    let mut body = format!(
-        "<h1>What it costs</h1>\n<p>Wasmer's WASI layer, with what was preopened enforced by the kernel, beside no \
+    let mut text = format!(
+        "<p>Wasmer's WASI layer, with what was preopened enforced by the kernel, beside no \
          module at all (<i>native</i>), Wasmer as published (<i>upstream</i>) and wasmtime. <i>Fork</i> is this \
          project with enforcement off, <i>enforced</i> with it.</p>\n<p class=machine>{}</p>\n<ul>\n",
         prose(&results.machine.describe())
     );
     for sentence in summary(results) {
-        body += &format!("<li>{}</li>\n", prose(&sentence));
+        text += &format!("<li>{}</li>\n", prose(&sentence));
     }
-    body += "</ul>\n<nav>";
-    for table in &results.tables {
-        body += &format!("<a href=\"#{}\">{}</a> ", table.id, prose(&table.title));
-    }
-    body += "</nav>\n";
-    for table in &results.tables {
-        body += &section(table)?;
-    }
-    Ok(format!(
-        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
-         <title>What it costs: wasix-landlock</title>\n<style>{STYLE}</style>\n<main>\n{body}</main>\n</html>\n"
-    ))
+    text += "</ul>\n";
+    wasix_landlock_figures::page::page("What it costs", &text, results)
 }
-
-fn section(table: &Table) -> anyhow::Result<String> {
-    let mut text = format!(
-        "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n",
-        table.id,
-        prose(&table.title),
-        prose(&table.text)
-    );
-    for plot in &table.plots {
-        let drawn = plot::draw(table, plot).map_err(|error| anyhow!("{}: {error}", table.id))?;
-        if let Some(svg) = drawn {
-            let (Plot::Bars { title, .. } | Plot::Lines { title, .. }) = plot;
-            text += &format!(
-                "<figure><figcaption>{}</figcaption>{svg}</figure>\n",
-                prose(title)
-            );
-        }
-    }
-    let long = table.rows.len() > 12 && !table.plots.is_empty();
-    text += if long {
-        "<details><summary>All figures</summary>\n"
-    } else {
-        ""
-    };
-    text += &figures(table);
-    text += if long { "</details>\n" } else { "" };
-    let reasons = table.reasons();
-    if !reasons.is_empty() {
-        text += "<p class=small>Not measured: ";
-        for (reason, places) in reasons {
-            text += &format!("{}: {}. ", prose(&places.join("; ")), prose(&reason));
-        }
-        text += "</p>\n";
-    }
-    Ok(text + "</section>\n")
-}
-
-fn figures(table: &Table) -> String {
-    let mut text = format!("<div class=wide><table><tr><th>{}", prose(&table.head));
-    for column in &table.columns {
-        text += &format!("<th>{}", prose(&column.name));
-        if !column.unit.is_empty() {
-            text += &format!("<small>{}</small>", prose(&column.unit));
-        }
-    }
-    for ratio in table.shown_ratios() {
-        text += &format!(
-            "<th>{}<small>/ {}</small>",
-            prose(&ratio.above),
-            prose(&ratio.below)
-        );
-    }
-    text += "</tr>\n";
-    for row in &table.rows {
-        text += &format!("<tr><th scope=row>{}", prose(&row.name));
-        for cell in &row.cells {
-            text += &match cell {
-                Cell::Measured { spread, samples } if samples.len() > 1 => format!(
-                    "<td>{}<small>{} to {}</small>",
-                    short(spread.median),
-                    short(spread.least),
-                    short(spread.ninetieth)
-                ),
-                Cell::Text(text) => format!("<td class=words>{}", prose(text)),
-                other => format!("<td>{}", markdown::cell(other)),
-            };
-        }
-        for ratio in table.shown_ratios() {
-            let ratio = table.ratio(row, &ratio.above, &ratio.below);
-            text += &format!(
-                "<td class=ratio>{}",
-                ratio.map_or_else(|| "–".to_owned(), short)
-            );
-        }
-        text += "</tr>\n";
-    }
-    text + "</table></div>\n"
-}
-
-/// The little Markdown that the texts have: code, strong and emphasised words.
-fn prose(text: &str) -> String {
-    let mut html = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    for (mark, tag) in [("**", "b"), ("`", "code"), ("*", "i")] {
-        let parts: Vec<&str> = html.split(mark).collect();
-        // An odd mark is no mark.
-        if parts.len().is_multiple_of(2) {
-            continue;
-        }
-        let inside = |(number, part): (usize, &&str)| match number % 2 {
-            1 => format!("<{tag}>{part}</{tag}>"),
-            _ => (*part).to_owned(),
-        };
-        html = parts.iter().enumerate().map(inside).collect();
-    }
-    html
-}
-
-const STYLE: &str = "
-body { margin: 0; background: #fff; color: #222; font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 980px; margin: 0 auto; padding: 24px 16px 64px }
-h1 { margin: 0 0 8px; font-size: 30px }
-h2 { margin: 48px 0 8px; border-top: 1px solid #ddd; padding-top: 24px; font-size: 22px }
-p, li { max-width: 46em }
-.machine, .small, small { color: #666 }
-.machine, .small { font-size: 14px }
-nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 20px 0 }
-a { color: #0072b2 }
-figure { margin: 20px 0; overflow-x: auto }
-figcaption { font-weight: 600; font-size: 15px }
-svg { display: block; max-width: 100%; height: auto }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
-th, td { padding: 5px 10px; text-align: right; vertical-align: top; white-space: nowrap }
-th { font-weight: 600 } tr > th:first-child { text-align: left; padding-left: 0 }
-th[scope=row] { font-weight: 400 }
-tr { border-bottom: 1px solid #eee }
-td.words { text-align: left; white-space: normal; min-width: 11em }
-td.ratio { color: #0072b2 }
-small { display: block; font-size: 12px; font-weight: 400 }
-summary { cursor: pointer; color: #0072b2; margin: 8px 0 }
-";

@@ -4,14 +4,9 @@
 
 mod custom_fs;
 mod genrsa;
-mod learn;
 mod metrics;
 mod multi_tenant;
-mod openssl;
-mod package;
 mod plugin_host;
-mod python;
-mod run;
 mod sandboxes;
 mod server;
 

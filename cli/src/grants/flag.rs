@@ -1,20 +1,24 @@
-//! The options of `run` that grant what a module needs.
+//! The options that grant what a module needs.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use wasmer_wasix::landlock::{Access, HostKind, Learned, Suggestion};
+use wasix_landlock_profile::{Access, HostKind, HostPreopen};
 
-/// The option of `run` that grants what is suggested, for a shell.
+use super::mapping::Mapping;
+
+/// The option that grants a preopen, for a shell.
 ///
-/// `run` has no word for each set of rights: where one is missing, the option allows the least that has all of them.
-pub fn flag(suggestion: &Suggestion) -> String {
+/// The options have no word for each set of rights: where one is missing, the option allows the least that has all of
+/// them.
+pub fn flag(preopen: &HostPreopen) -> String {
     let Access {
         read,
         write,
         create,
-    } = suggestion.access;
-    let is_file = suggestion.kind == HostKind::File;
+    } = preopen.access;
+    let is_file = preopen.kind == HostKind::File;
     let (option, mode) = match (is_file, read, write, create) {
         (true, true, _, true) => ("--file", ":rwc"),
         (true, false, _, true) => ("--file", ":create"),
@@ -24,28 +28,24 @@ pub fn flag(suggestion: &Suggestion) -> String {
         (false, _, true, false) => ("--dir", ":rw"),
         (false, _, false, false) => ("--dir", ":ro"),
     };
-    let mut mapping = suggestion.host.clone().into_os_string();
-    if suggestion.host != Path::new(&suggestion.guest) {
-        mapping.push("::");
-        mapping.push(&suggestion.guest);
-    }
-    mapping.push(mode);
+    let guest = preopen.guest.as_deref();
+    let guest = guest.filter(|guest| preopen.host != Path::new(guest));
+    let mapping = Mapping::text(&preopen.host, guest, mode);
     format!("{option} {}", quoted(&mapping))
 }
 
-/// All that a program was seen to need, as Rust, as options of `run`, and as a policy file.
-pub fn learned(learned: &Learned) -> String {
-    let flags = learned.text("#", |suggestion| flag(suggestion) + "\n");
-    format!("{learned}# As options of `run`:\n{flags}")
+/// True if a terminal shows the character as it is.
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~') || (!c.is_ascii() && c.escape_debug().count() == 1)
 }
 
-/// For a shell, in one piece.
+/// For a shell, in one piece. A module may have chosen the names.
 fn quoted(text: &OsStr) -> String {
-    let bytes = text.as_encoded_bytes();
+    let bytes = text.as_bytes();
     let plain = |c: &u8| c.is_ascii_alphanumeric() || b"/._-:+,@%=".contains(c);
     match text.to_str() {
         Some(text) if !text.is_empty() && bytes.iter().all(plain) => text.to_owned(),
-        Some(text) if !text.chars().any(char::is_control) => {
+        Some(text) if text.chars().all(is_printable) => {
             format!("'{}'", text.replace('\'', r"'\''"))
         }
         _ => format!(

@@ -1,27 +1,8 @@
-//! The runner's own command line. The module is `genrsa.wasm`, whose `probe` tries what it is told.
+//! `run`: grants, limits and exit codes. The module is `genrsa.wasm`, whose `probe` tries what it is told.
 
 use std::fs;
-use std::path::Path;
-use std::process::Output;
 
-use crate::{assert_succeeds, in_directory, stderr, stdout};
-
-const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/genrsa.wasm");
-
-fn probe(directory: &Path, grants: &[&str], attempts: &[&str]) -> Output {
-    let arguments = [grants, &[GUEST, "probe"], attempts].concat();
-    in_directory(directory, "run", &arguments)
-}
-
-/// The results of a probe, one an attempt.
-#[track_caller]
-fn results(output: &Output) -> Vec<bool> {
-    assert_succeeds(output);
-    stdout(output)
-        .lines()
-        .map(|line| line.split_once('\t').unwrap().1 == "ok")
-        .collect()
-}
+use crate::{GUEST, assert_succeeds, in_directory, probe, results, stderr, stdout};
 
 #[test]
 fn a_directory_is_read_and_written_unless_it_is_read_only() {
@@ -119,7 +100,7 @@ fn what_is_not_there_is_an_error_that_names_it() {
     let work = tempfile::tempdir().unwrap();
     for grant in [["--dir", "missing"], ["--file", "missing:ro"]] {
         let output = probe(work.path(), &grant, &["list", "."]);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(125));
         assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
         assert!(stdout(&output).is_empty(), "the module must not have run");
     }
@@ -225,7 +206,7 @@ fn a_profile_is_read_and_added_to() {
     assert!(stdout(&output).is_empty());
     fs::write(work.path().join("policy.toml"), "limit = 1").unwrap();
     let output = probe(work.path(), &["--profile", "policy.toml"], &attempts);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(125));
     assert!(
         stderr(&output).contains("unknown field `limit`"),
         "{}",
@@ -234,17 +215,8 @@ fn a_profile_is_read_and_added_to() {
 }
 
 #[test]
-fn imports_are_listed_and_can_be_refused() {
+fn imports_can_be_refused() {
     let work = tempfile::tempdir().unwrap();
-    let output = in_directory(work.path(), "run", &["--imports", GUEST]);
-    assert_succeeds(&output);
-    let listed = stdout(&output);
-    assert!(listed.contains("randomness: random_get\n"), "{listed}");
-    assert!(
-        listed.contains("doesn't need: sockets, processes, threads"),
-        "{listed}"
-    );
-
     let output = probe(work.path(), &["--refuse"], &["list", "."]);
     assert_succeeds(&output);
     let output = probe(
@@ -252,7 +224,7 @@ fn imports_are_listed_and_can_be_refused() {
         &["--refuse", "--withhold", "randomness"],
         &["list", "."],
     );
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(125));
     assert!(
         stderr(&output).contains("random_get (randomness)"),
         "{}",
@@ -273,4 +245,90 @@ fn a_flag_that_names_nothing_is_an_error_that_lists_what_there_is() {
         assert!(!output.status.success());
         assert!(stderr(&output).contains(listed), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn names_with_colons_can_be_granted() {
+    let work = tempfile::tempdir().unwrap();
+    for name in ["x:ro", "e::f", "x", "e"] {
+        fs::create_dir(work.path().join(name)).unwrap();
+        fs::write(work.path().join(name).join("file"), "text").unwrap();
+    }
+    let attempts = ["read", "x:ro/file", "--", "read", "x/file"];
+    let output = probe(work.path(), &["--dir", r"x\:ro"], &attempts);
+    assert_eq!(results(&output), [true, false]);
+    let output = probe(work.path(), &["--dir", "x:ro"], &attempts);
+    assert_eq!(results(&output), [false, true]);
+
+    let attempts = [
+        "read",
+        "e::f/file",
+        "--",
+        "write",
+        "e::f/file",
+        "--",
+        "read",
+        "e/file",
+        "--",
+        "read",
+        "g:/file",
+    ];
+    let output = probe(work.path(), &["--dir", r"e\:\:f:ro"], &attempts);
+    assert_eq!(results(&output), [true, false, false, false]);
+    let output = probe(work.path(), &["--dir", r"e\:\:f::g\:"], &attempts);
+    assert_eq!(results(&output), [false, false, false, true]);
+
+    let output = probe(work.path(), &["--dir", "::x"], &attempts);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(
+        stderr(&output).contains("a name is missing"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_current_directory_does_not_hide_the_devices() {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir(work.path().join("sub")).unwrap();
+    for name in ["file", "sub/file"] {
+        fs::write(work.path().join(name), "text").unwrap();
+    }
+    let attempts = [
+        "write",
+        "/dev/null",
+        "--",
+        "read",
+        "file",
+        "--",
+        "read",
+        "sub/file",
+        "--",
+        "create",
+        "new",
+    ];
+    let output = probe(work.path(), &["--dir", "."], &attempts);
+    assert_eq!(
+        results(&output),
+        [true, true, true, true],
+        "{}",
+        stdout(&output)
+    );
+    assert!(work.path().join("new").exists());
+    // A preopen that is called the root is all that the module sees.
+    let output = probe(work.path(), &["--dir", ".::/"], &attempts[..5]);
+    assert_eq!(results(&output), [false, true], "{}", stdout(&output));
+}
+
+#[test]
+fn the_report_is_printed_for_programs_as_well() {
+    let work = tempfile::tempdir().unwrap();
+    let output = probe(work.path(), &["--report=json"], &["list", "/etc"]);
+    assert_eq!(results(&output), [false]);
+    let printed = stderr(&output);
+    let line = printed.lines().find(|line| line.starts_with('{')).unwrap();
+    let report: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(report["enforced"], true);
+    // No colours without a terminal.
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
 }

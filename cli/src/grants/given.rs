@@ -1,26 +1,29 @@
 //! The grants of a module, as flags on top of a profile.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use wasmer_wasix::landlock::HostPreopenBuilder;
-use wasmer_wasix::profile::{Group, Limit, Profile, Stream};
+use wasix_landlock_profile::{Group, Limit, Profile, Stream};
+
+use super::mapping::Mapping;
 
 /// The grants of a module.
 #[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Grants")]
 pub struct Given {
     /// A file with what the module is given; the other flags add to it. Without, the streams are the program's own.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
     /// A host directory, what it is called inside, and `ro` if it is only read, `rw` if nothing is made in it.
     #[arg(long, value_name = "HOST[::GUEST][:ro|:rw]")]
-    pub dir: Vec<String>,
+    pub dir: Vec<OsString>,
     /// A single host file; `ro` (the default) reads, `rw` also writes, `rwc` may also make it, `create` only writes and
     /// may make it.
     #[arg(long, value_name = "HOST[::GUEST][:ro|:rw|:rwc|:create]")]
-    pub file: Vec<String>,
+    pub file: Vec<OsString>,
     /// An environment variable. None of the host's are passed on.
     #[arg(long, value_name = "K=V")]
     pub env: Vec<String>,
@@ -149,16 +152,17 @@ impl Given {
             profile = profile.environment_from_host(name);
         }
         for text in &self.dir {
-            let mapping = Mapping::parse(text, &["ro", "rw"]);
+            let context = || format!("--dir {}", text.display());
+            let mapping = Mapping::parse(text, &["ro", "rw"]).with_context(context)?;
             profile = profile
                 .preopen(|p| mapping.directory(p))
-                .with_context(|| format!("--dir {text}"))?;
+                .with_context(context)?;
         }
         for text in &self.file {
-            let mapping = Mapping::parse(text, &["ro", "rw", "rwc", "create"]);
-            profile = profile
-                .preopen(|p| mapping.file(p))
-                .with_context(|| format!("--file {text}"))?;
+            let context = || format!("--file {}", text.display());
+            let modes = ["ro", "rw", "rwc", "create"];
+            let mapping = Mapping::parse(text, &modes).with_context(context)?;
+            profile = profile.preopen(|p| mapping.file(p)).with_context(context)?;
         }
         profile.network.bind.extend(&self.bind);
         profile.network.connect.extend(&self.connect);
@@ -185,45 +189,5 @@ impl Given {
         profile.groups.refuse |= self.refuse;
         profile.enforcement.harden |= self.harden;
         Ok(profile)
-    }
-}
-
-/// `HOST[::GUEST][:MODE]`, taken apart.
-struct Mapping<'a> {
-    host: &'a str,
-    guest: &'a str,
-    mode: Option<&'a str>,
-}
-
-impl<'a> Mapping<'a> {
-    fn parse(text: &'a str, modes: &[&str]) -> Self {
-        let (rest, mode) = match text.rsplit_once(':') {
-            Some((rest, mode)) if modes.contains(&mode) && !rest.ends_with(':') => {
-                (rest, Some(mode))
-            }
-            _ => (text, None),
-        };
-        let (host, guest) = rest.split_once("::").unwrap_or((rest, rest));
-        Self { host, guest, mode }
-    }
-
-    fn directory<'b>(&self, preopen: &'b mut HostPreopenBuilder) -> &'b mut HostPreopenBuilder {
-        let writable = self.mode != Some("ro");
-        preopen
-            .directory(self.host)
-            .alias(self.guest)
-            .read(true)
-            .write(writable)
-            .create(writable && self.mode != Some("rw"))
-    }
-
-    fn file<'b>(&self, preopen: &'b mut HostPreopenBuilder) -> &'b mut HostPreopenBuilder {
-        let preopen = preopen.path(self.host).alias(self.guest);
-        match self.mode {
-            Some("create") => preopen.create(true),
-            Some("rwc") => preopen.read(true).create(true),
-            Some("rw") => preopen.read(true).write(true),
-            _ => preopen.read(true),
-        }
     }
 }

@@ -1,10 +1,10 @@
-//! The result of `run --learn` is enough for a program: real ones, without enforcement and then with just that.
+//! The result of `learn --unenforced` is enough for a program: real ones, without enforcement and then with just that.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{assert_succeeds, in_directory, openssl, python, stderr, stdout};
+use crate::{PROGRAM, assert_succeeds, in_directory, openssl, python, stderr, stdout};
 
 /// The options that were printed; what is sensitive is a comment.
 #[track_caller]
@@ -16,13 +16,12 @@ fn flags(output: &Output) -> Vec<String> {
     flags.map(str::to_owned).collect()
 }
 
-/// Runs `run` by a shell, as a person would with the printed options.
+/// Runs the module by a shell, as a person would with the printed options.
 fn by_shell(directory: &Path, flags: &[String], arguments: &[&str]) -> Output {
-    let run = crate::example("run");
-    let line = format!("exec \"$0\" {} -- \"$@\"", flags.join(" "));
+    let line = format!("exec \"$0\" run {} -- \"$@\"", flags.join(" "));
     Command::new("sh")
         .args(["-c", &line])
-        .arg(run)
+        .arg(PROGRAM)
         .args(arguments)
         .current_dir(directory)
         .env_remove("WASIX_LANDLOCK")
@@ -31,8 +30,8 @@ fn by_shell(directory: &Path, flags: &[String], arguments: &[&str]) -> Output {
 }
 
 fn learn(directory: &Path, module: &Path, arguments: &[&str]) -> Vec<String> {
-    let all = [&["--learn", "--", module.to_str().unwrap()], arguments].concat();
-    flags(&in_directory(directory, "run", &all))
+    let all = [&["--unenforced", "--", module.to_str().unwrap()], arguments].concat();
+    flags(&in_directory(directory, "learn", &all))
 }
 
 #[test]
@@ -86,8 +85,8 @@ fn openssl_reading_a_key_is_pointed_out() {
     let check = [module, "rsa", "-check", "-noout", "-in", "key.pem"];
     let output = in_directory(
         work.path(),
-        "run",
-        &[&["--learn", "--"], &check[..]].concat(),
+        "learn",
+        &[&["--unenforced", "--"], &check[..]].concat(),
     );
     assert_eq!(flags(&output), [] as [&str; 0]);
     let printed = stderr(&output);
@@ -103,7 +102,7 @@ fn openssl_reading_a_key_is_pointed_out() {
 
 /// Reads, writes, lists, renames, removes, and makes directories and an archive. Without `-I` the interpreter lists the
 /// directory of its program by itself.
-const PROGRAM: &str = r#"
+const SCRIPT: &str = r#"
 import json, os, sys, zipfile
 settings = json.load(open("settings.json"))
 names = sorted(os.listdir("input"))
@@ -138,7 +137,7 @@ fn cpython_needs_what_its_program_uses_and_nothing_else() {
         fs::create_dir(work.path().join(directory)).unwrap();
     }
     for (name, text) in [
-        ("program.py", PROGRAM),
+        ("program.py", SCRIPT),
         ("settings.json", r#"{"title": "read"}"#),
         ("input/one", "1"),
         ("input/two", "22"),
@@ -178,32 +177,4 @@ fn cpython_needs_what_its_program_uses_and_nothing_else() {
         let expected = format!("{report}read settings.json\nrefused secret\n");
         assert_eq!(stdout(&enforced), expected, "{}", stderr(&enforced));
     }
-}
-
-#[test]
-fn what_would_be_enforced_is_shown_and_nothing_is_run() {
-    let work = tempfile::tempdir().unwrap();
-    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/genrsa.wasm");
-    let arguments = [
-        "--show",
-        "--file",
-        "key.pem:create",
-        "--dir",
-        ".::/data:ro",
-        guest,
-        "key.pem",
-    ];
-    let output = in_directory(work.path(), "run", &arguments);
-    assert_succeeds(&output);
-    let table = stdout(&output);
-    for expected in [
-        "would be enforced",
-        "file, to be created",
-        "/data",
-        "read_dir",
-        "protection",
-    ] {
-        assert!(table.contains(expected), "{expected}: {table}");
-    }
-    assert_eq!(fs::read_dir(work.path()).unwrap().count(), 0);
 }
