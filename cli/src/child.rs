@@ -17,7 +17,9 @@ use wasix_landlock_engine::limited;
 use wasix_landlock_profile::{Compiler, HostPreopen, Profile};
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
-use wasmer_wasix::landlock::{Cause, Denial, Learning, MODE_VARIABLE, Mode, Suggestion};
+use wasmer_wasix::landlock::{
+    Cause, Denial, Learning, MODE_VARIABLE, Mode, RESERVE_VARIABLE, SCOPE_VARIABLE, Suggestion,
+};
 use wasmer_wasix::landlock::{exit_code, with_causes};
 use wasmer_wasix::runners::wasi::RuntimeOrEngine;
 use wasmer_wasix::runtime::module_cache::{FileSystemCache, ModuleCache as _};
@@ -282,6 +284,9 @@ pub fn in_process(request: &Request, mode: Mode, streams: Streams<'_>) -> anyhow
         .arg("child")
         .arg(&file)
         .env(MODE_VARIABLE, mode.to_string())
+        // Only the whole process keeps native code to the grants, and only to these.
+        .env_remove(SCOPE_VARIABLE)
+        .env_remove(RESERVE_VARIABLE)
         .env("RUST_LOG", "off")
         .stdin(match streams.stdin {
             Some(_) => Stdio::piped(),
