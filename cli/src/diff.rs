@@ -9,8 +9,8 @@ use wasix_landlock_profile::{Profile, diff};
 use crate::output::print_json;
 use crate::yes;
 
-/// Compares what two profiles allow: host paths and rights, ports, limits, groups and protections. A grant within a wider
-/// one is no difference, and neither is the order of the text.
+/// Compares what two profiles allow: host paths and rights, ports, limits, groups and protections. A grant within a
+/// wider one is no difference, and neither is the order of the text.
 #[derive(Args)]
 #[command(after_help = "\
 The exit code is 0 if both allow the same, and 1 if they don't.

@@ -31,7 +31,7 @@ pub enum Judgement {
 }
 
 impl Bounds {
-    /// These directories, or the current one, without what is sensitive but for the paths of `allowed`.
+    /// Bounds of these directories, or of the current one, without what is sensitive but for the paths of `allowed`.
     ///
     /// # Errors
     /// A directory that isn't there, and one that nothing should be granted of unseen.
