@@ -109,6 +109,23 @@ fn a_mount_is_granted() {
     });
 }
 
+#[test]
+fn a_module_that_has_ended_leaves_no_task() {
+    isolated!(|| {
+        let tokio = tokio();
+        let _tokio = tokio.enter();
+        for _ in 0..3 {
+            run(&mut WasiRunner::new());
+        }
+        let are_over = || tokio.metrics().num_alive_tasks() == 0;
+        let soon = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            are_over()
+        });
+        assert!(soon, "{} tasks", tokio.metrics().num_alive_tasks());
+    });
+}
+
 /// Upstream lays memory over what is mounted at the root, so that nothing is ever written there.
 fn a_mount_at_the_root(guest_path: &str) {
     let tree = Tree::new();
