@@ -8,7 +8,7 @@ use wasmer::Engine;
 use wasmer_wasix::runners::wasi::WasiRunner;
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::virtual_fs::{
-    DeviceFile, NullFile, RandomFile, TmpFileSystem, VirtualFile, ZeroFile,
+    DeviceFile, NullFile, TmpFileSystem, VirtualFile, ZeroFile, random_file::RandomFile,
 };
 use wasmer_wasix::{PluggableRuntime, Runtime, profile};
 
