@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use toml::de::{DeTable, DeValue};
-use wasix_landlock_profile::{Ceiling, FileError, Profile, ProfileError};
+use wasix_landlock_profile::{Ceiling, FileError, HostPreopen, Profile, ProfileError};
 
 use crate::output::print_json;
 use crate::yes;
@@ -134,6 +134,13 @@ impl Validate {
 
 fn located(file: &Path, text: &str, error: ProfileError) -> Located {
     let span = match &error {
+        // The error of a table as a whole has no place of its own.
+        ProfileError::File(FileError::Parse {
+            path,
+            line: 1,
+            column: 1,
+            ..
+        }) if path == file && wrong_preopen(text).is_some() => wrong_preopen(text),
         ProfileError::File(error) => return Located::of(file, error),
         error => span_of(text, error),
     };
@@ -149,7 +156,27 @@ fn located(file: &Path, text: &str, error: ProfileError) -> Located {
         file: file.display().to_string(),
         line,
         column,
-        message: error.to_string(),
+        message: match &error {
+            ProfileError::File(FileError::Parse { message, .. }) => message.trim().to_owned(),
+            error => error.to_string(),
+        },
+    }
+}
+
+/// The place of the first preopen that is none.
+fn wrong_preopen(text: &str) -> Option<Range<usize>> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    let preopens = table.get("preopen")?.as_array()?.iter();
+    let mut results = preopens.map(|preopen| preopen.clone().try_into::<HostPreopen>());
+    let index = results.position(|result| result.is_err())?;
+    match DeTable::parse(text)
+        .ok()?
+        .get_ref()
+        .get("preopen")?
+        .get_ref()
+    {
+        DeValue::Array(preopens) => Some(preopens.get(index)?.span()),
+        _ => None,
     }
 }
 
