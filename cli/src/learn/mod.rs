@@ -75,8 +75,9 @@ pub struct Learn {
 impl Learn {
     /// Learns, and prints the result.
     pub fn execute(&self) -> anyhow::Result<ExitCode> {
-        let profile = self.program.given.profile(&self.program.arguments)?;
+        let profile = self.program.given.profile(&[])?;
         if self.unenforced {
+            let profile = profile.arguments(&self.program.arguments);
             return unenforced::learn(&self.program, &profile);
         }
         let result = self.rounds(&profile)?.learn()?;
@@ -101,6 +102,7 @@ impl Learn {
             module: self.program.module.clone(),
             compiler: self.program.compiler,
             profile: profile.clone(),
+            arguments: self.program.arguments.clone(),
             bounds: Bounds::new(&self.within, &self.allow_sensitive)?,
             expected: self.expect,
             all: self.all,

@@ -22,6 +22,8 @@ pub struct Rounds {
     pub compiler: Compiler,
     /// The grants to begin with.
     pub profile: Profile,
+    /// The arguments, which are no part of the profile.
+    pub arguments: Vec<String>,
     /// The operator's bounds.
     pub bounds: Bounds,
     /// The exit code of a module that works.
@@ -158,7 +160,7 @@ impl Rounds {
         let request = Request {
             module: self.module.clone(),
             compiler: self.compiler,
-            profile: profile.clone(),
+            profile: profile.clone().arguments(&self.arguments),
             cache: work.join("cache"),
             output: work.join("outcome.json"),
             task: Task::Observe,
@@ -251,12 +253,13 @@ impl Rounds {
         narrow.preopens = least;
         eprintln!("leaving only what was used");
         let outcome = self.run(work, &narrow, learned.rounds.len())?;
+        let before = learned.rounds.last().map_or(0, |round| round.refused);
         self.note(learned, &outcome);
-        match learned.works {
-            true => learned.profile = narrow,
-            // The module works with what it had before.
-            false => learned.works = true,
+        // If anything is missed, the module keeps what it had before.
+        if learned.works && outcome.denials.len() <= before {
+            learned.profile = narrow;
         }
+        learned.works = true;
         Ok(())
     }
 

@@ -323,7 +323,7 @@ fn the_current_directory_does_not_hide_the_devices() {
 #[test]
 fn the_report_is_printed_for_programs_as_well() {
     let work = tempfile::tempdir().unwrap();
-    let output = probe(work.path(), &["--report=json"], &["list", "/etc"]);
+    let output = probe(work.path(), &["--report=json"], &["read", "/etc/passwd"]);
     assert_eq!(results(&output), [false]);
     let printed = stderr(&output);
     let line = printed.lines().find(|line| line.starts_with('{')).unwrap();

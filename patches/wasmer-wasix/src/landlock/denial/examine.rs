@@ -55,17 +55,26 @@ impl Refusal {
 }
 
 /// Finds the host path of the same name, where nothing is preopened: from the root, or from the program's current
-/// directory. It has to be there, or what it would be made in.
+/// directory. It has to be there, or what it would be made in; then the current directory comes first, since a module
+/// that makes `new` without a directory asks for `/new`.
 fn namesake(refusal: &Refusal) -> Option<PathBuf> {
     let below = refusal.guest.strip_prefix("/").ok()?;
-    let there = |path: &PathBuf| {
-        let makes = refusal.access.create || refusal.in_directory;
-        let parent = || path.parent().is_some_and(Path::is_dir);
-        path.symlink_metadata().is_ok() || (makes && parent())
+    let [root, current] = [refusal.guest.clone(), below.to_owned()];
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let makes = refusal.access.create || refusal.in_directory;
+    let can_be_made = |path: &PathBuf| {
+        let parent = match path.parent() {
+            Some(parent) if parent == Path::new("") => Path::new("."),
+            Some(parent) => parent,
+            None => return false,
+        };
+        makes && parent.is_dir()
     };
-    [refusal.guest.clone(), below.to_owned()]
-        .into_iter()
-        .find(|path| path.components().count() > 0 && there(path))
+    let named = [root.clone(), current.clone()].into_iter();
+    named
+        .filter(|path| path.components().count() > 0)
+        .find(is_there)
+        .or_else(|| [current, root].into_iter().find(can_be_made))
 }
 
 /// All about a refusal; nothing if it is none.

@@ -179,7 +179,8 @@ fn directories(seen: &Seen) -> BTreeMap<PathBuf, Access> {
             add(parent(path), file.access.union(create));
         }
     }
-    directories.retain(|_, access| !access.is_empty());
+    // The module's own directories, such as its root, grant nothing of the host.
+    directories.retain(|path, access| !access.is_empty() && Place::of(seen, path).is_some());
     for access in directories.values_mut() {
         // As a suggestion has it.
         access.write |= access.create;
