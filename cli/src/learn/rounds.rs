@@ -213,7 +213,7 @@ impl Rounds {
             let grant = simplified(grant);
             let option = flag(&grant);
             match self.bounds.judge(&grant) {
-                Judgement::Granted => additions.push(grant),
+                Judgement::Granted => additions.push(self.bounds.least(grant)),
                 Judgement::Sensitive(why) => add(&mut learned.sensitive, option, why),
                 Judgement::Outside => {
                     let why = "outside of what may be granted".to_owned();

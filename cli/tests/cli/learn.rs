@@ -96,7 +96,7 @@ fn all_that_is_refused_is_added_and_what_was_not_used_is_named() {
         "--dir input:ro",
         "--dir unused:ro",
         "--dir wide",
-        "--file result:create",
+        "--file result:rwc",
         "--file settings",
     ];
     assert_eq!(options(&learned, "options"), expected, "{learned:#}");

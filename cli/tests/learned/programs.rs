@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wasix_landlock_programs::packages::{CPYTHON, OPENSSL};
 
-/// A program, and what it does.
+/// A program, and what it does. It can do so again where it has done so before.
 pub struct Program {
     /// The name, for the table.
     pub name: &'static str,
@@ -144,14 +144,15 @@ assert len(zipfile.ZipFile('output/archive.zip').namelist()) == 3
         "log.py",
         "with open('output/old.log', 'a') as log:
     log.write('more\\n')
-assert open('output/old.log').read() == 'old\\nmore\\n'
+assert open('output/old.log').read()[-5:] == 'more\\n'
 ",
     ),
     (
         "database.py",
         "import sqlite3
 database = sqlite3.connect('output/data.db')
-database.execute('create table t (n)')
+database.execute('create table if not exists t (n)')
+database.execute('delete from t')
 database.executemany('insert into t values (?)', [(n,) for n in range(100)])
 database.commit()
 assert database.execute('select sum(n) from t').fetchone() == (4950,)
