@@ -28,7 +28,7 @@ pub enum NotWithin {
         reason: String,
         /// The value of [`RESERVE_VARIABLE`] that would grant the path in the first build; `None` where the operator's
         /// variables don't count.
-        reserve: Option<String>,
+        reserve: Option<Box<str>>,
     },
 
     /// A required protection isn't enforced.

@@ -129,7 +129,7 @@ impl Enforced {
             asked: asked.access,
             missing,
             reason,
-            reserve: self.reserve(asked),
+            reserve: self.reserve(asked).map(String::into_boxed_str),
         };
         let mut needed = asked.rights;
         if asked.inode.is_none() {

@@ -114,10 +114,10 @@ impl Report {
         let granted = self.runtime_paths.iter();
         let granted = granted.filter(|path| path.status == RuntimePathStatus::Granted);
         let runtime = granted.map(|path| {
-            let resolved = path.resolved.as_ref().map_or_else(
-                || resolve(Path::new(&path.path)),
-                |resolved| PathBuf::from(resolved),
-            );
+            let resolved = path
+                .resolved
+                .as_ref()
+                .map_or_else(|| resolve(Path::new(&path.path)), PathBuf::from);
             let directory = resolved.is_dir();
             let object = if directory {
                 Object::Directory
