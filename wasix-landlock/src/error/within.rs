@@ -23,9 +23,9 @@ pub enum NotWithin {
         asked: Access,
         /// The rights that no enforced grant covers; empty when the kernel said no although our
         /// record says yes.
-        missing: Vec<Right>,
+        missing: Box<[Right]>,
         /// The reason, in words.
-        reason: String,
+        reason: Box<str>,
         /// The value of [`RESERVE_VARIABLE`] that would grant the path in the first build; `None` where the operator's
         /// variables don't count.
         reserve: Option<Box<str>>,

@@ -123,12 +123,12 @@ impl Enforced {
 
     /// Checks that a grant is enforced already: by our record, and then by the kernel.
     pub(crate) fn check(&self, asked: &Grant) -> Result<(), NotWithin> {
-        let not_within = |missing: Vec<Right>, reason| NotWithin::Path {
+        let not_within = |missing: Vec<Right>, reason: String| NotWithin::Path {
             preopen: asked.owner.clone(),
             path: asked.path.clone(),
             asked: asked.access,
-            missing,
-            reason,
+            missing: missing.into(),
+            reason: reason.into(),
             reserve: self.reserve(asked).map(String::into_boxed_str),
         };
         let mut needed = asked.rights;
