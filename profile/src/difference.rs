@@ -123,7 +123,7 @@ impl Difference {
 }
 
 impl Beyond {
-    /// What `this` allows and `other` doesn't.
+    /// Returns the things that `this` allows and `other` doesn't.
     fn of(this: &Profile, other: &Profile) -> Self {
         let (groups, other_groups) = (this.effective_groups(), other.effective_groups());
         let groups = Group::ALL

@@ -10,7 +10,7 @@ pub enum ProfileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The text is no profile: no TOML, an unknown key, or a value of the wrong type.
-    #[error("this is no profile: {0}")]
+    #[error("the text is not a profile: {0}")]
     Parse(#[from] toml::de::Error),
     /// The profile has no form as text.
     #[error("the profile can't be written: {0}")]

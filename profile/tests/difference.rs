@@ -1,4 +1,4 @@
-//! What one profile allows and another doesn't.
+//! Differences between two profiles.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 

@@ -146,7 +146,7 @@ impl Outside {
         })
     }
 
-    /// What the module itself may use.
+    /// Narrows the things that the module itself may use.
     fn module(&mut self, settings: &Settings) {
         let (limits, groups) = settings.applied.allowance();
         let left = self.ceiling.limits(&limits);

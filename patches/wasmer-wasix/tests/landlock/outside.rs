@@ -40,7 +40,7 @@ fn allowing(path: &Path, access: Access) -> String {
     )
 }
 
-/// What `granted` shows as, to be read, changed and added to.
+/// The name inside of `granted`, to be read, changed and added to.
 fn mapped(tree: &Tree) -> WasiEnvBuilder {
     host_builder()
         .preopen_build(|p| {
@@ -100,7 +100,7 @@ fn check_writes(mut guest: Guest, directory: &str, prefix: &str) {
     assert_eq!(guest.report().outside, None);
 }
 
-/// What grants `granted`, its directory's name inside, and what paths in it begin with.
+/// A grant of `granted`: its directory's name inside, and the beginning of paths in it.
 type Program = (fn(&Tree) -> Guest, &'static str, &'static str);
 
 const PROGRAMS: [Program; 4] = [
