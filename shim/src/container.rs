@@ -1,0 +1,169 @@
+//! A container as containerd sees it: created, started, signalled, deleted.
+
+use std::{cell::RefCell, sync::Mutex};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use containerd_shim::monitor::{Subject, Subscription, Topic, monitor_subscribe};
+use containerd_shimkit::{
+    sandbox::{Error, Instance, InstanceConfig, Result, sync::WaitableCell},
+    set_logger_kv,
+    zygote::Zygote,
+};
+use libcontainer::{
+    container::{Container as Youki, builder::ContainerBuilder},
+    signal::Signal,
+    syscall::syscall::SyscallType,
+};
+use oci_spec::runtime::Spec;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{NAME, executor::Executor, settings::Settings};
+
+thread_local! {
+    /// The container of a process that was started for it: `libcontainer` has to be used from one thread only, and
+    /// the shim has several.
+    static YOUKI: RefCell<Option<Youki>> = const { RefCell::new(None) };
+}
+
+/// A result as it passes from one process to another.
+type Answer<T> = std::result::Result<T, String>;
+
+/// The exit code of a container whose end was not seen.
+const UNKNOWN: u32 = 137;
+
+/// A container that runs a module.
+pub struct Container {
+    id: String,
+    process: Zygote,
+    exit: WaitableCell<(u32, DateTime<Utc>)>,
+    /// The ends of the shim's child processes, from before the container was made.
+    ends: Mutex<Option<Subscription>>,
+}
+
+impl Instance for Container {
+    async fn new(id: String, config: &InstanceConfig) -> Result<Self> {
+        let ends = monitor_subscribe(Topic::Pid)?;
+        let process = Zygote::global().spawn();
+        call(&process, create, (id.clone(), config.clone()))?;
+        Ok(Self {
+            id,
+            process,
+            exit: WaitableCell::new(),
+            ends: Mutex::new(Some(ends)),
+        })
+    }
+
+    async fn start(&self) -> Result<u32> {
+        let ends = self.ends.lock().ok().and_then(|mut ends| ends.take());
+        let ends = ends.ok_or_else(|| started(&self.id))?;
+        let pid = call(&self.process, pid, ())?;
+        // Whatever becomes of the thread below, whoever waits gets an answer.
+        let guard = self.exit.clone().set_guard_with(|| (UNKNOWN, Utc::now()));
+        call(&self.process, start, ())?;
+        let exit = self.exit.clone();
+        tokio::task::spawn_blocking(move || {
+            let _guard = guard;
+            while let Ok(event) = ends.rx.recv() {
+                if matches!(event.subject, Subject::Pid(ended) if ended == pid) {
+                    let _ = exit.set((event.exit_code.unsigned_abs(), Utc::now()));
+                    return;
+                }
+            }
+        });
+        Ok(pid.unsigned_abs())
+    }
+
+    async fn kill(&self, signal: u32) -> Result<()> {
+        call(&self.process, kill, signal)
+    }
+
+    async fn delete(&self) -> Result<()> {
+        call(&self.process, delete, ())
+    }
+
+    async fn wait(&self) -> (u32, DateTime<Utc>) {
+        *self.exit.wait().await
+    }
+}
+
+fn started(id: &str) -> Error {
+    Error::FailedPrecondition(format!("the container {id} was started before"))
+}
+
+/// Calls a function in the process of a container. A panic there is an error here.
+fn call<A, T>(process: &Zygote, function: fn(A) -> Answer<T>, argument: A) -> Result<T>
+where
+    A: Serialize + DeserializeOwned + 'static,
+    T: Serialize + DeserializeOwned + 'static,
+{
+    let answer = process.try_run(function, argument);
+    let answer = answer.map_err(|error| Error::Others(error.to_string()))?;
+    answer.map_err(Error::Others)
+}
+
+/// Makes the container, up to the point where its first process waits for the start.
+fn create((id, config): (String, InstanceConfig)) -> Answer<()> {
+    answer(|| {
+        set_logger_kv([("instance", id.as_str())]);
+        let spec = Spec::load(config.bundle.join("config.json"))?;
+        let settings = Settings::read(&spec, &config.bundle)?;
+        let mut builder = ContainerBuilder::new(id, SyscallType::Linux)
+            .with_executor(Executor::new(settings))
+            .with_root_path(config.determine_rootdir(NAME)?)?;
+        if let Ok(stdin) = config.open_stdin() {
+            builder = builder.with_stdin(stdin);
+        }
+        if let Ok(stdout) = config.open_stdout() {
+            builder = builder.with_stdout(stdout);
+        }
+        if let Ok(stderr) = config.open_stderr() {
+            builder = builder.with_stderr(stderr);
+        }
+        let youki = builder
+            .as_init(&config.bundle)
+            .as_sibling(true)
+            .with_systemd(config.config.systemd_cgroup)
+            .build()?;
+        YOUKI.set(Some(youki));
+        Ok(())
+    })
+}
+
+fn pid((): ()) -> Answer<i32> {
+    with(|youki| {
+        Ok(youki
+            .pid()
+            .context("the container has no process")?
+            .as_raw())
+    })
+}
+
+fn start((): ()) -> Answer<()> {
+    with(|youki| Ok(youki.start()?))
+}
+
+fn kill(signal: u32) -> Answer<()> {
+    with(|youki| {
+        let signal = Signal::try_from(i32::try_from(signal)?);
+        let signal = signal.context("there is no such signal")?;
+        Ok(youki.kill(signal, true)?)
+    })
+}
+
+fn delete((): ()) -> Answer<()> {
+    with(|youki| Ok(youki.delete(true)?))
+}
+
+fn with<T>(use_it: impl FnOnce(&mut Youki) -> anyhow::Result<T>) -> Answer<T> {
+    answer(|| {
+        YOUKI.with_borrow_mut(|youki| {
+            let youki = youki.as_mut().context("the container was not created")?;
+            use_it(youki)
+        })
+    })
+}
+
+fn answer<T>(give: impl FnOnce() -> anyhow::Result<T>) -> Answer<T> {
+    give().map_err(|error| format!("{error:#}"))
+}

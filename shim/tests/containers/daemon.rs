@@ -1,0 +1,118 @@
+//! A containerd of the tests' own.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// The time that containerd gets to answer for the first time.
+const START: Duration = Duration::from_secs(20);
+/// The time that a container gets.
+const LONGEST: &str = "60";
+
+/// A running containerd, with its own root, state and socket.
+pub(crate) struct Daemon {
+    directory: TempDir,
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts containerd, which finds the shim under test first.
+    pub(crate) fn start(shim: &Path) -> Result<Self, String> {
+        // The path of a socket has to be short.
+        let directory = tempfile::Builder::new().prefix("shim").tempdir_in("/tmp");
+        let directory = directory.map_err(|error| error.to_string())?;
+        let at = |name: &str| directory.path().join(name);
+        let configuration = format!(
+            "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = {:?}\n",
+            at("root"),
+            at("state"),
+            at("socket"),
+        );
+        fs::write(at("config.toml"), configuration).map_err(|error| error.to_string())?;
+        let mut path = shim.parent().unwrap_or(shim).as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let log = File::create(at("log")).map_err(|error| error.to_string())?;
+        let child = Command::new("containerd")
+            .arg("--config")
+            .arg(at("config.toml"))
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("containerd can't be started: {error}"))?;
+        let daemon = Self { directory, child };
+        let until = Instant::now() + START;
+        while !daemon.ctr(["version"]).status.success() {
+            if Instant::now() > until {
+                return Err(format!("containerd doesn't answer: {}", daemon.log()));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(daemon)
+    }
+
+    /// Runs `ctr`.
+    pub(crate) fn ctr<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Output {
+        let output = self.command().args(arguments).stdin(Stdio::null()).output();
+        output.expect("ctr starts")
+    }
+
+    /// `ctr`, which is ended if it takes too long.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", LONGEST, "ctr", "--address"]);
+        command.arg(self.directory.path().join("socket"));
+        command
+    }
+
+    /// Imports an image.
+    pub(crate) fn import(&self, image: &Path) {
+        let imported = self.ctr([
+            "image".as_ref(),
+            "import".as_ref(),
+            "--snapshotter=native".as_ref(),
+            image.as_os_str(),
+        ]);
+        assert!(imported.status.success(), "{imported:?}");
+    }
+
+    /// The state of a running container, in the daemon's directory.
+    pub(crate) fn bundle(&self, id: &str) -> PathBuf {
+        let bundles = "state/io.containerd.runtime.v2.task/default";
+        self.directory.path().join(bundles).join(id)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Shims end by themselves once their containers have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns another name for a container.
+pub(crate) fn name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "c{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
