@@ -96,6 +96,10 @@ pub(crate) struct RuntimePath {
     pub(crate) access: Access,
     pub(crate) reason: String,
     /// True if it is an error that nothing is there.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "nothing is granted there")
+    )]
     pub(crate) must_exist: bool,
 }
 
