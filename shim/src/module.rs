@@ -30,7 +30,7 @@ const ENDING: [SignalKind; 3] = [
 /// Checks that the container's first argument names a module.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A configuration without arguments, and a file that can't be read or is no module.
 pub(crate) fn check(spec: &Spec) -> anyhow::Result<()> {
     read(process_of(spec)?).map(drop)
 }

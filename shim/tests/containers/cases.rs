@@ -118,19 +118,28 @@ impl Suite {
         command
     }
 
+    /// The report of a running container.
+    fn report_of(&self, id: &str) -> PathBuf {
+        self.daemon.bundle(id).join("landlock-report.json")
+    }
+
+    /// Waits for the report, which is written when the container is restricted.
+    fn wait_until_restricted(&self, id: &str) {
+        let report = self.report_of(id);
+        let until = Instant::now() + Duration::from_secs(30);
+        while !fs::metadata(&report).is_ok_and(|report| report.len() > 0) {
+            assert!(Instant::now() < until, "{id} wasn't restricted");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts a container that waits, and returns once it runs.
     fn start_waiting(&self, options: &[String]) -> Waiting<'_> {
         let id = name();
         let mut command = self.command(options, &id, &["/waits.wasm"]);
         let child = command.stdin(Stdio::null()).stderr(Stdio::piped());
         let child = child.spawn().expect("ctr starts");
-        let report = self.daemon.bundle(&id).join("landlock-report.json");
-        let until = Instant::now() + Duration::from_secs(30);
-        // The report is written when the container is restricted.
-        while !fs::metadata(&report).is_ok_and(|report| report.len() > 0) {
-            assert!(Instant::now() < until, "{id} wasn't restricted");
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.wait_until_restricted(&id);
         Waiting {
             suite: self,
             id,
@@ -342,12 +351,7 @@ fn config_map(suite: &Suite) {
         .stdout(Stdio::piped())
         .spawn()
         .expect("ctr starts");
-    let report = suite.daemon.bundle(&id).join("landlock-report.json");
-    let until = Instant::now() + Duration::from_secs(30);
-    while !fs::metadata(&report).is_ok_and(|report| report.len() > 0) {
-        assert!(Instant::now() < until, "{id} wasn't restricted");
-        thread::sleep(Duration::from_millis(20));
-    }
+    suite.wait_until_restricted(&id);
     version("..2", "new");
     point_to("..2");
     fs::remove_dir_all(map.path().join("..1")).expect("the old version is removed");
@@ -370,7 +374,7 @@ fn wat_reader() -> Vec<u8> {
             (loop $again
                 (local.set $tries (i32.add (local.get $tries) (i32.const 1)))
                 (if (i32.eqz (call $open
-                        (i32.add (i32.const 3) (i32.rem_u (local.get $tries) (i32.const 3))) (i32.const 1) (i32.const 9) (i32.const 3) (i32.const 0)
+                        (i32.add (i32.const 3) (i32.rem_u (local.get $tries) (i32.const 13))) (i32.const 1) (i32.const 9) (i32.const 3) (i32.const 0)
                         (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 64)))
                     (then
                         (local.set $fd (i32.load (i32.const 64)))
@@ -429,11 +433,7 @@ fn denials(suite: &Suite) {
 fn report(suite: &Suite) {
     let files = directory(&[("a", "1")]);
     let waiting = suite.start_waiting(&[mount(files.path(), "/data", "ro")]);
-    let report = suite
-        .daemon
-        .bundle(&waiting.id)
-        .join("landlock-report.json");
-    let report = fs::read_to_string(report).expect("the report is there");
+    let report = fs::read_to_string(suite.report_of(&waiting.id)).expect("the report is there");
     assert!(report.contains("\"enforced\":true"), "{report}");
     assert!(report.contains("/data"), "{report}");
     assert_eq!(waiting.end_by("KILL"), Some(137));
@@ -442,11 +442,7 @@ fn report(suite: &Suite) {
 fn mode(suite: &Suite) {
     let options = ["--env=WASIX_LANDLOCK=off".to_owned()];
     let waiting = suite.start_waiting(&options);
-    let report = suite
-        .daemon
-        .bundle(&waiting.id)
-        .join("landlock-report.json");
-    let report = fs::read_to_string(report).expect("the report is there");
+    let report = fs::read_to_string(suite.report_of(&waiting.id)).expect("the report is there");
     assert!(report.contains("\"enforced\":true"), "{report}");
     waiting.end_by("KILL");
 }
