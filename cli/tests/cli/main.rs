@@ -15,6 +15,8 @@ mod unenforced;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use wasix_landlock_testing::output::{assert_succeeds, stderr, stdout};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wasix-landlock");
 const GUEST: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -58,23 +60,4 @@ fn results(output: &Output) -> Vec<bool> {
 fn json(output: &Output) -> serde_json::Value {
     let text = stdout(output);
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", stderr(output)))
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-#[track_caller]
-fn assert_succeeds(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}\n{}{}",
-        output.status,
-        stdout(output),
-        stderr(output)
-    );
 }

@@ -13,6 +13,8 @@ mod server;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use wasix_landlock_testing::output::{assert_succeeds, stderr, stdout};
+
 /// An example's program, which cargo builds beside this test.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -30,25 +32,6 @@ fn in_directory(directory: &Path, name: &str, arguments: &[&str]) -> Output {
         .env_remove("WASIX_LANDLOCK")
         .output()
         .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-#[track_caller]
-fn assert_succeeds(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}\n{}{}",
-        output.status,
-        stdout(output),
-        stderr(output)
-    );
 }
 
 const COMPILERS: [&str; 2] = ["cranelift", "singlepass"];

@@ -22,6 +22,7 @@ pub mod descriptors;
 pub mod foreign;
 mod isolated;
 pub mod limits;
+pub mod output;
 pub mod preview1;
 mod program;
 mod skip;
