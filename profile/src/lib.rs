@@ -70,4 +70,6 @@ pub use profile::Profile;
 pub use schema::{ceiling_schema, denial_schema, schema};
 pub use streams::{Captured, Stream, Streams};
 pub use unsaved::UnsavedWrites;
-pub use wasix_landlock::{Access, HostKind, Level, Network, Protection, Protections};
+pub use wasix_landlock::{
+    Access, HostKind, Level, Network, Protection, Protections, resolve_existing,
+};

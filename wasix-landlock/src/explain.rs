@@ -139,8 +139,9 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Resolves a path as far as it exists.
-pub(crate) fn resolve(path: &Path) -> PathBuf {
+/// Resolves a path as far as it exists: makes it absolute, and follows the links of the part that is there.
+#[must_use]
+pub fn resolve_existing(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for ancestor in path.ancestors() {
         if let Ok(resolved) = ancestor.canonicalize() {

@@ -98,7 +98,7 @@ pub use error::{
     EnforceError, Error, ModeError, NotWithin, OperatorError, PathError, PrepareError,
     ProtectionError, ThreadError, Unavailable,
 };
-pub use explain::{Explanation, GrantedPath, Verdict, explain};
+pub use explain::{Explanation, GrantedPath, Verdict, explain, resolve_existing};
 pub use inherited::Inherited;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;

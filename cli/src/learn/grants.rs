@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wasix_landlock_profile::{Access, HostKind, HostPreopen};
-
-use super::bounds::real;
+use wasix_landlock_profile::{Access, HostKind, HostPreopen, resolve_existing};
 
 /// Returns the directories and files that allow all that both allow, without what another one has already.
 pub fn merged(grants: &[HostPreopen], more: &[HostPreopen]) -> Vec<HostPreopen> {
@@ -110,7 +108,7 @@ fn place(grant: &HostPreopen) -> (PathBuf, PathBuf) {
     };
     let parts = guest.components();
     let guest = parts.filter(|part| part.as_os_str() != ".").collect();
-    (real(&grant.host), guest)
+    (resolve_existing(&grant.host), guest)
 }
 
 #[cfg(test)]

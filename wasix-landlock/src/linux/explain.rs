@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Access, Explanation, GrantedPath, Object, Right, Verdict,
-    explain::resolve,
+    explain::resolve_existing,
     rights::{Object::Directory, Rights},
 };
 
@@ -42,7 +42,7 @@ struct Asked {
 
 impl Asked {
     fn new(path: &Path, access: Access) -> Self {
-        let resolved = resolve(path);
+        let resolved = resolve_existing(path);
         let found = fs::symlink_metadata(&resolved).ok().map(|found| {
             let object = if found.is_dir() {
                 Directory

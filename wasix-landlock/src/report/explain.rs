@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Report, RuntimePathStatus};
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict, explain::resolve, rights::Rights,
+    Access, Explanation, GrantedPath, Object, Right, Verdict, explain::resolve_existing,
+    rights::Rights,
 };
 
 /// A grant of a report.
@@ -44,7 +45,7 @@ impl Report {
     #[must_use]
     pub fn explain(&self, path: impl AsRef<Path>, access: Access) -> Explanation {
         let path = path.as_ref();
-        let resolved = resolve(path);
+        let resolved = resolve_existing(path);
         let verdict = match self.handled.is_empty() {
             true => Verdict::NotRestricted,
             false => self.verdict(&resolved, access),
@@ -100,7 +101,7 @@ impl Report {
             preopen.hosts.iter().map(move |host| Grant {
                 resolved: match &host.resolved {
                     Some(resolved) => resolved.into(),
-                    None => resolve(Path::new(&host.path)),
+                    None => resolve_existing(Path::new(&host.path)),
                 },
                 rights: host.granted.clone(),
                 named: GrantedPath {
@@ -117,7 +118,7 @@ impl Report {
             let resolved = path
                 .resolved
                 .as_ref()
-                .map_or_else(|| resolve(Path::new(&path.path)), PathBuf::from);
+                .map_or_else(|| resolve_existing(Path::new(&path.path)), PathBuf::from);
             let directory = resolved.is_dir();
             let object = if directory {
                 Object::Directory
