@@ -134,14 +134,17 @@ impl Validate {
 
 fn located(file: &Path, text: &str, error: ProfileError) -> Located {
     let span = match &error {
-        // The error of a table as a whole has no place of its own.
-        ProfileError::File(FileError::Parse {
-            path,
-            line: 1,
-            column: 1,
-            ..
-        }) if path == file && wrong_preopen(text).is_some() => wrong_preopen(text),
-        ProfileError::File(error) => return Located::of(file, error),
+        ProfileError::File(error) => {
+            // The error of a table as a whole has no place of its own.
+            let has_no_place = matches!(
+                error,
+                FileError::Parse { path, line: 1, column: 1, .. } if path == file
+            );
+            match has_no_place.then(|| wrong_preopen(text)).flatten() {
+                Some(span) => Some(span),
+                None => return Located::of(file, error),
+            }
+        }
         error => span_of(text, error),
     };
     let (line, column) = span
