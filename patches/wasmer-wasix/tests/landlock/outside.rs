@@ -118,6 +118,28 @@ const PROGRAMS: [Program; 4] = [
     ),
 ];
 
+/// A program with files of its own to grant.
+struct Case {
+    tree: Tree,
+    make: fn(&Tree) -> Guest,
+    name: String,
+    prefix: &'static str,
+}
+
+impl Case {
+    fn new(place: usize) -> Self {
+        let tree = Tree::new();
+        let (make, name, prefix) = PROGRAMS[place];
+        let name = name.replace("GRANTED", tree.granted().to_str().unwrap());
+        Self {
+            tree,
+            make,
+            name,
+            prefix,
+        }
+    }
+}
+
 macro_rules! for_each_program {
     ($($name:ident = $place:literal;)*) => { $(
         mod $name {
@@ -127,11 +149,8 @@ macro_rules! for_each_program {
             fn reads_what_the_policy_lets_it_read() {
                 isolated!(|| {
                     let _tokio = tokio().enter();
-                    let tree = Tree::new();
-                    let (make, name, prefix) = PROGRAMS[$place];
-                    let granted = tree.granted();
-                    let name = name.replace("GRANTED", granted.to_str().unwrap());
-                    under(&allowing(&granted, Access::READ), || {
+                    let Case { tree, make, name, prefix } = Case::new($place);
+                    under(&allowing(&tree.granted(), Access::READ), || {
                         let guest = make(&tree);
                         tree.assert_only_granted(Access::READ);
                         check_reads_only(guest, &name, prefix);
@@ -143,10 +162,7 @@ macro_rules! for_each_program {
             fn writes_without_the_policy() {
                 isolated!(|| {
                     let _tokio = tokio().enter();
-                    let tree = Tree::new();
-                    let (make, name, prefix) = PROGRAMS[$place];
-                    let granted = tree.granted();
-                    let name = name.replace("GRANTED", granted.to_str().unwrap());
+                    let Case { tree, make, name, prefix } = Case::new($place);
                     let guest = make(&tree);
                     tree.assert_only_granted(Access::ALL);
                     check_writes(guest, &name, prefix);
@@ -157,8 +173,7 @@ macro_rules! for_each_program {
             fn has_nothing_of_a_path_that_the_policy_does_not_name() {
                 isolated!(|| {
                     let _tokio = tokio().enter();
-                    let tree = Tree::new();
-                    let (make, _, prefix) = PROGRAMS[$place];
+                    let Case { tree, make, prefix, .. } = Case::new($place);
                     under(&allowing(&tree.also(), Access::ALL), || {
                         let mut guest = make(&tree);
                         assert_refused(&tree.granted());
@@ -177,10 +192,8 @@ macro_rules! for_each_program {
             fn has_the_part_that_the_policy_names() {
                 isolated!(|| {
                     let _tokio = tokio().enter();
-                    let tree = Tree::new();
-                    let (make, name, prefix) = PROGRAMS[$place];
+                    let Case { tree, make, name, prefix } = Case::new($place);
                     let granted = tree.granted();
-                    let name = name.replace("GRANTED", granted.to_str().unwrap());
                     under(&allowing(&granted.join("sub"), Access::READ), || {
                         let mut guest = make(&tree);
                         assert_eq!(ask::open_read(granted.join("sub/file")), Ok(()));

@@ -7,28 +7,15 @@ use wasix_landlock::{
     ProtectionStatus,
 };
 use wasix_landlock_testing::ask;
-use wasmer_wasix::WasiEnvBuilder;
 
 use crate::common::{
     DENIED,
     guest::{CREATE_NEW, Guest},
-    host::builder,
+    host::{builder, with_data},
     tree::Tree,
 };
 
 const REFUSED: Result<(), i32> = Err(libc::EPERM);
-
-fn granted(tree: &Tree) -> WasiEnvBuilder {
-    builder()
-        .preopen(|p| {
-            p.directory(tree.granted())
-                .alias("data")
-                .read(true)
-                .write(true)
-                .create(true)
-        })
-        .unwrap()
-}
 
 /// Checks that the module's grants work.
 #[track_caller]
@@ -44,7 +31,7 @@ fn still_works(guest: &mut Guest, tree: &Tree) {
 for_both_users! {
     fn without_a_word_nothing_is_filtered() {
         let tree = Tree::new();
-        let mut guest = Guest::new(granted(&tree));
+        let mut guest = Guest::new(with_data(builder(), &tree, true));
         still_works(&mut guest, &tree);
         assert_eq!(ask::change_mode(tree.path("outside/file")), Ok(()));
         assert_eq!(ask::bind_tcp(0), Ok(()));
@@ -57,7 +44,7 @@ for_both_users! {
 for_both_users! {
     fn a_hardened_program_runs_its_module_and_little_else() {
         let tree = Tree::new();
-        let hardened = granted(&tree).landlock(|l| l.harden());
+        let hardened = with_data(builder(), &tree, true).landlock(|l| l.harden());
         let mut guest = Guest::new(hardened);
         still_works(&mut guest, &tree);
         assert_eq!(ask::change_mode(tree.path("outside/file")), REFUSED);
@@ -76,7 +63,7 @@ for_both_users! {
 for_both_users! {
     fn what_the_program_needs_is_left_out_of_hardening() {
         let tree = Tree::new();
-        let hardened = granted(&tree).landlock(|l| {
+        let hardened = with_data(builder(), &tree, true).landlock(|l| {
             l.harden().without(Protection::Metadata).without(Protection::UnixSockets)
         });
         let mut guest = Guest::new(hardened);
@@ -91,7 +78,7 @@ for_both_users! {
     fn ports_that_are_not_granted_are_refused() {
         let tree = Tree::new();
         assert_eq!(ask::bind_tcp(0), Ok(()));
-        let guest = Guest::new(granted(&tree).landlock(|l| l.network(Network::none().bind(0))));
+        let guest = Guest::new(with_data(builder(), &tree, true).landlock(|l| l.network(Network::none().bind(0))));
         assert_eq!(ask::bind_tcp(0), Ok(()));
         let free = 49_151;
         assert_eq!(ask::bind_tcp(free), DENIED);
@@ -106,7 +93,7 @@ for_both_users! {
         let tree = Tree::new();
         let open = std::fs::File::open(tree.path("outside/file")).unwrap();
         let allowed = BTreeSet::new();
-        let refusing = granted(&tree).landlock(|l| l.inherited(Inherited::Refuse { allowed }));
+        let refusing = with_data(builder(), &tree, true).landlock(|l| l.inherited(Inherited::Refuse { allowed }));
         let error = Guest::try_new(refusing).map(drop).unwrap_err().to_string();
         assert!(error.contains("outside/file"), "{error}");
         assert_eq!(ask::open_read("/etc/passwd"), Ok(()));
@@ -114,7 +101,7 @@ for_both_users! {
         let listed = DescriptorsReport::now().unwrap().listed;
         let pairs = listed.iter().filter(|open| open.kind == DescriptorKind::SocketPair);
         let allowed = pairs.map(|pair| pair.number).chain([open.as_raw_fd()]).collect();
-        let allowing = granted(&tree).landlock(|l| l.inherited(Inherited::Refuse { allowed }));
+        let allowing = with_data(builder(), &tree, true).landlock(|l| l.inherited(Inherited::Refuse { allowed }));
         match Guest::try_new(allowing) {
             Ok(_) => assert_eq!(ask::open_read("/etc/passwd"), DENIED),
             // The test's own harness may have more open than this.
