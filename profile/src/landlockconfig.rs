@@ -190,7 +190,7 @@ impl fmt::Display for Note {
 /// Reads a configuration in TOML as a profile, which allows no more. [Example](self).
 ///
 /// # Errors
-/// What isn't TOML, and unknown keys.
+/// Text that isn't TOML, and unknown keys.
 pub fn from_toml(text: &str) -> Result<(Profile, Vec<Note>), toml::de::Error> {
     Ok(toml::from_str::<LandlockConfig>(text)?.to_profile())
 }
@@ -282,7 +282,7 @@ impl LandlockConfig {
     /// The configuration in TOML.
     ///
     /// # Errors
-    /// What has no form there: a number beyond 63 bits.
+    /// A number beyond 63 bits, which has no form there.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let mut value = toml::Value::try_from(self)?;
         to_snake_case(&mut value);

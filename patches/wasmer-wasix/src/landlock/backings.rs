@@ -51,8 +51,8 @@ pub(crate) const fn host_access(access: Access) -> HostAccess {
     }
 }
 
-/// Returns the backings that show at `path` or below, each seen from there, with their places in the tree. Of those around the path only the innermost
-/// ones show: they were mounted over the others.
+/// Returns the backings that show at `path` or below, each seen from there, with their places in the tree. Of those
+/// around the path only the innermost ones show: they were mounted over the others.
 pub(crate) fn shown_at<'b>(
     backings: &'b [HostBacking],
     path: &'b Path,

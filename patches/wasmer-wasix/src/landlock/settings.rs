@@ -91,10 +91,8 @@ impl Settings {
     }
 
     /// Returns the scope that the operator asks for, if the environment can have it.
-    fn operator_scope(&self) -> Result<Scope, BuildError> {
-        let scope = self
-            .policy(Scope::Process, |policy| policy)
-            .operator_scope()?;
+    fn operator_scope(&self, policy: &Policy) -> Result<Scope, BuildError> {
+        let scope = policy.operator_scope()?;
         let call = self.callers_thread.or_else(|| {
             // Nothing else starts threads.
             (!cfg!(feature = "sys-thread")).then_some("build")
@@ -143,12 +141,11 @@ impl Settings {
             recorded.check_reachable(preopen)?;
             recorder.host_preopen(preopen);
         }
-        let scope = self.operator_scope()?;
-        let mut policy = self
-            .policy(scope, |policy| {
-                runtime_paths::grant(policy, recorded.runtime, recorded.capabilities)
-            })
-            .preopens(recorder.into_preopens());
+        let policy = self.policy(Scope::Process, |policy| {
+            runtime_paths::grant(policy, recorded.runtime, recorded.capabilities)
+        });
+        let scope = self.operator_scope(&policy)?;
+        let mut policy = policy.scope(scope).preopens(recorder.into_preopens());
         if scope == Scope::Instance {
             policy = policy.warning(format!(
                 "{SCOPE_VARIABLE}=instance: the WASI layer is restricted to these grants, native code in the process is not"

@@ -37,7 +37,7 @@ const UNKNOWN: &str = "not-examined";
 
 impl DenialCounts {
     /// Returns the number of denials so far, repetitions included, by the names of their operation and their cause.
-    /// Where there were too many to look into each, both are `not-examined`.
+    /// Both are `not-examined` if there were too many denials to look into each.
     ///
     /// [Example](DenialCounts).
     #[must_use]
