@@ -15,8 +15,11 @@ use crate::{
     image,
 };
 
-/// Every case, by name.
-pub(crate) const ALL: &[(&str, fn(&Suite))] = &[
+/// A case with its name.
+pub(crate) type Case = (&'static str, fn(&Suite));
+
+/// Every case.
+pub(crate) const ALL: &[Case] = &[
     ("exit_codes_are_the_module_s", exit_codes),
     ("arguments_and_variables_are_the_module_s", arguments),
     ("mounts_are_granted_with_their_rights", mounts),

@@ -9,7 +9,7 @@ mod image;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use cases::Suite;
+use cases::{Case, Suite};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let trial = |(name, case): &(&str, fn(&Suite))| {
+    let trial = |(name, case): &Case| {
         let (suite, case) = (Arc::clone(&suite), *case);
         Trial::test(*name, move || {
             case(&suite);
