@@ -9,7 +9,7 @@ pub enum ProfileError {
     /// The file, or one that it extends, can't be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The text is no profile: no TOML, an unknown key, or a value of the wrong type.
+    /// The text is not a profile: not TOML, an unknown key, or a value of the wrong type.
     #[error("the text is not a profile: {0}")]
     Parse(#[from] toml::de::Error),
     /// The profile has no form as text.
@@ -81,8 +81,8 @@ pub enum FileError {
         /// The files, each extended by the one before; the last one is in the chain already.
         chain: Vec<PathBuf>,
     },
-    /// A file and its base together are no profile.
-    #[error("{}: together with the file that it extends, this is no profile: {message}", path.display())]
+    /// A file and its base together are not a profile.
+    #[error("{}: together with the file that it extends, this is not a profile: {message}", path.display())]
     Merge {
         /// The file.
         path: PathBuf,

@@ -136,7 +136,7 @@ fn a_file_that_is_no_profile_is_an_error_that_says_why() {
             "arguments = [\"a\\u0000b\"]",
             "`arguments[0]` contains a NUL byte",
         ),
-        ("arguments = [", "no profile"),
+        ("arguments = [", "is not a profile"),
     ] {
         let error = Profile::from_toml(text).unwrap_err().to_string();
         assert!(error.contains(message), "{text}: {error}");
