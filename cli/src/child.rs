@@ -145,7 +145,8 @@ fn compile(request: &Request) -> anyhow::Result<Outcome> {
     let tokio = tokio::runtime::Runtime::new()?;
     let bytes = module::read(&request.module)?;
     let begun = Instant::now();
-    let engine = limited(request.compiler, &request.profile.limits);
+    let limits = runner::limits(&request.profile)?;
+    let engine = limited(request.compiler, &limits);
     let module = module::compile(&engine, &request.module, &bytes)?;
     let compile = milliseconds(begun);
     // Before the module is serialized, which takes memory as well.
@@ -168,7 +169,8 @@ fn run(request: &Request) -> anyhow::Result<Outcome> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let begun = Instant::now();
-    let engine = limited(request.compiler, &request.profile.limits);
+    let limits = runner::limits(&request.profile)?;
+    let engine = limited(request.compiler, &limits);
     let module = load(request, &engine, &tokio, hash, &bytes)?;
     let load = milliseconds(begun);
 
@@ -184,7 +186,7 @@ fn run(request: &Request) -> anyhow::Result<Outcome> {
         runner.with_observing(&used);
     }
     let runtime = runner::runtime(&request.profile.network, &engine, tokio.handle().clone());
-    runner::watch(&request.profile)?;
+    runner::watch(&limits)?;
     let name = request.module.file_stem().unwrap_or_default();
     let begun = Instant::now();
     let ended = runner.run_wasm(

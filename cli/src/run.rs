@@ -62,7 +62,8 @@ impl Run {
         } = &self.program;
         let bytes = module::read(path)?;
         let profile = given.profile(arguments)?;
-        let engine = limited(*compiler, &profile.limits);
+        let limits = runner::limits(&profile)?;
+        let engine = limited(*compiler, &limits);
         let module = module::compile(&engine, path, &bytes)?;
         let mut runner = runner::runner(&profile)?;
         if let Some(form) = self.report {
@@ -71,7 +72,7 @@ impl Run {
         let tokio = tokio::runtime::Runtime::new()?;
         let _entered = tokio.enter();
         let runtime = runner::runtime(&profile.network, &engine, tokio.handle().clone());
-        runner::watch(&profile)?;
+        runner::watch(&limits)?;
         let name = path.file_stem().unwrap_or_default();
         let ended = runner.run_wasm(
             RuntimeOrEngine::Runtime(runtime),

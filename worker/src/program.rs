@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use virtual_fs::Pipe;
 use wasix_landlock_engine::{headless, limited};
-use wasix_landlock_profile::Stream;
+use wasix_landlock_profile::{Ceiling, Limits, Stream};
 use wasmer::{Engine, Module};
 use wasmer_wasix::{
     WasiRuntimeError,
@@ -121,12 +121,16 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
         );
     }
     bounds::limit(&request.limits)?;
+    // Files can't be read later.
+    let ceiling = Ceiling::from_env()?;
     let inside = restrict::enforce(&request)?;
     send_report(control, &restrict::bound(&inside)?)?;
 
     let input = listen(control, request.input)?;
     // Everything that depends on the module comes after.
-    let engine = engine(&request);
+    let limits = &request.profile.limits;
+    let limits = ceiling.map_or_else(|| limits.clone(), |ceiling| ceiling.limits(limits));
+    let engine = engine(&request, &limits);
     let module = if request.artifact {
         artifact::load(&engine, bytes)?
     } else {
@@ -159,8 +163,7 @@ fn send_report(control: &mut UnixStream, report: &Report) -> anyhow::Result<()> 
     frame::write(control, kind::REPORT, &report).context("the host has ended")
 }
 
-fn engine(request: &Request) -> Engine {
-    let limits = &request.profile.limits;
+fn engine(request: &Request, limits: &Limits) -> Engine {
     if request.artifact {
         headless(limits)
     } else {

@@ -19,7 +19,8 @@ use crate::{module, runner};
 /// A module that can't be run.
 pub fn learn(program: &Program, profile: &Profile) -> anyhow::Result<ExitCode> {
     let bytes = module::read(&program.module)?;
-    let engine = limited(program.compiler, &profile.limits);
+    let limits = runner::limits(profile)?;
+    let engine = limited(program.compiler, &limits);
     let module = module::compile(&engine, &program.module, &bytes)?;
     let mut profile = profile.clone();
     if profile.preopens.is_empty() {
@@ -31,7 +32,7 @@ pub fn learn(program: &Program, profile: &Profile) -> anyhow::Result<ExitCode> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let runtime = runner::runtime(&profile.network, &engine, tokio.handle().clone());
-    runner::watch(&profile)?;
+    runner::watch(&limits)?;
     let name = program.module.file_stem().unwrap_or_default();
     let ended = runner.run_wasm(
         RuntimeOrEngine::Runtime(runtime),

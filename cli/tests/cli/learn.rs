@@ -61,6 +61,36 @@ fn a_key_generator_needs_the_key_that_it_makes() {
 }
 
 #[test]
+fn a_policy_from_outside_bounds_what_is_learned() {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir(work.path().join("keys")).unwrap();
+    fs::write(work.path().join("settings"), "text").unwrap();
+    let policy = format!(
+        "[[preopen]]\nhost = {:?}\nkind = \"file\"\nread = true\n",
+        work.path().join("settings").canonicalize().unwrap()
+    );
+    fs::write(work.path().join("policy.toml"), policy).unwrap();
+    let attempts = ["probe", "read", "settings", "--", "create", "keys/key.pem"];
+    let arguments = [&["--all", "--json", "--", GUEST], &attempts[..]].concat();
+    let learned = |policy: Option<&str>| {
+        let mut command = command(work.path(), "learn", &arguments);
+        command.envs(policy.map(|path| ("WASIX_LANDLOCK_POLICY", path)));
+        crate::json(&command.output().unwrap())
+    };
+    let under = learned(Some("policy.toml"));
+    assert!(!work.path().join("keys/key.pem").exists(), "{under}");
+    let refused = under["refused"].to_string();
+    assert!(refused.contains("keys/key.pem"), "{under}");
+    assert!(refused.contains("policy from outside"), "{under}");
+    let without = learned(None);
+    assert!(work.path().join("keys/key.pem").exists(), "{without}");
+    assert!(
+        !without["refused"].to_string().contains("keys/key.pem"),
+        "{without}"
+    );
+}
+
+#[test]
 fn all_that_is_refused_is_added_and_what_was_not_used_is_named() {
     let work = tempfile::tempdir().unwrap();
     for directory in ["input", "unused", "wide"] {

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::{GUEST, assert_succeeds, in_directory, probe, results, stderr, stdout};
+use crate::{
+    COMPILERS, GUEST, assert_succeeds, command, in_directory, probe, results, stderr, stdout,
+};
 
 #[test]
 fn a_directory_is_read_and_written_unless_it_is_read_only() {
@@ -331,4 +333,23 @@ fn the_report_is_printed_for_programs_as_well() {
     assert_eq!(report["enforced"], true);
     // No colours without a terminal.
     assert!(!printed.contains('\u{1b}'), "{printed:?}");
+}
+
+#[test]
+fn a_policy_from_outside_limits_what_the_engine_counts() {
+    let work = tempfile::tempdir().unwrap();
+    for (policy, code) in [
+        ("", 0),
+        ("limits.instructions = 1000", 112),
+        ("limits.stream-bytes = 10", 118),
+    ] {
+        fs::write(work.path().join("policy.toml"), policy).unwrap();
+        for compiler in COMPILERS {
+            let arguments = ["--compiler", compiler, GUEST, "genrsa", "512"];
+            let mut command = command(work.path(), "run", &arguments);
+            command.env("WASIX_LANDLOCK_POLICY", "policy.toml");
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use wasix_landlock::{Access, HostKind, Policy};
+use wasix_landlock::{Access, HostKind, Policy, outside_policy};
 
 pub use meet::{Narrowed, Part};
 pub(crate) use place::resolve;
@@ -84,6 +84,17 @@ impl Ceiling {
             }
         }
         Ok(ceiling)
+    }
+
+    /// Reads the policy from outside that [`outside_policy`] names; `None` if there is none.
+    ///
+    /// `build()` in the fork of `wasmer-wasix` applies that policy by itself. A program that makes engines with limits
+    /// makes them with what [`Ceiling::limits`] leaves.
+    ///
+    /// # Errors
+    /// As [`Ceiling::load`].
+    pub fn from_env() -> Result<Option<Self>, FileError> {
+        outside_policy().map(Self::load).transpose()
     }
 
     /// Reads a ceiling from text, which can't extend a file.

@@ -8,6 +8,19 @@ pub struct Case {
     pub lines: &'static [&'static str],
     pub kernel: Kernel,
     pub check: Check,
+    /// A policy from outside, if one is set.
+    pub outside: Option<Outside>,
+}
+
+/// A policy from outside (`WASIX_LANDLOCK_POLICY`), which the published program doesn't know.
+#[derive(Debug)]
+pub struct Outside {
+    /// The policy, on one line. `{work}` is the directory of the case.
+    pub policy: &'static str,
+    /// The attempts of the module that succeed as published, and are refused with the forks.
+    pub refused: &'static [&'static str],
+    /// The exit code with the forks, if another one.
+    pub exit: Option<i32>,
 }
 
 /// The kernel's answer when the last line's process opens what nobody granted, while it prints.
@@ -45,6 +58,7 @@ const fn case(name: &'static str, lines: &'static [&'static str]) -> Case {
         lines,
         kernel: Kernel::Restricts,
         check: Check::Nothing,
+        outside: None,
     }
 }
 
@@ -291,6 +305,49 @@ pub const CASES: &[Case] = &[
         ..case(
             "a module without WASI",
             &["run --invoke add plain.wat -- 1 2"],
+        )
+    },
+    Case {
+        outside: Some(Outside {
+            policy: r#"preopen = [{ host = "{work}/data", kind = "directory", read = true }]"#,
+            refused: &[
+                "write /data/file",
+                "create /data/new",
+                "truncate /data/file",
+            ],
+            exit: None,
+        }),
+        ..case(
+            "a policy from outside: `--volume` is read-only",
+            &[
+                "run --volume data:/data genrsa.wasm -- probe read /data/file -- list /data -- write /data/file \
+                 -- create /data/new -- truncate /data/file",
+            ],
+        )
+    },
+    Case {
+        outside: Some(Outside {
+            policy: r#"preopen = [{ host = "{work}/data", kind = "directory", read = true }]"#,
+            refused: &["read /other/file"],
+            exit: None,
+        }),
+        ..case(
+            "a policy from outside: one `--volume` is gone",
+            &[
+                "run --volume data:/data --volume other:/other genrsa.wasm -- probe read /data/file -- read /other/file",
+            ],
+        )
+    },
+    Case {
+        outside: Some(Outside {
+            policy: "limits.disk-bytes = 100",
+            refused: &[],
+            exit: Some(117),
+        }),
+        kernel: Kernel::NeverSeesIt,
+        ..case(
+            "a policy from outside: a quota for files in memory",
+            &["run genrsa.wasm -- genrsa -out /key.pem 512"],
         )
     },
 ];

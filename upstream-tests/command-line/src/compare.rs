@@ -1,12 +1,12 @@
 //! A case, run with both programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 
-use crate::cases::{Case, Check, Kernel};
+use crate::cases::{Case, Check, Kernel, Outside};
 use crate::program::{Outcome, Program};
 use crate::world::World;
 
@@ -14,7 +14,8 @@ use crate::world::World;
 #[derive(Debug)]
 struct Column {
     outcomes: Vec<Outcome>,
-    left: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>,
+    before: BTreeMap<PathBuf, Vec<u8>>,
+    left: BTreeMap<PathBuf, Vec<u8>>,
     asked: BTreeSet<String>,
     held: bool,
 }
@@ -40,13 +41,22 @@ pub fn compare(
     let forked = column(case, fork, world, library, &mut wrong)?;
 
     for (one, other) in published.outcomes.iter().zip(&forked.outcomes) {
-        if one != other {
+        let expected = match &case.outside {
+            Some(outside) => narrowed(one, outside),
+            None => one.clone(),
+        };
+        if expected != reasonless(other, case) {
             wrong.push(format!("upstream: {one:?}\nwith the forks: {other:?}"));
         }
     }
     let escapes = case.check == Check::Escape;
-    if published.left != forked.left && !escapes {
-        let (one, other) = (&published.left, &forked.left);
+    if !escapes {
+        // What a policy from outside refuses changes nothing.
+        let one = match case.outside {
+            Some(_) => &forked.before,
+            None => &published.left,
+        };
+        let other = &forked.left;
         let paths: BTreeSet<_> = one.keys().chain(other.keys()).collect();
         for path in paths
             .into_iter()
@@ -68,6 +78,32 @@ pub fn compare(
     })
 }
 
+/// The outcome that a policy from outside leaves of the published one.
+fn narrowed(published: &Outcome, outside: &Outside) -> Outcome {
+    let line = |line: &str| match line.strip_suffix("\tok") {
+        Some(attempt) if outside.refused.contains(&attempt) => format!("{attempt}\trefused\n"),
+        _ => format!("{line}\n"),
+    };
+    Outcome {
+        code: outside.exit.or(published.code),
+        stdout: published.stdout.lines().map(line).collect(),
+        stderr: published.stderr.clone(),
+    }
+}
+
+/// The outcome without the reasons of what a policy from outside refuses.
+fn reasonless(outcome: &Outcome, case: &Case) -> Outcome {
+    let mut outcome = outcome.clone();
+    if case.outside.is_some() {
+        let line = |line: &str| match line.split_once("\trefused: ") {
+            Some((attempt, _)) => format!("{attempt}\trefused\n"),
+            None => format!("{line}\n"),
+        };
+        outcome.stdout = outcome.stdout.lines().map(line).collect();
+    }
+    outcome
+}
+
 fn column(
     case: &Case,
     program: &Program,
@@ -76,10 +112,12 @@ fn column(
     wrong: &mut Vec<String>,
 ) -> anyhow::Result<Column> {
     world.reset()?;
+    let before = world.left()?;
+    let policy = case.outside.as_ref().map(|outside| outside.policy);
     let mut outcomes = Vec::new();
     let mut compiled = Vec::new();
     for line in case.lines {
-        let mut outcome = program.run(line, world, library)?;
+        let mut outcome = program.run(line, policy, world, library)?;
         if case.check == Check::AnyOrder {
             let mut lines: Vec<&str> = outcome.stdout.lines().collect();
             lines.sort_unstable();
@@ -109,6 +147,7 @@ fn column(
     let asked = fs::read_to_string(world.report())?;
     Ok(Column {
         outcomes,
+        before,
         left: world.left()?,
         asked: asked.lines().map(str::to_owned).collect(),
         held: world.is_unchanged(),

@@ -17,7 +17,7 @@ const FEATURES: &str = "sys,wat,cranelift,singlepass";
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The result of a command line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     pub code: Option<i32>,
     pub stdout: String,
@@ -79,12 +79,19 @@ impl Program {
         })
     }
 
-    /// Runs one command line in `world`. `library` is preloaded.
-    pub fn run(&self, line: &str, world: &World, library: &Path) -> anyhow::Result<Outcome> {
+    /// Runs one command line in `world`, under a policy from outside if there is one. `library` is preloaded.
+    pub fn run(
+        &self,
+        line: &str,
+        policy: Option<&str>,
+        world: &World,
+        library: &Path,
+    ) -> anyhow::Result<Outcome> {
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| world.own(name));
         let line = line.replace("{port}", &world.port()?.to_string());
         world.reset_report()?;
-        let mut child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        command
             .args(line.split_whitespace())
             .current_dir(world.work())
             .env_clear()
@@ -97,7 +104,16 @@ impl Program {
             .env("PROBE_REPORT", world.report())
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
-            .stderr(File::create(&stderr)?)
+            .stderr(File::create(&stderr)?);
+        if let Some(policy) = policy {
+            let path = world.own("policy.toml");
+            fs::write(
+                &path,
+                policy.replace("{work}", &world.work().to_string_lossy()),
+            )?;
+            command.env("WASIX_LANDLOCK_POLICY", path);
+        }
+        let mut child = command
             .spawn()
             .with_context(|| format!("can't start {}", self.path.display()))?;
         let Some(status) = end_within(&mut child, DEADLINE)? else {

@@ -13,7 +13,8 @@ const HEAD: &str = "\
 
 Written by `cargo run --release -p wasix-landlock-command-line`. The command builds `wasmer-cli` 7.4.2 from the registry
 twice: as published, and with two lines of configuration that name the forks. It runs each command line with both
-builds, in a directory of its own. Standard output, standard error, exit code and the remaining files are the same. In
+builds, in a directory of its own. Standard output, standard error, exit code and the remaining files are the same, unless
+a policy from outside is set (`WASIX_LANDLOCK_POLICY`), which only the forks know; a note below says what it changes. In
 addition, each thread that prints opens a file that nobody granted; the last two columns have the kernel's answer.
 
 | case | `wasmer …` | exit code | published: that open | forks: that open |
@@ -42,6 +43,25 @@ pub fn text(rows: &[(&Case, Row)]) -> String {
         let exit = row
             .code
             .map_or("signal".to_owned(), |code| code.to_string());
+        let exit = match &case.outside {
+            Some(outside) => {
+                let refused: Vec<_> = outside.refused.iter().map(|it| format!("`{it}`")).collect();
+                let what = match refused.is_empty() {
+                    true => "the module ends at the limit".to_owned(),
+                    false => format!("these are refused: {}", refused.join(", ")),
+                };
+                notes = format!(
+                    "{notes}\n{}: with the forks {what}, as the policy `{}` says.\n",
+                    case.name,
+                    outside.policy.replace("{work}/", "")
+                );
+                match outside.exit {
+                    Some(code) => format!("{exit}, forks {code}"),
+                    None => exit,
+                }
+            }
+            None => exit,
+        };
         text += &format!(
             "| {} | {lines} | {exit} | {published} | {forked} |\n",
             case.name

@@ -1,7 +1,7 @@
 //! Each reaches its own files and not its neighbour's.
 
-use wasix_landlock::{Mode, Scope};
-use wasix_landlock_testing::isolated;
+use wasix_landlock::{Mode, POLICY_VARIABLE, Scope};
+use wasix_landlock_testing::{isolated, with_variable};
 use wasix_landlock_worker::{Access, End, Input, Launcher, Profile, Request, WorkerStreams};
 
 use crate::{
@@ -51,6 +51,54 @@ for_both_users! {
             }
         }
     }
+}
+
+#[test]
+fn a_policy_from_outside_is_the_workers_too() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let tenants = Tenants::new(2);
+        let launcher = programs.asking([tenants.file(0), tenants.file(1)]);
+        let both = tenants
+            .shown(0, Access::READ)
+            .preopen(|p| p.directory(tenants.directory(1)).alias("other").read(true));
+        let request = Request::module(guests::prints_file()).profile(both.unwrap());
+        let run = || {
+            let (input, end) = std::io::pipe().unwrap();
+            let streams = WorkerStreams::piped().input(Input::Reader(Box::new(input)));
+            let mut worker = launcher.spawn(&request, streams).unwrap();
+            let asked = answers(&mut worker);
+            drop(end);
+            (asked, finish(worker))
+        };
+        let (asked, _) = run();
+        assert_eq!(asked, [Ok(()), Ok(())]);
+
+        let policy = std::env::temp_dir().join("policy.toml");
+        let text = format!(
+            "[[preopen]]\nhost = {:?}\nkind = \"directory\"\nread = true\n",
+            tenants.directory(0)
+        );
+        std::fs::write(&policy, text).unwrap();
+        with_variable(POLICY_VARIABLE, Some(policy.as_os_str()), || {
+            let (asked, (outcome, printed)) = run();
+            assert_eq!(asked, [Ok(()), DENIED]);
+            assert_eq!((outcome.end, &*printed), (End::Exited(0), "tenant 0"));
+            let outside = outcome.report.unwrap().outside.unwrap();
+            assert_eq!(outside.taken.len(), 1, "{outside:?}");
+        });
+
+        // A policy that can't be read leaves nothing to run.
+        std::fs::write(&policy, "preopen = 1").unwrap();
+        with_variable(POLICY_VARIABLE, Some(policy.as_os_str()), || {
+            let mut worker = launcher.spawn(&request, WorkerStreams::none()).unwrap();
+            let outcome = worker.wait(PATIENCE).unwrap();
+            let End::Failed(failure) = &outcome.end else {
+                panic!("{outcome:?}")
+            };
+            assert!(failure.to_string().contains("policy.toml"), "{failure}");
+        });
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use wasix_landlock::POLICY_VARIABLE;
 use wasmer::{AsStoreMut, AsStoreRef, Engine, ExportIndex, Instance, Module, Value};
 
 use super::meter::Meter;
@@ -29,8 +30,8 @@ pub(super) fn check_engine(store: &impl AsStoreRef, limits: &Limits) -> Result<(
         return Ok(());
     };
     Err(format!(
-        "the engine is without the limit `{limit}` of the module's profile: make it with the crate \
-         `wasix-landlock-engine`"
+        "the engine is without the limit `{limit}`, which the module's profile or the policy from outside \
+         ({POLICY_VARIABLE}) sets: make the engine with the crate `wasix-landlock-engine`, or leave that limit out"
     ))
 }
 
@@ -88,8 +89,9 @@ pub(super) fn check_module(module: &Module, limits: &Limits) -> Result<(), Strin
     let exported = |name: &str| matches!(exports.get(name), Some(ExportIndex::Global(_)));
     if !(exported(REMAINING) && exported(EXHAUSTED)) {
         return Err(format!(
-            "the module was compiled without the limit `{}` of its profile: compile it with an engine of the crate \
-             `wasix-landlock-engine`",
+            "the module was compiled without the limit `{}`, which its profile or the policy from outside \
+             ({POLICY_VARIABLE}) sets: compile it with an engine of the crate `wasix-landlock-engine`, or leave that \
+             limit out",
             Limit::Instructions
         ));
     }

@@ -108,8 +108,8 @@ pub(crate) fn check(
             .collect();
         if !unwanted.is_empty() {
             return Err(refused(format!(
-                "the module imports functions that its profile turns off: {}; allow the groups, \
-                 or let the calls answer ENOTSUP (`refuse = false`)",
+                "the module imports functions that its profile or the policy from outside turns off: {}; allow the \
+                 groups, or let the calls answer ENOTSUP (`refuse = false`)",
                 unwanted.join(", ")
             )));
         }

@@ -37,7 +37,7 @@ fn only_the_kernel(denial: &Denial, tree: &Tree) {
 }
 
 /// A module to which the application shows `also` as `/data/later` when it runs already.
-fn with_a_mount_that_comes_later(tree: &Tree) -> Guest {
+pub fn with_a_mount_that_comes_later(tree: &Tree) -> Guest {
     let (mounts, data) = (MountFileSystem::new(), Arc::new(MountFileSystem::new()));
     mounts.mount("/", Arc::new(TmpFileSystem::new())).unwrap();
     data.mount("/", Arc::new(TmpFileSystem::new())).unwrap();

@@ -8,6 +8,7 @@ extern crate wasix_landlock_testing;
 #[macro_use]
 mod common;
 
+mod audit;
 mod build_errors;
 mod current_directory;
 mod denials;

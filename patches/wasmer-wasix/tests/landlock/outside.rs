@@ -3,11 +3,18 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 use wasix_landlock::{Access, Network, Protection, Report, Status};
-use wasix_landlock_testing::{ask, isolated, with_variable};
+use wasix_landlock_testing::output::{assert_succeeds, stdout};
+use wasix_landlock_testing::{
+    ORDINARY_USER, ask, is_root, isolated, skip_from_anywhere, with_variable,
+};
 use wasmer_wasix::WasiEnvBuilder;
 use wasmer_wasix::landlock::{BuildError, Cause, Instance, OutsideError, POLICY_VARIABLE};
 use wasmer_wasix::runners::{MappedDirectory, wasi::WasiRunner};
@@ -477,5 +484,71 @@ fn an_instance_is_narrowed_too() {
             assert_eq!(running.join().unwrap().value, (Ok(()), DENIED));
             assert_granted(&granted, Access::ALL);
         });
+    });
+}
+
+/// The directory of the program that is started with another user's privileges.
+const PRIVILEGED: &str = "WASIX_LANDLOCK_TEST_PRIVILEGED";
+
+/// True if the kernel says that this program was executed with more privileges than its caller has.
+fn is_secure() -> bool {
+    // AT_SECURE in linux/auxvec.h; pairs of words.
+    const AT_SECURE: u64 = 23;
+    let vector = std::fs::read("/proc/self/auxv").unwrap();
+    let words: Vec<u64> = vector
+        .chunks_exact(8)
+        .map(|word| u64::from_ne_bytes(word.try_into().unwrap()))
+        .collect();
+    words.chunks_exact(2).any(|pair| pair == [AT_SECURE, 1])
+}
+
+/// Grants a directory, and prints whether the program is privileged and whether the policy was applied.
+fn grant_as_another_program(directory: &Path) {
+    let granting = host_builder().preopen_build(|p| p.directory(directory).read(true).write(true));
+    let guest = Guest::new(granting.unwrap());
+    let is_applied = guest.report().outside.is_some();
+    let is_writable = ask::open_write(directory.join("file")) == Ok(());
+    assert_eq!(is_writable, !is_applied);
+    println!("secure: {}, applied: {is_applied}", is_secure());
+}
+
+#[test]
+fn a_set_user_id_program_ignores_the_variable() {
+    isolated!(|| {
+        if let Some(directory) = std::env::var_os(PRIVILEGED) {
+            return grant_as_another_program(Path::new(&directory));
+        }
+        if !is_root() {
+            skip_from_anywhere("only root can make a set-user-ID program of root");
+        }
+        let tree = Tree::new();
+        std::fs::set_permissions(tree.granted(), Permissions::from_mode(0o777)).unwrap();
+        let file = tree.granted().join("file");
+        std::fs::set_permissions(file, Permissions::from_mode(0o666)).unwrap();
+        let program = std::env::temp_dir().join("program");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let policy = std::env::temp_dir().join("policy.toml");
+        std::fs::write(&policy, allowing(&tree.granted(), Access::READ)).unwrap();
+        for mode in [0o755, 0o4755] {
+            std::fs::set_permissions(&program, Permissions::from_mode(mode)).unwrap();
+            let output = Command::new(&program)
+                .args(std::env::args_os().skip(1))
+                .env(PRIVILEGED, tree.granted())
+                .env(POLICY_VARIABLE, &policy)
+                .uid(ORDINARY_USER)
+                .gid(ORDINARY_USER)
+                .output()
+                .unwrap();
+            assert_succeeds(&output);
+            let printed = stdout(&output);
+            if mode == 0o4755 && printed.contains("secure: false") {
+                skip_from_anywhere("set-user-ID has no effect on this file system");
+            }
+            let expected = match mode {
+                0o755 => "secure: false, applied: true",
+                _ => "secure: true, applied: false",
+            };
+            assert!(printed.contains(expected), "{printed}");
+        }
     });
 }
