@@ -2,7 +2,9 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "host-fs")]
+use std::path::PathBuf;
 
 /// The path without the slash that it begins with, if it is made of nothing but names with a single slash
 /// between them: no `.`, no `..`, no prefix.
@@ -17,6 +19,7 @@ pub(crate) fn below_root(path: &Path) -> Option<&Path> {
 }
 
 /// `path` below the directory `root`, if it is made of nothing but names and doesn't already begin with the root.
+#[cfg(feature = "host-fs")]
 pub(crate) fn below(path: &Path, root: &Path) -> Option<PathBuf> {
     let names = below_root(path)?;
     let is_host_path = root != Path::new("/") && strip(path, root).is_some();
@@ -25,6 +28,7 @@ pub(crate) fn below(path: &Path, root: &Path) -> Option<PathBuf> {
 
 /// Returns the rest of `path` below `directory`, if its text begins so. Both are made of names with a single slash
 /// between them, so that their text says it.
+#[cfg(feature = "host-fs")]
 pub(crate) fn strip<'a>(path: &'a Path, directory: &Path) -> Option<&'a Path> {
     let (path, directory) = (path.to_str()?, directory.to_str()?);
     let rest = path.strip_prefix(directory)?;
@@ -33,7 +37,7 @@ pub(crate) fn strip<'a>(path: &'a Path, directory: &Path) -> Option<&'a Path> {
     whole_name.then(|| Path::new(rest.trim_start_matches('/')))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "host-fs"))]
 mod tests {
     use super::*;
 

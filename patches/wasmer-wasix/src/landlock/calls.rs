@@ -295,6 +295,7 @@ impl WasiFsRoot {
     }
 }
 
+#[cfg(all(target_os = "linux", feature = "host-fs"))]
 impl WasiFsRoot {
     /// Notes a call that the host refuses, on what a path names from a descriptor.
     #[cold]
@@ -315,6 +316,7 @@ impl WasiFsRoot {
     }
 }
 
+#[cfg(all(target_os = "linux", feature = "host-fs"))]
 impl crate::fs::WasiFs {
     /// The path inside that a path from a descriptor is.
     pub(crate) fn guest_path(&self, base: &Fd, path: &str) -> PathBuf {

@@ -154,6 +154,8 @@ pub(crate) fn check_own(
         None if Handle::try_current().is_ok_and(|current| current.id() == tokio) => {}
         None => return refuse("a runtime made by default here"),
     }
+    #[cfg(not(feature = "host-fs"))]
+    let _ = backings;
     #[cfg(feature = "host-fs")]
     for backing in backings {
         if backing.runtime.is_some_and(|runtime| runtime != tokio) {

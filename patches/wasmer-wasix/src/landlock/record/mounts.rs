@@ -11,6 +11,7 @@ use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
 use wasix_landlock_profile::HostPreopen;
 
+#[cfg(feature = "host-fs")]
 use super::preopen::mount_point;
 use super::recorded::Recorded;
 use crate::WasiStateCreationError;
