@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tempfile::TempDir;
-use wasix_landlock_fork::SOURCE_VARIABLE;
+use wasix_landlock_fork::{SOURCE_VARIABLE, release_profiles};
 
 mod common;
 use common::{fails, forks_program, git, git_is_missing, has, repository, succeeds};
@@ -77,7 +77,10 @@ impl App {
         for name in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {
             std::fs::copy(template.join(name), folder.path().join(name)).unwrap();
         }
-        Self(folder)
+        let app = Self(folder);
+        let profiles = release_profiles(&repository()).unwrap();
+        app.append("Cargo.toml", &format!("\n{profiles}"));
+        app
     }
 
     /// With a line for each of `forks`; `source` is the value for one of them.

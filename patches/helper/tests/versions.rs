@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wasix_landlock_fork::{SOURCE_VARIABLE, Series, source_digest};
+use wasix_landlock_fork::{SOURCE_VARIABLE, Series, release_profiles, source_digest};
 
 mod common;
 use common::{Folder, fails, forks, forks_program, git, git_is_missing, repository, succeeds};
@@ -316,4 +316,18 @@ fn the_tests_of_a_version_are_of_that_version() {
             assert_eq!(tests["dependencies"][name].as_str(), Some(&*own));
         }
     }
+}
+
+#[test]
+fn the_baseline_has_the_workspaces_profiles() {
+    let repository = repository();
+    let profiles = release_profiles(&repository).unwrap();
+    assert!(profiles.lines().count() > 10, "{profiles}");
+    let baseline = repository.join("upstream-tests/baseline/Cargo.toml");
+    let baseline = std::fs::read_to_string(baseline).unwrap();
+    assert!(
+        baseline.contains(&profiles),
+        "upstream-tests/baseline/Cargo.toml lacks this, by which both share what is compiled and are compared fairly:\n\
+         {profiles}"
+    );
 }

@@ -118,7 +118,11 @@ impl Layout {
         for placeholder in PLACEHOLDERS {
             write(&root.join(placeholder), b"")?;
         }
-        write(&root.join("Cargo.toml"), WORKSPACE.as_bytes())?;
+        let profiles = wasix_landlock_fork::release_profiles(repository)?;
+        write(
+            &root.join("Cargo.toml"),
+            format!("{WORKSPACE}\n{profiles}").as_bytes(),
+        )?;
         fs::copy(repository.join("Cargo.lock"), root.join("Cargo.lock"))?;
         Ok(Self {
             root: root.to_owned(),
