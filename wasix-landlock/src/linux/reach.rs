@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     judge::failed,
-    sys::{self, Handler, HandlerError, Probe, Round, State},
+    sys::{self, Handler, Probe, Round, State},
     tasks::{Life, Listing, Tasks},
     visit::{PATIENCE, Visitor},
 };
@@ -231,19 +231,15 @@ fn choose(tasks: &Tasks, listing: &Listing, until: Instant) -> Result<Handler, E
         let own = tasks.describe(sys::current_thread()).blocked.unwrap_or(0);
         let outside = |taken: u64| move |signal| taken & sys::bit(signal) == 0;
         let handler = match Handler::install(outside(taken | own)) {
-            Err(HandlerError::NoneFree) => Handler::install(outside(taken)),
+            Err(EnforceError::NoFreeSignal) => Handler::install(outside(taken)),
             other => other,
         };
         match handler {
-            Ok(handler) => return Ok(handler),
             // A thread blocks a signal for a moment while it handles that one.
-            Err(HandlerError::NoneFree) if Instant::now() < until.min(since + PATIENCE) => {
+            Err(EnforceError::NoFreeSignal) if Instant::now() < until.min(since + PATIENCE) => {
                 thread::yield_now();
             }
-            Err(HandlerError::NoneFree) => return Err(EnforceError::NoFreeSignal),
-            Err(HandlerError::Install { signal, source }) => {
-                return Err(EnforceError::Signal { signal, source });
-            }
+            result => return result,
         }
     }
 }

@@ -12,6 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::Timespec,
+    thread::futex::{self, Flags},
+};
+
 use super::{
     Domain, Probe, Refusal, current_thread, first_not_refused, has_no_new_privileges,
     set_no_new_privileges, thread::thread_name,
@@ -157,15 +162,8 @@ impl Table {
     /// Counts a slot that is done or given up, and wakes the sweep when it was the last.
     fn count_down(&self) {
         if self.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // SAFETY: the futex is this table's counter, which lives as long as `self`.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    self.remaining.as_ptr(),
-                    libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-                    i32::MAX,
-                );
-            }
+            // Nobody may be waiting any more.
+            let _ = futex::wake(&self.remaining, Flags::PRIVATE, i32::MAX.cast_unsigned());
         }
     }
 
@@ -227,22 +225,10 @@ impl Table {
         if remaining == 0 {
             return;
         }
-        let timeout = libc::timespec {
-            tv_sec: i32::try_from(time.as_secs()).unwrap_or(i32::MAX).into(),
-            tv_nsec: time.subsec_nanos().into(),
-        };
+        let timeout = Timespec::try_from(time).unwrap_or_default();
         // A count that changed meanwhile makes this return at once, and so may a signal: the
         // caller looks again either way.
-        // SAFETY: the counter and the timeout outlive the call.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                self.remaining.as_ptr(),
-                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-                remaining,
-                &raw const timeout,
-            );
-        }
+        let _ = futex::wait(&self.remaining, Flags::PRIVATE, remaining, Some(&timeout));
     }
 }
 
