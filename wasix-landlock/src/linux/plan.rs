@@ -1,60 +1,29 @@
 //! A prepared policy, and its outcome.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use tracing::{info, warn};
 
 use super::{
+    baseline::Baseline,
     create::CreatedFiles,
     descriptors,
-    filter::Filter,
     kernel::{Builder, Ruleset},
     probe,
     process::{Enforced, Grant},
     restrict::threads_report,
     sys::Probe,
 };
-use crate::{EnforceError, Inherited, Mode, Network, Report, SweepMethod, rights::Rights};
+use crate::{EnforceError, Mode, Policy, Report, SweepMethod};
 
-/// A prepared policy.
+/// A prepared policy, without its paths: those are in the report and the grants.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub(super) policy: Policy,
     pub(crate) report: Report,
-    pub(crate) next: Next,
-    pub(crate) handled: Rights,
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) created: CreatedFiles,
-    pub(crate) deadline: Duration,
-    /// True if every thread has to be reached.
-    pub(crate) all_threads: bool,
-    /// The ports that are asked for; `None` if the network isn't restricted.
-    pub(crate) network: Option<Network>,
-    /// The treatment of open descriptors.
-    pub(crate) inherited: Inherited,
-    /// True if the operator's variables count.
-    pub(crate) is_operated: bool,
-}
-
-/// The next step.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Nothing: the mode is off, or nothing can be enforced and that is let pass.
-    Nothing,
-    /// This process is restricted already.
-    Join,
-    /// Restrict the process with this.
-    Restrict(Restriction),
-}
-
-/// The ruleset and the filter of a restriction.
-#[derive(Debug)]
-pub(crate) struct Restriction {
-    pub(crate) ruleset: Builder,
-    pub(crate) filter: Option<Filter>,
+    pub(super) baseline: Baseline,
+    pub(super) grants: Vec<Grant>,
+    pub(super) created: CreatedFiles,
 }
 
 impl Plan {
@@ -85,7 +54,7 @@ impl Plan {
 
     /// Checks the open descriptors. `own` are this crate's.
     pub(super) fn check_open(&mut self, own: &BTreeSet<i32>) -> Result<(), EnforceError> {
-        descriptors::check(&self.inherited, own, &mut self.report)
+        descriptors::check(&self.policy.inherited, own, &mut self.report)
     }
 
     /// Makes the report final.
@@ -95,8 +64,8 @@ impl Plan {
             Arc::new(Enforced {
                 report: Arc::clone(&report),
                 grants: self.grants,
-                handled: self.handled,
-                is_operated: self.is_operated,
+                handled: report.handled.iter().copied().collect(),
+                is_operated: self.policy.is_operated(),
             })
         });
         Outcome {

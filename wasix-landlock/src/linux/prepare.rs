@@ -1,6 +1,6 @@
 //! From a policy to a ruleset.
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use tracing::{debug, warn};
 
@@ -8,62 +8,36 @@ use super::{
     baseline::{self, Baseline},
     create::CreatedFiles,
     overlap,
-    plan::{Next, Plan, Restriction},
+    plan::Plan,
     process::Grant,
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
 use crate::policy::RuntimePath;
 use crate::{
     Access, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError, Policy,
-    PreopenReport, PrepareError, Protection, RecordedPreopen, Report, Right, RuntimePathReport,
+    PreopenReport, PrepareError, RecordedPreopen, Report, Right, RuntimePathReport,
     RuntimePathStatus, Status, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`].
 pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
-    plan(&policy, false)
+    plan(policy, false)
 }
 
 /// Reports the restriction of a policy, see [`Policy::show`].
 pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
-    Ok(plan(&policy, true)?.report)
+    Ok(plan(policy, true)?.report)
 }
 
-fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
+fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let reserved = policy.reserved()?;
     let mut report = Report::new(mode);
     report.only_shown = only_shown;
-    report.warnings.clone_from(&policy.warnings);
-    report.outside.clone_from(&policy.outside);
-    let baseline = baseline::choose(policy, mode, &mut report)?;
-    let mut preparation = Preparation::new(baseline, report);
-    for preopen in &policy.preopens {
-        preparation.preopen(preopen)?;
-    }
-    for path in &policy.runtime_paths {
-        preparation.runtime_path(path)?;
-    }
-    // A policy that joins an earlier one has what that one reserved.
-    if matches!(preparation.baseline, Baseline::Ruleset(..)) {
-        for path in &reserved {
-            preparation.runtime_path(path)?;
-        }
-    }
-    // Last, so that an error anywhere else has created nothing.
-    preparation.create_missing()?;
-    Ok(preparation.finish(policy))
-}
-
-/// A policy being prepared.
-struct Preparation {
-    /// True if a failed grant goes to the report instead of being an error.
-    lenient: bool,
-    baseline: Baseline,
-    report: Report,
-    grants: Vec<Grant>,
-    to_create: Vec<ToCreate>,
-    created: CreatedFiles,
+    report.warnings = mem::take(&mut policy.warnings);
+    report.outside = policy.outside.take();
+    let baseline = baseline::choose(&policy, mode, &mut report)?;
+    Plan::new(policy, baseline, report).prepared(&reserved)
 }
 
 /// A file to create, and where it goes in the report.
@@ -76,19 +50,57 @@ struct ToCreate {
     access: Access,
 }
 
-impl Preparation {
-    fn new(baseline: Baseline, report: Report) -> Self {
+impl Plan {
+    fn new(policy: Policy, baseline: Baseline, report: Report) -> Self {
         Self {
-            lenient: report.mode != Mode::Enforce,
-            baseline,
+            policy,
             report,
+            baseline,
             grants: Vec::new(),
-            to_create: Vec::new(),
             created: CreatedFiles::default(),
         }
     }
 
-    fn preopen(&mut self, preopen: &RecordedPreopen) -> Result<(), PrepareError> {
+    /// Grants every path of the policy, and those that the operator reserves.
+    fn prepared(mut self, reserved: &[RuntimePath]) -> Result<Self, PrepareError> {
+        let mut to_create = Vec::new();
+        for preopen in mem::take(&mut self.policy.preopens) {
+            self.preopen(&preopen, &mut to_create)?;
+        }
+        for path in mem::take(&mut self.policy.runtime_paths) {
+            self.runtime_path(&path)?;
+        }
+        // A policy that joins an earlier one has what that one reserved.
+        if matches!(self.baseline, Baseline::Ruleset(..)) {
+            for path in reserved {
+                self.runtime_path(path)?;
+            }
+        }
+        // Last, so that an error anywhere else has created nothing.
+        self.create_missing(to_create)?;
+        let unrestricted = matches!(self.baseline, Baseline::Nothing);
+        for preopen in &mut self.report.preopens {
+            preopen.status = status(&preopen.hosts, unrestricted);
+        }
+        self.report.warnings.extend(overlap::warnings(&self.grants));
+        if self.is_lenient() {
+            for warning in &self.report.warnings {
+                warn!(target: "wasix_landlock", "{warning}");
+            }
+        }
+        Ok(self)
+    }
+
+    /// True if a failed grant goes to the report instead of being an error.
+    fn is_lenient(&self) -> bool {
+        self.report.mode != Mode::Enforce
+    }
+
+    fn preopen(
+        &mut self,
+        preopen: &RecordedPreopen,
+        to_create: &mut Vec<ToCreate>,
+    ) -> Result<(), PrepareError> {
         debug!(
             target: "wasix_landlock",
             guest = preopen.guest,
@@ -106,7 +118,7 @@ impl Preparation {
             let result = match resolve::find(target, access) {
                 Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
                 Ok(Found::ToCreate(missing)) => {
-                    self.to_create.push(ToCreate {
+                    to_create.push(ToCreate {
                         preopen: index,
                         host: hosts.len(),
                         owner: owner.clone(),
@@ -232,7 +244,7 @@ impl Preparation {
         let mut resolved = None;
         let status = match self.runtime_rule(&owner, path, &mut resolved) {
             Ok(status) => status,
-            Err(error) if self.lenient => {
+            Err(error) if self.is_lenient() => {
                 self.report.warnings.push(error.to_string());
                 RuntimePathStatus::NotGranted {
                     why: error.to_string(),
@@ -292,8 +304,8 @@ impl Preparation {
         }
     }
 
-    fn create_missing(&mut self) -> Result<(), PrepareError> {
-        for file in std::mem::take(&mut self.to_create) {
+    fn create_missing(&mut self, files: Vec<ToCreate>) -> Result<(), PrepareError> {
+        for file in files {
             // Taken out while it is being filled in, as filling it in needs all of `self`.
             let slot = self.host_mut(&file);
             let Some(mut host) = slot.map(|host| host.clone()) else {
@@ -364,7 +376,7 @@ impl Preparation {
         let Err(error) = result else {
             return Ok(());
         };
-        if !self.lenient {
+        if !self.is_lenient() {
             return Err(error);
         }
         let object = host.found.unwrap_or(match target.kind {
@@ -383,42 +395,6 @@ impl Preparation {
             .collect();
         self.report.warnings.push(error.to_string());
         Ok(())
-    }
-
-    fn finish(mut self, policy: &Policy) -> Plan {
-        let unrestricted = matches!(self.baseline, Baseline::Nothing);
-        for preopen in &mut self.report.preopens {
-            preopen.status = status(&preopen.hosts, unrestricted);
-        }
-        self.report.warnings.extend(overlap::warnings(&self.grants));
-        if self.report.mode != Mode::Enforce {
-            for warning in &self.report.warnings {
-                warn!(target: "wasix_landlock", "{warning}");
-            }
-        }
-        let (next, handled) = match self.baseline {
-            Baseline::Nothing => (Next::Nothing, Rights::default()),
-            Baseline::Enforced(enforced) => (Next::Join, enforced.handled),
-            Baseline::Ruleset(builder, handled, filter) => (
-                Next::Restrict(Restriction {
-                    ruleset: *builder,
-                    filter,
-                }),
-                handled,
-            ),
-        };
-        Plan {
-            report: self.report,
-            next,
-            handled,
-            grants: self.grants,
-            created: self.created,
-            deadline: policy.effective_deadline(),
-            all_threads: policy.requires(Protection::AllThreads),
-            network: policy.granted_network(),
-            inherited: policy.inherited.clone(),
-            is_operated: policy.is_operated(),
-        }
     }
 }
 
@@ -454,7 +430,7 @@ mod tests {
         super::kernel::{Features, Kernel},
         *,
     };
-    use crate::ProtectionStatus;
+    use crate::{Protection, ProtectionStatus};
 
     /// An older kernel's features. Its rulesets can be made on any newer one.
     fn kernel(abi: u32) -> Kernel {
@@ -480,15 +456,11 @@ mod tests {
         }
     }
 
-    fn prepare_on(abi: u32, policy: &Policy) -> Result<Preparation, PrepareError> {
+    fn prepare_on(abi: u32, policy: &Policy) -> Result<Plan, PrepareError> {
         let mode = policy.effective_mode()?;
         let mut report = Report::new(mode);
         let baseline = baseline::on_kernel(policy, &mut report, kernel(abi))?;
-        let mut preparation = Preparation::new(baseline, report);
-        for preopen in &policy.preopens {
-            preparation.preopen(preopen)?;
-        }
-        Ok(preparation)
+        Plan::new(policy.clone(), baseline, report).prepared(&[])
     }
 
     fn lacking(abi: u32, policy: Policy) -> Option<Protection> {
@@ -515,8 +487,8 @@ mod tests {
 
     #[test]
     fn what_best_effort_does_without_is_in_the_report() {
-        let preparation = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
-        let missing: Vec<&str> = preparation
+        let plan = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
+        let missing: Vec<&str> = plan
             .report
             .not_enforced
             .iter()
@@ -525,7 +497,7 @@ mod tests {
         // What is optional unless named is under the protections only.
         assert_eq!(missing, ["truncate", "ioctl-device"]);
         let status = |name| {
-            let mut all = preparation.report.protections.iter();
+            let mut all = plan.report.protections.iter();
             all.find(|protection| protection.name == name)
                 .map(|protection| protection.status.clone())
         };
@@ -550,7 +522,7 @@ mod tests {
                     access: Access::ALL,
                 }],
             });
-        let plan = prepare_on(1, &policy).unwrap().finish(&policy);
+        let plan = prepare_on(1, &policy).unwrap();
         let preopen = &plan.report.preopens[0];
         assert_eq!(preopen.status, Status::PartlyGranted);
         let not_granted: Vec<Right> = preopen.hosts[0]
