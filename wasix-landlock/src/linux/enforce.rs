@@ -35,7 +35,7 @@ impl Plan {
                 self.join_late(&Arc::clone(enforced))?;
             }
             (Baseline::Ruleset(..), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Baseline::Ruleset(ruleset, _, filter), Process::Free) => {
+            (Baseline::Ruleset(ruleset, filter), Process::Free) => {
                 let instances = membership::alive();
                 if instances > 0 {
                     return Err(EnforceError::InstancesRunning { instances });
@@ -131,7 +131,7 @@ impl Plan {
         let probe = match (baseline, &*process) {
             (Baseline::Ruleset(..), Process::Under(_)) => return Err(EnforceError::ScopeTaken),
             (Baseline::Ruleset(..), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Baseline::Ruleset(ruleset, _, filter), Process::Free) => {
+            (Baseline::Ruleset(ruleset, filter), Process::Free) => {
                 self.restrict_here(*ruleset, filter)?
             }
             (Baseline::Nothing | Baseline::Enforced(_), _) => Arc::new(Probe::Nothing),

@@ -11,9 +11,8 @@ use super::{
     process::{Enforced, Grant},
 };
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict,
-    explain::resolve_existing,
-    rights::{Object::Directory, Rights},
+    Access, Explanation, GrantedPath, Object, Right, Verdict, explain::resolve_existing,
+    rights::Rights,
 };
 
 /// See [`crate::explain`].
@@ -43,14 +42,8 @@ struct Asked {
 impl Asked {
     fn new(path: &Path, access: Access) -> Self {
         let resolved = resolve_existing(path);
-        let found = fs::symlink_metadata(&resolved).ok().map(|found| {
-            let object = if found.is_dir() {
-                Directory
-            } else {
-                Object::File
-            };
-            ((found.dev(), found.ino()), object)
-        });
+        let found = fs::symlink_metadata(&resolved).ok();
+        let found = found.map(|found| ((found.dev(), found.ino()), Object::of(found.is_dir())));
         let above = resolved.ancestors().skip(1);
         let above = above.filter_map(|directory| fs::symlink_metadata(directory).ok());
         let above = above.map(|found| (found.dev(), found.ino())).collect();
@@ -66,23 +59,22 @@ impl Asked {
         let object = self.found.map_or(Object::File, |(_, object)| object);
         let mut needed = self.access.rights(object);
         if self.found.is_none() && self.access.create {
-            needed.extend([Right::MakeReg]);
+            needed.insert(Right::MakeReg);
         }
-        let needed = needed.intersection(enforced.handled);
+        needed.retain(|right| enforced.report.handled.contains(right));
         let (mut granted, mut by) = (Rights::default(), None);
         for grant in &enforced.grants {
             if self.is_covered_by(grant) {
-                granted = granted.union(grant.rights);
-                if by.is_none() || !needed.intersection(grant.rights).is_empty() {
+                granted.extend(&grant.rights);
+                if by.is_none() || !needed.is_disjoint(&grant.rights) {
                     by = Some(named(grant));
                 }
             }
         }
-        let missing = needed.minus(granted);
+        let missing: Vec<Right> = needed.difference(&granted).copied().collect();
         match by {
             Some(by) if missing.is_empty() => Verdict::Granted { by },
             by => {
-                let missing = missing.to_vec();
                 if let Some(was) = enforced.grants.iter().find(|grant| self.replaces(grant)) {
                     let was = named(was);
                     return Verdict::Replaced { was, missing };
@@ -100,7 +92,8 @@ impl Asked {
     fn is_covered_by(&self, grant: &Grant) -> bool {
         let itself = self.found.map(|(inode, _)| inode);
         grant.inode.is_some_and(|inode| {
-            itself == Some(inode) || (grant.object == Directory && self.above.contains(&inode))
+            itself == Some(inode)
+                || (grant.object == Object::Directory && self.above.contains(&inode))
         })
     }
 
@@ -109,7 +102,7 @@ impl Asked {
         let rights = self.access.rights(grant.object);
         self.resolved == grant.resolved
             && self.found.map(|(inode, _)| inode) != grant.inode
-            && !rights.intersection(grant.rights).is_empty()
+            && !rights.is_disjoint(&grant.rights)
     }
 
     /// The grant that has the most of the path's names in common with it, for a preopen before one
@@ -132,6 +125,6 @@ fn named(grant: &Grant) -> GrantedPath {
         owner: grant.owner.clone(),
         path: grant.path.clone(),
         access: grant.access,
-        directory: grant.object == Directory,
+        directory: grant.object == Object::Directory,
     }
 }

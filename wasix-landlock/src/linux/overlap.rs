@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::process::Grant;
-use crate::Object;
+use crate::{Object, names::list};
 
 /// Warns of each preopen that gets more than its own access through another grant, and of one
 /// of `/`.
@@ -51,15 +51,11 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
 
 /// Describes the rights that `wider` adds to `grant`.
 fn widening(grant: &Grant, wider: &Grant) -> Option<String> {
-    let gives = match grant.object {
-        Object::Directory => wider.rights,
-        Object::File => wider.rights.on_files(),
-    };
-    let more: Vec<&str> = gives
-        .minus(grant.rights)
-        .iter()
-        .map(crate::Right::name)
-        .collect();
+    let more = wider.rights.difference(&grant.rights);
+    let more = list(
+        more.filter(|right| grant.object == Object::Directory || right.applies_to_files()),
+        ", ",
+    );
     (!more.is_empty()).then(|| {
         format!(
             "{} asks for {} on {}, and {} on {} adds {}: the kernel grants both",
@@ -68,7 +64,7 @@ fn widening(grant: &Grant, wider: &Grant) -> Option<String> {
             grant.path.display(),
             wider.owner,
             wider.path.display(),
-            more.join(", ")
+            more
         )
     })
 }

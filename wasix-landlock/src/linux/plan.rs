@@ -64,7 +64,6 @@ impl Plan {
             Arc::new(Enforced {
                 report: Arc::clone(&report),
                 grants: self.grants,
-                handled: report.handled.iter().copied().collect(),
                 is_operated: self.policy.is_operated(),
             })
         });

@@ -163,8 +163,8 @@ impl Plan {
         }
         let needed = access.rights(opened.object);
         let granted = self.grant(owner, &target.path, access, opened, false)?;
-        host.granted = granted.to_vec();
-        host.not_granted = self.denied(needed);
+        host.granted = granted.into_iter().collect();
+        host.not_granted = self.denied(&needed);
         if !host.not_granted.is_empty() {
             self.report.warnings.push(format!(
                 "{owner}: this kernel (Landlock ABI {}) has no refer right: nothing can be renamed \
@@ -177,19 +177,13 @@ impl Plan {
 
     /// Rights that are needed and that this kernel can't grant. A right that isn't handled isn't
     /// denied either, with one exception: the kernel denies `refer` to every restricted thread.
-    fn denied(&self, needed: Rights) -> Vec<NotGranted> {
-        let Baseline::Ruleset(_, handled, _) = &self.baseline else {
-            return Vec::new();
-        };
-        needed
-            .minus(*handled)
-            .iter()
-            .filter(|right| *right == Right::Refer)
-            .map(|right| NotGranted {
-                right,
-                why: format!("the right needs Landlock ABI {}", right.abi()),
-            })
-            .collect()
+    fn denied(&self, needed: &Rights) -> Vec<NotGranted> {
+        let right = Right::Refer;
+        let is_denied = matches!(self.baseline, Baseline::Ruleset(..))
+            && needed.contains(&right)
+            && !self.report.handled.contains(&right);
+        let why = format!("the right needs Landlock ABI {}", right.abi());
+        Vec::from_iter(is_denied.then_some(NotGranted { right, why }))
     }
 
     /// Adds a rule, or checks that there is one. Returns the rights it grants.
@@ -211,30 +205,29 @@ impl Plan {
             rights: access.rights(opened.object),
             runtime,
         };
+        grant
+            .rights
+            .retain(|right| self.report.handled.contains(right));
         match &mut self.baseline {
             Baseline::Nothing => return Ok(Rights::default()),
-            Baseline::Ruleset(builder, handled, _) => {
-                grant.rights = grant.rights.intersection(*handled);
+            Baseline::Ruleset(builder, _) => {
                 // A rule without a right is ENOMSG, and nothing of it is handled, so nothing of it
                 // needs one.
                 if !grant.rights.is_empty() {
-                    let added = builder.grant(&opened.file, grant.rights);
+                    let added = builder.grant(&opened.file, &grant.rights);
                     added.map_err(|error| of_path(owner, path, PathError::Rule(error)))?;
                 }
             }
-            Baseline::Enforced(enforced) => {
-                grant.rights = grant.rights.intersection(enforced.handled);
-                enforced.check(&grant)?;
-            }
+            Baseline::Enforced(enforced) => enforced.check(&grant)?,
         }
         debug!(
             target: "wasix_landlock",
             owner,
             path = %grant.resolved.display(),
-            rights = ?grant.rights.to_vec(),
+            rights = ?grant.rights,
             "rule"
         );
-        let rights = grant.rights;
+        let rights = grant.rights.clone();
         self.grants.push(grant);
         Ok(rights)
     }
@@ -342,15 +335,14 @@ impl Plan {
             })?;
         }
         if self.report.only_shown {
-            let handled = match &self.baseline {
-                Baseline::Nothing => return Ok(()),
-                Baseline::Ruleset(_, handled, _) => *handled,
-                Baseline::Enforced(enforced) => enforced.handled,
-            };
-            let rights = file.access.rights(Object::File).intersection(handled);
+            if matches!(self.baseline, Baseline::Nothing) {
+                return Ok(());
+            }
+            let mut rights = file.access.rights(Object::File);
+            rights.retain(|right| self.report.handled.contains(right));
             host.resolved = Some(file.missing.path().to_string_lossy().into_owned());
             host.found = Some(Object::File);
-            host.granted = rights.to_vec();
+            host.granted = rights.into_iter().collect();
             host.created = true;
             return Ok(());
         }
@@ -387,7 +379,7 @@ impl Plan {
         host.not_granted = host
             .access
             .rights(object)
-            .iter()
+            .into_iter()
             .map(|right| NotGranted {
                 right,
                 why: error.to_string(),

@@ -57,8 +57,7 @@ pub(crate) fn choose(
     let mut granted: HashMap<(u64, u64), Rights> = HashMap::new();
     for grant in grants {
         if let Some(inode) = grant.inode {
-            let rights = granted.entry(inode).or_default();
-            *rights = rights.union(grant.rights);
+            granted.entry(inode).or_default().extend(&grant.rights);
         }
     }
     let leaves: &[_] = if ruleset.quiets_proofs() { LEAVES } else { &[] };
@@ -123,7 +122,7 @@ fn is_granted(path: &Path, right: Right, granted: &HashMap<(u64, u64), Rights>) 
         fs::metadata(path).is_ok_and(|found| {
             granted
                 .get(&(found.dev(), found.ino()))
-                .is_some_and(|rights| rights.contains(right))
+                .is_some_and(|rights| rights.contains(&right))
         })
     })
 }

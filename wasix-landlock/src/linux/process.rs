@@ -37,8 +37,6 @@ pub(crate) fn lock() -> MutexGuard<'static, Process> {
 pub(crate) struct Enforced {
     pub(crate) report: Arc<Report>,
     pub(crate) grants: Vec<Grant>,
-    /// The handled access rights.
-    pub(crate) handled: Rights,
     /// True if the operator's variables counted.
     pub(crate) is_operated: bool,
 }
@@ -131,16 +129,15 @@ impl Enforced {
             reason: reason.into(),
             reserve: self.reserve(asked).map(String::into_boxed_str),
         };
-        let mut needed = asked.rights;
+        let mut needed = asked.rights.clone();
         if asked.inode.is_none() {
-            needed.extend([Right::MakeReg]);
+            needed.insert(Right::MakeReg);
         }
-        let missing = needed
-            .intersection(self.handled)
-            .minus(self.granted_on(asked));
-        if !missing.is_empty() {
-            let reason = format!("no grant covers {}", list(missing.iter(), ", "));
-            return Err(not_within(missing.to_vec(), reason));
+        let granted = self.granted_on(asked);
+        needed.retain(|right| self.report.handled.contains(right) && !granted.contains(right));
+        if !needed.is_empty() {
+            let reason = format!("no grant covers {}", list(&needed, ", "));
+            return Err(not_within(needed.into_iter().collect(), reason));
         }
         if asked.inode.is_some() && is_denied(asked) {
             let reason = "the kernel denies opening the path, although a grant covers it by name; \
@@ -183,7 +180,8 @@ impl Enforced {
                     && grant.is_still_there();
                 same || beneath
             })
-            .fold(Rights::default(), |union, grant| union.union(grant.rights))
+            .flat_map(|grant| grant.rights.iter().copied())
+            .collect()
     }
 }
 

@@ -132,11 +132,7 @@ pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
         file,
         resolved,
         inode: (metadata.dev(), metadata.ino()),
-        object: if kind.is_dir() {
-            Object::Directory
-        } else {
-            Object::File
-        },
+        object: Object::of(kind.is_dir()),
         special,
     })
 }

@@ -11,7 +11,7 @@ use crate::{
 /// A grant of a report.
 struct Grant {
     resolved: PathBuf,
-    rights: Vec<Right>,
+    rights: Rights,
     named: GrantedPath,
 }
 
@@ -61,23 +61,16 @@ impl Report {
     fn verdict(&self, path: &Path, access: Access) -> Verdict {
         let grants = self.grants();
         let covering: Vec<&Grant> = grants.iter().filter(|grant| grant.covers(path)).collect();
-        let mut needed: Rights = match path.is_dir() {
-            true => access.rights(Object::Directory),
-            false => access.rights(Object::File),
-        };
+        let mut needed = access.rights(Object::of(path.is_dir()));
         // A file's own grant has no right for it: the policy makes the file.
         let is_made = covering.iter().any(|grant| grant.named.access.create);
         if access.create && !is_made {
-            needed.extend([Right::MakeReg]);
+            needed.insert(Right::MakeReg);
         }
-        let needed: Vec<Right> = needed
-            .iter()
-            .filter(|right| self.handled.contains(right))
-            .collect();
-        let has = |grant: &Grant, right: &Right| grant.rights.contains(right);
-        let missing = |right: &Right| !covering.iter().any(|grant| has(grant, right));
-        let missing: Vec<Right> = needed.iter().copied().filter(missing).collect();
-        let helps = |grant: &&&Grant| needed.iter().any(|right| has(grant, right));
+        needed.retain(|right| self.handled.contains(right));
+        let missing = |right: &&Right| !covering.iter().any(|grant| grant.rights.contains(right));
+        let missing: Vec<Right> = needed.iter().filter(missing).copied().collect();
+        let helps = |grant: &&&Grant| !needed.is_disjoint(&grant.rights);
         let by = covering.iter().find(helps).or(covering.first());
         match by {
             Some(by) if missing.is_empty() => Verdict::Granted {
@@ -103,7 +96,7 @@ impl Report {
                     Some(resolved) => resolved.into(),
                     None => resolve_existing(Path::new(&host.path)),
                 },
-                rights: host.granted.clone(),
+                rights: host.granted.iter().copied().collect(),
                 named: GrantedPath {
                     owner: owner.clone(),
                     path: host.path.clone().into(),
@@ -120,13 +113,8 @@ impl Report {
                 .as_ref()
                 .map_or_else(|| resolve_existing(Path::new(&path.path)), PathBuf::from);
             let directory = resolved.is_dir();
-            let object = if directory {
-                Object::Directory
-            } else {
-                Object::File
-            };
             Grant {
-                rights: path.access.rights(object).iter().collect(),
+                rights: path.access.rights(Object::of(directory)),
                 named: GrantedPath {
                     owner: format!("runtime path ({})", path.reason),
                     path: path.path.clone().into(),
