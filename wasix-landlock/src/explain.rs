@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Access, Right, names, platform};
+use crate::{Access, Right, names, platform, rights::Rights};
 
 /// Explains whether this process, or the calling thread's instance, may access a path of the host,
 /// and which rights are missing.
@@ -82,6 +82,61 @@ pub struct GrantedPath {
     pub access: Access,
     /// True if the path is a directory, whose grant holds for all beneath it.
     pub directory: bool,
+}
+
+/// A grant that an access is compared with.
+pub(crate) struct Candidate {
+    pub(crate) resolved: PathBuf,
+    pub(crate) rights: Rights,
+    pub(crate) named: GrantedPath,
+    /// True if the grant is for the runtime rather than for a preopen.
+    pub(crate) runtime: bool,
+    /// True if the grant holds for the path.
+    pub(crate) covers: bool,
+}
+
+/// Judges an access to a path, which needs these rights.
+pub(crate) fn judge(
+    path: &Path,
+    needs: Access,
+    needed: &Rights,
+    grants: Vec<Candidate>,
+) -> Verdict {
+    let (covering, others): (Vec<_>, Vec<_>) = grants.into_iter().partition(|grant| grant.covers);
+    let granted: Rights = covering
+        .iter()
+        .flat_map(|grant| &grant.rights)
+        .copied()
+        .collect();
+    let missing: Vec<Right> = needed.difference(&granted).copied().collect();
+    let helps = |grant: &Candidate| !grant.rights.is_disjoint(needed);
+    let by = covering.iter().position(helps).unwrap_or(0);
+    let by = covering.into_iter().nth(by).map(|grant| grant.named);
+    match by {
+        Some(by) if missing.is_empty() => Verdict::Granted { by },
+        by => {
+            // For a preopen before one for the runtime. Sharing no more than the root is no nearness.
+            let near = others.into_iter().map(|grant| {
+                let common = in_common(&grant.resolved, path).components().count();
+                ((common, !grant.runtime), grant.named)
+            });
+            let near = near.filter(|((common, _), _)| *common > 1);
+            let nearest = near.max_by_key(|(nearness, _)| *nearness);
+            Verdict::NotGranted {
+                missing,
+                needs,
+                nearest: by.or(nearest.map(|(_, named)| named)),
+            }
+        }
+    }
+}
+
+/// Returns the innermost path that holds both.
+pub(crate) fn in_common(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components());
+    both.take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect()
 }
 
 impl Explanation {

@@ -1,10 +1,6 @@
 //! Protections that not every kernel has or not every program can live with, by name.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-
-use crate::{error::ProtectionError, names};
 
 /// The level at which a policy wants a protection, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -198,16 +194,6 @@ impl Protection {
             OnBy::Harden if harden => Level::Strict,
             OnBy::Network | OnBy::Harden => Level::Off,
         }
-    }
-}
-
-impl FromStr for Protection {
-    type Err = ProtectionError;
-
-    fn from_str(name: &str) -> Result<Self, ProtectionError> {
-        names::parse(name).ok_or_else(|| ProtectionError {
-            value: name.to_owned(),
-        })
     }
 }
 

@@ -11,8 +11,8 @@ use super::{
     process::{Enforced, Grant},
 };
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict, explain::resolve_existing,
-    rights::Rights,
+    Access, Explanation, GrantedPath, Object, Right, Verdict,
+    explain::{Candidate, judge, resolve_existing},
 };
 
 /// See [`crate::explain`].
@@ -62,29 +62,24 @@ impl Asked {
             needed.insert(Right::MakeReg);
         }
         needed.retain(|right| enforced.report.handled.contains(right));
-        let (mut granted, mut by) = (Rights::default(), None);
-        for grant in &enforced.grants {
-            if self.is_covered_by(grant) {
-                granted.extend(&grant.rights);
-                if by.is_none() || !needed.is_disjoint(&grant.rights) {
-                    by = Some(named(grant));
-                }
-            }
-        }
-        let missing: Vec<Right> = needed.difference(&granted).copied().collect();
-        match by {
-            Some(by) if missing.is_empty() => Verdict::Granted { by },
-            by => {
-                if let Some(was) = enforced.grants.iter().find(|grant| self.replaces(grant)) {
-                    let was = named(was);
-                    return Verdict::Replaced { was, missing };
-                }
-                Verdict::NotGranted {
-                    missing,
-                    needs: self.access,
-                    nearest: by.or_else(|| self.nearest(&enforced.grants)),
-                }
-            }
+        let candidate = |grant: &Grant| Candidate {
+            resolved: grant.resolved.clone(),
+            rights: grant.rights.clone(),
+            named: named(grant),
+            runtime: grant.runtime,
+            covers: self.is_covered_by(grant),
+        };
+        let grants = enforced.grants.iter().map(candidate).collect();
+        let replaced = enforced.grants.iter().find(|grant| self.replaces(grant));
+        match (
+            judge(&self.resolved, self.access, &needed, grants),
+            replaced,
+        ) {
+            (Verdict::NotGranted { missing, .. }, Some(was)) => Verdict::Replaced {
+                was: named(was),
+                missing,
+            },
+            (verdict, _) => verdict,
         }
     }
 
@@ -103,20 +98,6 @@ impl Asked {
         self.resolved == grant.resolved
             && self.found.map(|(inode, _)| inode) != grant.inode
             && !rights.is_disjoint(&grant.rights)
-    }
-
-    /// The grant that has the most of the path's names in common with it, for a preopen before one
-    /// for the runtime. Sharing no more than the root is no nearness.
-    fn nearest(&self, grants: &[Grant]) -> Option<GrantedPath> {
-        let common = |grant: &Grant| {
-            let (ours, theirs) = (self.resolved.components(), grant.resolved.components());
-            ours.zip(theirs).take_while(|(a, b)| a == b).count()
-        };
-        grants
-            .iter()
-            .filter(|grant| common(grant) > 1)
-            .max_by_key(|grant| (common(grant), !grant.runtime))
-            .map(named)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Access, Level, Mode, Network, NotWithin, Object, Protection, ProtectionStatus, Report, Right,
-    Scope, names::list, operator, rights::Rights,
+    Scope, explain::in_common, names::list, operator, rights::Rights,
 };
 
 /// The state of this process.
@@ -160,7 +160,7 @@ impl Enforced {
         };
         let preopens = self.grants.iter().filter(|grant| !grant.runtime);
         let common = preopens
-            .map(|grant| common_directory(&grant.resolved, own))
+            .map(|grant| in_common(&grant.resolved, own))
             .max_by_key(|common| common.components().count())
             .filter(|common| {
                 common.components().count() > 2 && env::home_dir().as_ref() != Some(common)
@@ -191,14 +191,6 @@ impl Grant {
         fs::symlink_metadata(&self.resolved)
             .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
     }
-}
-
-/// Returns the innermost path that holds both.
-fn common_directory(one: &Path, other: &Path) -> PathBuf {
-    let both = one.components().zip(other.components());
-    both.take_while(|(one, other)| one == other)
-        .map(|(one, _)| one)
-        .collect()
 }
 
 /// True if the kernel denies what is asked for. Only what can be tried without changing anything is

@@ -4,27 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Report, RuntimePathStatus};
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict, explain::resolve_existing,
+    Access, Explanation, GrantedPath, Object, Right, Verdict,
+    explain::{Candidate, judge, resolve_existing},
     rights::Rights,
 };
-
-/// A grant of a report.
-struct Grant {
-    resolved: PathBuf,
-    rights: Rights,
-    named: GrantedPath,
-}
-
-impl Grant {
-    fn covers(&self, path: &Path) -> bool {
-        path == self.resolved || (self.named.directory && path.starts_with(&self.resolved))
-    }
-
-    fn common(&self, path: &Path) -> usize {
-        let names = self.resolved.components().zip(path.components());
-        names.take_while(|(a, b)| a == b).count()
-    }
-}
 
 impl Report {
     /// Explains an access to a path of the host by the grants of this report, such as one of
@@ -59,72 +42,59 @@ impl Report {
     }
 
     fn verdict(&self, path: &Path, access: Access) -> Verdict {
-        let grants = self.grants();
-        let covering: Vec<&Grant> = grants.iter().filter(|grant| grant.covers(path)).collect();
+        let grants = self.grants(path);
         let mut needed = access.rights(Object::of(path.is_dir()));
         // A file's own grant has no right for it: the policy makes the file.
-        let is_made = covering.iter().any(|grant| grant.named.access.create);
-        if access.create && !is_made {
+        let makes = |grant: &Candidate| grant.covers && grant.named.access.create;
+        if access.create && !grants.iter().any(makes) {
             needed.insert(Right::MakeReg);
         }
         needed.retain(|right| self.handled.contains(right));
-        let missing = |right: &&Right| !covering.iter().any(|grant| grant.rights.contains(right));
-        let missing: Vec<Right> = needed.iter().filter(missing).copied().collect();
-        let helps = |grant: &&&Grant| !needed.is_disjoint(&grant.rights);
-        let by = covering.iter().find(helps).or(covering.first());
-        match by {
-            Some(by) if missing.is_empty() => Verdict::Granted {
-                by: by.named.clone(),
-            },
-            _ => {
-                let near = grants.iter().filter(|grant| grant.common(path) > 1);
-                let near = near.max_by_key(|grant| grant.common(path));
-                Verdict::NotGranted {
-                    missing,
-                    needs: access,
-                    nearest: by.copied().or(near).map(|grant| grant.named.clone()),
-                }
-            }
-        }
+        judge(path, access, &needed, grants)
     }
 
-    fn grants(&self) -> Vec<Grant> {
-        let preopens = self.preopens.iter().flat_map(|preopen| {
-            let owner = format!("{} `{}`", preopen.origin, preopen.guest);
-            preopen.hosts.iter().map(move |host| Grant {
-                resolved: match &host.resolved {
-                    Some(resolved) => resolved.into(),
-                    None => resolve_existing(Path::new(&host.path)),
-                },
-                rights: host.granted.iter().copied().collect(),
-                named: GrantedPath {
-                    owner: owner.clone(),
+    /// Compares a path with the grants.
+    fn grants(&self, asked: &Path) -> Vec<Candidate> {
+        let candidate =
+            |resolved: PathBuf, rights: Rights, named: GrantedPath, runtime| Candidate {
+                covers: asked == resolved || (named.directory && asked.starts_with(&resolved)),
+                resolved,
+                rights,
+                named,
+                runtime,
+            };
+        let resolve = |resolved: &Option<String>, path: &str| match resolved {
+            Some(resolved) => resolved.into(),
+            None => resolve_existing(Path::new(path)),
+        };
+        let mut grants = Vec::new();
+        for preopen in &self.preopens {
+            for host in &preopen.hosts {
+                let named = GrantedPath {
+                    owner: format!("{} `{}`", preopen.origin, preopen.guest),
                     path: host.path.clone().into(),
                     access: host.access,
                     directory: host.found == Some(Object::Directory),
-                },
-            })
-        });
-        let granted = self.runtime_paths.iter();
-        let granted = granted.filter(|path| path.status == RuntimePathStatus::Granted);
-        let runtime = granted.map(|path| {
-            let resolved = path
-                .resolved
-                .as_ref()
-                .map_or_else(|| resolve_existing(Path::new(&path.path)), PathBuf::from);
-            let directory = resolved.is_dir();
-            Grant {
-                rights: path.access.rights(Object::of(directory)),
-                named: GrantedPath {
-                    owner: format!("runtime path ({})", path.reason),
-                    path: path.path.clone().into(),
-                    access: path.access,
-                    directory,
-                },
-                resolved,
+                };
+                let rights = host.granted.iter().copied().collect();
+                let resolved = resolve(&host.resolved, &host.path);
+                grants.push(candidate(resolved, rights, named, false));
             }
-        });
-        preopens.chain(runtime).collect()
+        }
+        let paths = self.runtime_paths.iter();
+        for path in paths.filter(|path| path.status == RuntimePathStatus::Granted) {
+            let resolved = resolve(&path.resolved, &path.path);
+            let directory = resolved.is_dir();
+            let named = GrantedPath {
+                owner: format!("runtime path ({})", path.reason),
+                path: path.path.clone().into(),
+                access: path.access,
+                directory,
+            };
+            let rights = path.access.rights(Object::of(directory));
+            grants.push(candidate(resolved, rights, named, true));
+        }
+        grants
     }
 }
 
