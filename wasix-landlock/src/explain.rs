@@ -13,13 +13,6 @@ use crate::{Access, Right, names, platform, rights::Rights};
 /// The answer comes from the record of the enforced policy, and from the file that stands at the
 /// path now. The function opens and changes nothing, so that it works for denied paths. It doesn't
 /// look at the file's own permissions.
-///
-/// ```
-/// use wasix_landlock::{Access, Verdict, explain};
-///
-/// let answer = explain("/etc/passwd", Access::READ);
-/// assert_eq!(answer.verdict, Verdict::NotRestricted); // no policy was enforced here
-/// ```
 #[must_use]
 pub fn explain(path: impl AsRef<Path>, access: Access) -> Explanation {
     platform::explain(path.as_ref(), access)

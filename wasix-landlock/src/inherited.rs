@@ -15,16 +15,6 @@ use std::collections::BTreeSet;
 ///
 /// To close descriptors that the program doesn't need, drop the `File` or `OwnedFd` that owns them
 /// before. `take_passed_on` hands out the ones that came with the process and have no owner yet.
-///
-/// ```
-/// use std::collections::BTreeSet;
-/// use wasix_landlock::{Inherited, Policy};
-///
-/// // A socket that the service manager has passed as number 3 may be open, and nothing else.
-/// let allowed = BTreeSet::from([3]);
-/// let policy = Policy::default().inherited(Inherited::Refuse { allowed });
-/// # drop(policy);
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Inherited {

@@ -34,17 +34,6 @@ pub enum HostKind {
 }
 
 /// A file or directory of the host behind a preopen.
-///
-/// ```
-/// use wasix_landlock::{Access, HostTarget, HostKind};
-///
-/// let key = HostTarget {
-///     path: "/srv/keys/key.pem".into(),
-///     kind: HostKind::File,
-///     access: Access::CREATE.union(Access::WRITE),
-/// };
-/// # drop(key);
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostTarget {
     /// The host path. A relative path starts at the working directory of the moment in which the
@@ -61,21 +50,6 @@ pub struct HostTarget {
 }
 
 /// A recorded preopen.
-///
-/// ```
-/// use wasix_landlock::{Access, HostTarget, HostKind, RecordedPreopen};
-///
-/// /// A host directory that shows as `guest`.
-/// fn directory(guest: &str, host: &str, access: Access) -> RecordedPreopen {
-///     RecordedPreopen {
-///         guest: guest.to_owned(),
-///         origin: "preopen_dir",
-///         access,
-///         targets: vec![HostTarget { path: host.into(), kind: HostKind::Directory, access }],
-///     }
-/// }
-/// # drop(directory("/data", "/srv/data", Access::READ));
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPreopen {
     /// The path under which the module sees the preopen.
@@ -173,13 +147,6 @@ impl Policy {
     ///
     /// The whole process gets the grant: the kernel can't tell runtime and module apart, so native code
     /// that has taken the process over can use the path too.
-    ///
-    /// ```
-    /// use wasix_landlock::{Access, Policy};
-    ///
-    /// let policy = Policy::default().runtime_path("/etc/resolv.conf", Access::READ, "dns");
-    /// # drop(policy);
-    /// ```
     pub fn runtime_path(
         mut self,
         path: impl Into<PathBuf>,
@@ -457,13 +424,6 @@ impl Policy {
     /// Returns the scope that the operator asks for with [`SCOPE_VARIABLE`](crate::SCOPE_VARIABLE), for a caller that can
     /// start the threads of an instance: [`Scope::Process`] unless this policy would be the first one to restrict the
     /// calling thread. [`Policy::mode`] makes a policy ignore the variable, and so does [`Mode::Off`].
-    ///
-    /// ```
-    /// use wasix_landlock::{Policy, Scope};
-    ///
-    /// assert_eq!(Policy::default().operator_scope()?, Scope::Process); // nothing is set here
-    /// # Ok::<(), wasix_landlock::PrepareError>(())
-    /// ```
     ///
     /// # Errors
     ///

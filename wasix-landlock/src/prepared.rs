@@ -8,17 +8,6 @@ use crate::{EnforceError, Report, platform};
 ///
 /// Dropping a prepared policy removes the files that it created, each only if the file is still the
 /// same and still empty.
-///
-/// ```
-/// use wasix_landlock::{Mode, Policy};
-///
-/// // `off`, so that this example restricts nothing.
-/// let prepared = Policy::default().mode(Mode::Off).prepare()?;
-/// assert!(!prepared.report().enforced);
-/// let report = prepared.enforce()?;
-/// assert!(!report.enforced);
-/// # Ok::<(), wasix_landlock::Error>(())
-/// ```
 #[derive(Debug)]
 #[must_use = "a prepared policy restricts nothing until it is enforced"]
 pub struct Prepared(pub(crate) platform::Plan);
@@ -74,10 +63,6 @@ impl Prepared {
 
 /// The report of the first policy that restricted this process, or the instance that the calling thread belongs to, if
 /// one has.
-///
-/// ```
-/// assert!(wasix_landlock::current().is_none()); // nothing was enforced here
-/// ```
 #[must_use]
 pub fn current() -> Option<Arc<Report>> {
     platform::current()

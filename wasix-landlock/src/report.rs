@@ -373,16 +373,6 @@ impl Report {
     }
 
     /// True if this protection is enforced.
-    ///
-    /// ```no_run
-    /// use wasix_landlock::{Policy, Protection};
-    ///
-    /// let report = Policy::default().enforce()?;
-    /// if !report.protects(Protection::ResolveUnix) {
-    ///     eprintln!("unix sockets can be connected to: {:?}", report.not_enforced);
-    /// }
-    /// # Ok::<(), wasix_landlock::Error>(())
-    /// ```
     #[must_use]
     pub fn protects(&self, protection: Protection) -> bool {
         self.enforced
