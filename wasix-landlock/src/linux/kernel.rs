@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 use landlock::{
@@ -286,10 +286,6 @@ impl Ruleset {
             ruleset: self.descriptor.as_raw_fd(),
             flags: self.flags,
         }
-    }
-
-    pub(crate) fn descriptor(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
     }
 }
 

@@ -47,7 +47,9 @@ impl Plan {
         let ruleset = ruleset
             .finish()
             .map_err(|source| EnforceError::Probe { source })?;
-        let own = [ruleset.descriptor()].into_iter().chain(probe.descriptor());
+        let own = [ruleset.domain().ruleset]
+            .into_iter()
+            .chain(probe.descriptor());
         self.check_open(&own.collect())?;
         Ok((ruleset, probe))
     }

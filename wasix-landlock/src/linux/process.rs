@@ -204,11 +204,8 @@ fn is_denied(asked: &Grant) -> bool {
             .open(path)
             .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
     };
-    match asked.object {
-        Object::Directory => asked.access.read && denied(&asked.resolved, false, libc::O_DIRECTORY),
-        Object::File => {
-            (asked.access.read && denied(&asked.resolved, false, 0))
-                || (asked.access.write && denied(&asked.resolved, true, 0))
-        }
-    }
+    let (path, is_file) = (&asked.resolved, asked.object == Object::File);
+    let flags = if is_file { 0 } else { libc::O_DIRECTORY };
+    (asked.access.read && denied(path, false, flags))
+        || (is_file && asked.access.write && denied(path, true, flags))
 }

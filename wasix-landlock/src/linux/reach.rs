@@ -31,7 +31,7 @@ pub(crate) struct Reach {
 pub(crate) struct Answers {
     /// Threads that the probe is allowed in.
     pub(crate) allowed: HashSet<i32>,
-    /// Threads that need no visit, see [`ThreadKind::Worker`].
+    /// Threads that need no visit, see [`ThreadKind::Worker`], or that failed and are let pass.
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
     pub(crate) failures: Vec<EnforceError>,
@@ -58,12 +58,6 @@ impl Answers {
     /// The name of a thread that has answered.
     pub(crate) fn name(&self, tid: i32) -> Option<String> {
         self.names.get(&tid).cloned()
-    }
-
-    /// The threads that aren't visited: some need no visit, some can't be reached.
-    pub(crate) fn left_out(&self) -> impl Iterator<Item = i32> {
-        let failed = self.failures.iter().filter_map(EnforceError::thread);
-        failed.chain(self.exempt.iter().copied())
     }
 }
 
@@ -175,11 +169,11 @@ impl Reach {
         let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(probe));
         visitor.visit(round.table(), Instant::now() + deadline);
         let answers = &mut self.answers;
-        answers.names = round.table().names().collect();
         for (tid, state) in round.table().states() {
             match state {
                 State::Gone => {}
                 State::Done(visit) => {
+                    answers.names.insert(tid, visit.name());
                     // Who sets a domain sets the flag, see `Enforcement::run`.
                     answers.foreign |= visit.no_new_privileges;
                     match visit.after {

@@ -32,7 +32,7 @@ impl Visitor<'_> {
     /// thread that can't take the signal, and on all of them at the deadline.
     pub(crate) fn visit(self, table: &Table, until: Instant) {
         let since = Instant::now();
-        let mut unsent: Vec<i32> = table.threads().collect();
+        let mut unsent: Vec<i32> = table.states().map(|(tid, _)| tid).collect();
         let mut tick = FIRST_TICK;
         let mut started: HashMap<i32, Option<u64>> = HashMap::new();
         loop {

@@ -124,7 +124,8 @@ impl Visit {
         }
     }
 
-    fn name(&self) -> String {
+    /// The thread's name.
+    pub(crate) fn name(&self) -> String {
         let bytes = self.name.iter().flat_map(|half| half.to_ne_bytes());
         let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -167,22 +168,9 @@ impl Table {
         }
     }
 
-    /// The threads, in order.
-    pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
-        self.slots.iter().map(|slot| slot.tid)
-    }
-
-    /// Returns the progress of each thread, in the order of [`Table::threads`].
+    /// Returns each thread with its progress, in order.
     pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
-    }
-
-    /// The names of the threads that were visited.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
-        self.states().filter_map(|(tid, state)| match state {
-            State::Done(visit) => Some((tid, visit.name())),
-            _ => None,
-        })
     }
 
     /// True if every thread is done or given up.
