@@ -77,48 +77,46 @@ pub struct GrantedPath {
     pub directory: bool,
 }
 
-/// A grant that an access is compared with.
-pub(crate) struct Candidate {
-    pub(crate) resolved: PathBuf,
-    pub(crate) rights: Rights,
+/// A host path with the rights that are granted on it, or asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
     pub(crate) named: GrantedPath,
+    /// The resolved path.
+    pub(crate) resolved: PathBuf,
+    /// Device and inode; `None` for a file that is still to be created, and in a report.
+    #[cfg(target_os = "linux")]
+    pub(crate) inode: Option<(u64, u64)>,
+    pub(crate) rights: Rights,
     /// True if the grant is for the runtime rather than for a preopen.
     pub(crate) runtime: bool,
-    /// True if the grant holds for the path.
-    pub(crate) covers: bool,
 }
 
-/// Judges an access to a path, which needs these rights.
+/// Judges an access to a path, which needs these rights, by the grants and those of them that cover the path.
 pub(crate) fn judge(
     path: &Path,
     needs: Access,
     needed: &Rights,
-    grants: Vec<Candidate>,
+    grants: &[Grant],
+    covers: impl Fn(&Grant) -> bool,
 ) -> Verdict {
-    let (covering, others): (Vec<_>, Vec<_>) = grants.into_iter().partition(|grant| grant.covers);
-    let granted: Rights = covering
-        .iter()
-        .flat_map(|grant| &grant.rights)
-        .copied()
-        .collect();
-    let missing: Vec<Right> = needed.difference(&granted).copied().collect();
-    let helps = |grant: &Candidate| !grant.rights.is_disjoint(needed);
-    let by = covering.iter().position(helps).unwrap_or(0);
-    let by = covering.into_iter().nth(by).map(|grant| grant.named);
-    match by {
-        Some(by) if missing.is_empty() => Verdict::Granted { by },
+    let covering: Vec<&Grant> = grants.iter().filter(|grant| covers(grant)).collect();
+    let missing = |right: &&Right| !covering.iter().any(|grant| grant.rights.contains(right));
+    let missing: Vec<Right> = needed.iter().filter(missing).copied().collect();
+    let mut helping = covering.iter().copied();
+    let helps = helping.find(|grant| !grant.rights.is_disjoint(needed));
+    match helps.or(covering.first().copied()) {
+        Some(by) if missing.is_empty() => Verdict::Granted {
+            by: by.named.clone(),
+        },
         by => {
-            // For a preopen before one for the runtime. Sharing no more than the root is no nearness.
-            let near = others.into_iter().map(|grant| {
-                let common = in_common(&grant.resolved, path).components().count();
-                ((common, !grant.runtime), grant.named)
-            });
-            let near = near.filter(|((common, _), _)| *common > 1);
-            let nearest = near.max_by_key(|(nearness, _)| *nearness);
+            let common = |grant: &Grant| in_common(&grant.resolved, path).components().count();
+            // Sharing no more than the root is no nearness.
+            let near = grants.iter().filter(|grant| common(grant) > 1);
+            let near = near.max_by_key(|grant| (common(grant), !grant.runtime));
             Verdict::NotGranted {
                 missing,
                 needs,
-                nearest: by.or(nearest.map(|(_, named)| named)),
+                nearest: by.or(near).map(|grant| grant.named.clone()),
             }
         }
     }

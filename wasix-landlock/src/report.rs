@@ -10,11 +10,11 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::RuntimePath;
 use crate::{
     Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, OutsideReport, Policy,
     Protection, RecordedPreopen, Right, Scope,
 };
+use crate::{names::list, policy::RuntimePath};
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
@@ -355,7 +355,6 @@ impl Report {
         if udp.status != ProtectionStatus::Enforced {
             return None;
         }
-        let ports: Vec<String> = network.connect.iter().map(u16::to_string).collect();
         let remedy = if udp.by.contains(&Layer::Landlock) {
             "grant `send_udp(53)`".to_owned()
         } else {
@@ -368,7 +367,7 @@ impl Report {
         Some(format!(
             "TCP port {} may be connected to, but sending by UDP is refused, so DNS can't resolve \
              names; {remedy}",
-            ports.join(", ")
+            list(&network.connect, ", ")
         ))
     }
 

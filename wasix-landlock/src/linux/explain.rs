@@ -6,13 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    membership,
-    process::{Enforced, Grant},
-};
+use super::{membership, process::Enforced};
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict,
-    explain::{Candidate, judge, resolve_existing},
+    Access, Explanation, Object, Right, Verdict,
+    explain::{Grant, judge, resolve_existing},
 };
 
 /// See [`crate::explain`].
@@ -62,21 +59,18 @@ impl Asked {
             needed.insert(Right::MakeReg);
         }
         needed.retain(|right| enforced.report.handled.contains(right));
-        let candidate = |grant: &Grant| Candidate {
-            resolved: grant.resolved.clone(),
-            rights: grant.rights.clone(),
-            named: named(grant),
-            runtime: grant.runtime,
-            covers: self.is_covered_by(grant),
-        };
-        let grants = enforced.grants.iter().map(candidate).collect();
+        let covers = |grant: &Grant| self.is_covered_by(grant);
+        let verdict = judge(
+            &self.resolved,
+            self.access,
+            &needed,
+            &enforced.grants,
+            covers,
+        );
         let replaced = enforced.grants.iter().find(|grant| self.replaces(grant));
-        match (
-            judge(&self.resolved, self.access, &needed, grants),
-            replaced,
-        ) {
+        match (verdict, replaced) {
             (Verdict::NotGranted { missing, .. }, Some(was)) => Verdict::Replaced {
-                was: named(was),
+                was: was.named.clone(),
                 missing,
             },
             (verdict, _) => verdict,
@@ -87,25 +81,15 @@ impl Asked {
     fn is_covered_by(&self, grant: &Grant) -> bool {
         let itself = self.found.map(|(inode, _)| inode);
         grant.inode.is_some_and(|inode| {
-            itself == Some(inode)
-                || (grant.object == Object::Directory && self.above.contains(&inode))
+            itself == Some(inode) || (grant.named.directory && self.above.contains(&inode))
         })
     }
 
     /// True if the file stands where a granted one stood.
     fn replaces(&self, grant: &Grant) -> bool {
-        let rights = self.access.rights(grant.object);
+        let rights = self.access.rights(Object::of(grant.named.directory));
         self.resolved == grant.resolved
             && self.found.map(|(inode, _)| inode) != grant.inode
             && !rights.is_disjoint(&grant.rights)
-    }
-}
-
-fn named(grant: &Grant) -> GrantedPath {
-    GrantedPath {
-        owner: grant.owner.clone(),
-        path: grant.path.clone(),
-        access: grant.access,
-        directory: grant.object == Object::Directory,
     }
 }

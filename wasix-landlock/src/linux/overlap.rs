@@ -5,8 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::process::Grant;
-use crate::{Object, names::list};
+use crate::{explain::Grant, names::list};
 
 /// Warns of each preopen that gets more than its own access through another grant, and of one
 /// of `/`.
@@ -25,7 +24,7 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
         if grant.resolved == Path::new("/") {
             warnings.push(format!(
                 "{} grants `/` ({}), and with it every file of this host",
-                grant.owner, grant.access
+                grant.named.owner, grant.named.access
             ));
         }
         if grant.runtime {
@@ -53,17 +52,17 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
 fn widening(grant: &Grant, wider: &Grant) -> Option<String> {
     let more = wider.rights.difference(&grant.rights);
     let more = list(
-        more.filter(|right| grant.object == Object::Directory || right.applies_to_files()),
+        more.filter(|right| grant.named.directory || right.applies_to_files()),
         ", ",
     );
     (!more.is_empty()).then(|| {
         format!(
             "{} asks for {} on {}, and {} on {} adds {}: the kernel grants both",
-            grant.owner,
-            grant.access,
-            grant.path.display(),
-            wider.owner,
-            wider.path.display(),
+            grant.named.owner,
+            grant.named.access,
+            grant.named.path.display(),
+            wider.named.owner,
+            wider.named.path.display(),
             more
         )
     })

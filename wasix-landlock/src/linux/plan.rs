@@ -10,11 +10,11 @@ use super::{
     descriptors,
     kernel::{Builder, Ruleset},
     probe,
-    process::{Enforced, Grant},
+    process::Enforced,
     restrict::threads_report,
     sys::Probe,
 };
-use crate::{EnforceError, Mode, Policy, Report, SweepMethod};
+use crate::{EnforceError, Mode, Policy, Report, SweepMethod, explain::Grant};
 
 /// A prepared policy, without its paths: those are in the report and the grants.
 #[derive(Debug)]

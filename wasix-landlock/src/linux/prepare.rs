@@ -9,14 +9,13 @@ use super::{
     create::CreatedFiles,
     overlap,
     plan::Plan,
-    process::Grant,
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
 use crate::policy::RuntimePath;
 use crate::{
-    Access, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError, Policy,
-    PreopenReport, PrepareError, RecordedPreopen, Report, Right, RuntimePathReport,
-    RuntimePathStatus, Status, rights::Rights,
+    Access, GrantedPath, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError,
+    Policy, PreopenReport, PrepareError, RecordedPreopen, Report, Right, RuntimePathReport,
+    RuntimePathStatus, Status, explain::Grant, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`].
@@ -196,12 +195,14 @@ impl Plan {
         runtime: bool,
     ) -> Result<Rights, PrepareError> {
         let mut grant = Grant {
-            owner: owner.to_owned(),
-            path: path.to_owned(),
+            named: GrantedPath {
+                owner: owner.to_owned(),
+                path: path.to_owned(),
+                access,
+                directory: opened.object == Object::Directory,
+            },
             resolved: opened.resolved.clone(),
             inode: Some(opened.inode),
-            object: opened.object,
-            access,
             rights: access.rights(opened.object),
             runtime,
         };
@@ -324,12 +325,14 @@ impl Plan {
     fn create(&mut self, file: &ToCreate, host: &mut HostReport) -> Result<(), PrepareError> {
         if let Baseline::Enforced(enforced) = &self.baseline {
             enforced.check(&Grant {
-                owner: file.owner.clone(),
-                path: file.target.path.clone(),
+                named: GrantedPath {
+                    owner: file.owner.clone(),
+                    path: file.target.path.clone(),
+                    access: file.access,
+                    directory: false,
+                },
                 resolved: file.missing.path(),
                 inode: None,
-                object: Object::File,
-                access: file.access,
                 rights: file.access.rights(Object::File),
                 runtime: false,
             })?;

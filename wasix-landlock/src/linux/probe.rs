@@ -21,10 +21,9 @@ use rustix::fs::OFlags;
 
 use super::{
     kernel::Builder,
-    process::Grant,
     sys::{Fifo, Probe},
 };
-use crate::{EnforceError, Mode, Report, Right, rights::Rights};
+use crate::{EnforceError, Mode, Report, Right, explain::Grant, rights::Rights};
 
 /// Places to try to open, directories first: opening one touches no data.
 const CANDIDATES: &[(&str, Right)] = &[

@@ -4,13 +4,16 @@ use std::{
     env,
     fs::{self, OpenOptions},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    Access, Level, Mode, Network, NotWithin, Object, Protection, ProtectionStatus, Report, Right,
-    Scope, explain::in_common, names::list, operator, rights::Rights,
+    Level, Mode, Network, NotWithin, Protection, ProtectionStatus, Report, Right, Scope,
+    explain::{Grant, in_common},
+    names::list,
+    operator,
+    rights::Rights,
 };
 
 /// The state of this process.
@@ -39,24 +42,6 @@ pub(crate) struct Enforced {
     pub(crate) grants: Vec<Grant>,
     /// True if the operator's variables counted.
     pub(crate) is_operated: bool,
-}
-
-/// A host path with the rights that are granted on it, or asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Grant {
-    /// The preopen or runtime path of the grant, as messages name it.
-    pub(crate) owner: String,
-    /// The path as it was given.
-    pub(crate) path: PathBuf,
-    /// The resolved path.
-    pub(crate) resolved: PathBuf,
-    /// Device and inode; `None` for a file that is still to be created.
-    pub(crate) inode: Option<(u64, u64)>,
-    pub(crate) object: Object,
-    pub(crate) access: Access,
-    pub(crate) rights: Rights,
-    /// True if the grant is for the runtime rather than for a preopen.
-    pub(crate) runtime: bool,
 }
 
 impl Enforced {
@@ -122,9 +107,9 @@ impl Enforced {
     /// Checks that a grant is enforced already: by our record, and then by the kernel.
     pub(crate) fn check(&self, asked: &Grant) -> Result<(), NotWithin> {
         let not_within = |missing: Vec<Right>, reason: String| NotWithin::Path {
-            preopen: asked.owner.clone(),
-            path: asked.path.clone(),
-            asked: asked.access,
+            preopen: asked.named.owner.clone(),
+            path: asked.named.path.clone(),
+            asked: asked.named.access,
             missing: missing.into(),
             reason: reason.into(),
             reserve: self.reserve(asked).map(String::into_boxed_str),
@@ -175,9 +160,9 @@ impl Enforced {
             .iter()
             .filter(|grant| {
                 let same = asked.inode.is_some() && grant.inode == asked.inode;
-                let beneath = grant.object == Object::Directory
+                let beneath = grant.named.directory
                     && asked.resolved.starts_with(&grant.resolved)
-                    && grant.is_still_there();
+                    && is_still_there(grant);
                 same || beneath
             })
             .flat_map(|grant| grant.rights.iter().copied())
@@ -185,12 +170,10 @@ impl Enforced {
     }
 }
 
-impl Grant {
-    /// True if the path still leads to the inode that the rule is on.
-    fn is_still_there(&self) -> bool {
-        fs::symlink_metadata(&self.resolved)
-            .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
-    }
+/// True if the path still leads to the inode that the rule is on.
+fn is_still_there(grant: &Grant) -> bool {
+    fs::symlink_metadata(&grant.resolved)
+        .is_ok_and(|found| Some((found.dev(), found.ino())) == grant.inode)
 }
 
 /// True if the kernel denies what is asked for. Only what can be tried without changing anything is
@@ -204,8 +187,9 @@ fn is_denied(asked: &Grant) -> bool {
             .open(path)
             .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
     };
-    let (path, is_file) = (&asked.resolved, asked.object == Object::File);
+    let (path, access) = (&asked.resolved, asked.named.access);
+    let is_file = !asked.named.directory;
     let flags = if is_file { 0 } else { libc::O_DIRECTORY };
-    (asked.access.read && denied(path, false, flags))
-        || (is_file && asked.access.write && denied(path, true, flags))
+    (access.read && denied(path, false, flags))
+        || (is_file && access.write && denied(path, true, flags))
 }

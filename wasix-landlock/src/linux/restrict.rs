@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     EnforceError, Layer, Level, Mode, Protection, ProtectionReport, ProtectionStatus, Report,
-    SweepMethod, ThreadError, ThreadsReport,
+    SweepMethod, ThreadError, ThreadsReport, names::list,
 };
 
 /// The Landlock ABI that restricts all threads at once.
@@ -309,18 +309,15 @@ pub(super) fn lacks_filter(error: EnforceError, report: &mut Report) -> Result<(
 /// synchronisation puts all threads into one, and a scope ends at the domain's border.
 fn warn_of_single_domains(report: &mut Report) {
     let scopes = [Protection::SignalScope, Protection::AbstractSocketScope];
-    let enforced: Vec<&str> = report
-        .protections
-        .iter()
-        .filter(|protection| scopes.contains(&protection.name) && !protection.by.is_empty())
-        .map(|protection| protection.name.name())
-        .collect();
+    let all = report.protections.iter();
+    let enforced = all.filter(|one| scopes.contains(&one.name) && !one.by.is_empty());
+    let enforced = list(enforced.map(|one| one.name), ", ");
     if !enforced.is_empty() {
         report.warnings.push(format!(
             "{}: below Landlock ABI 8 each thread that ran before the build is a domain of its \
              own, so such threads can neither connect to each other's abstract sockets nor \
              signal processes that another one starts; start these threads after the build",
-            enforced.join(", ")
+            enforced
         ));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Report, RuntimePathStatus};
 use crate::{
     Access, Explanation, GrantedPath, Object, Right, Verdict,
-    explain::{Candidate, judge, resolve_existing},
+    explain::{Grant, judge, resolve_existing},
     rights::Rights,
 };
 
@@ -42,27 +42,29 @@ impl Report {
     }
 
     fn verdict(&self, path: &Path, access: Access) -> Verdict {
-        let grants = self.grants(path);
+        let covers = |grant: &Grant| {
+            path == grant.resolved || (grant.named.directory && path.starts_with(&grant.resolved))
+        };
+        let grants = self.grants();
         let mut needed = access.rights(Object::of(path.is_dir()));
         // A file's own grant has no right for it: the policy makes the file.
-        let makes = |grant: &Candidate| grant.covers && grant.named.access.create;
+        let makes = |grant: &Grant| covers(grant) && grant.named.access.create;
         if access.create && !grants.iter().any(makes) {
             needed.insert(Right::MakeReg);
         }
         needed.retain(|right| self.handled.contains(right));
-        judge(path, access, &needed, grants)
+        judge(path, access, &needed, &grants, covers)
     }
 
-    /// Compares a path with the grants.
-    fn grants(&self, asked: &Path) -> Vec<Candidate> {
-        let candidate =
-            |resolved: PathBuf, rights: Rights, named: GrantedPath, runtime| Candidate {
-                covers: asked == resolved || (named.directory && asked.starts_with(&resolved)),
-                resolved,
-                rights,
-                named,
-                runtime,
-            };
+    fn grants(&self) -> Vec<Grant> {
+        let grant = |named: GrantedPath, resolved: PathBuf, rights: Rights, runtime| Grant {
+            named,
+            resolved,
+            #[cfg(target_os = "linux")]
+            inode: None,
+            rights,
+            runtime,
+        };
         let resolve = |resolved: &Option<String>, path: &str| match resolved {
             Some(resolved) => resolved.into(),
             None => resolve_existing(Path::new(path)),
@@ -77,8 +79,12 @@ impl Report {
                     directory: host.found == Some(Object::Directory),
                 };
                 let rights = host.granted.iter().copied().collect();
-                let resolved = resolve(&host.resolved, &host.path);
-                grants.push(candidate(resolved, rights, named, false));
+                grants.push(grant(
+                    named,
+                    resolve(&host.resolved, &host.path),
+                    rights,
+                    false,
+                ));
             }
         }
         let paths = self.runtime_paths.iter();
@@ -92,7 +98,7 @@ impl Report {
                 directory,
             };
             let rights = path.access.rights(Object::of(directory));
-            grants.push(candidate(resolved, rights, named, true));
+            grants.push(grant(named, resolved, rights, true));
         }
         grants
     }
