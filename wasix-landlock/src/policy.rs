@@ -77,19 +77,6 @@ pub(crate) struct RuntimePath {
     pub(crate) must_exist: bool,
 }
 
-#[cfg(target_os = "linux")]
-impl RuntimePath {
-    /// A path that the operator reserves.
-    pub(crate) fn reserved(path: PathBuf) -> Self {
-        Self {
-            path,
-            access: Access::ALL,
-            reason: operator::RESERVE_VARIABLE.to_owned(),
-            must_exist: true,
-        }
-    }
-}
-
 /// A restriction for a process.
 ///
 /// The default policy grants nothing.
@@ -119,7 +106,7 @@ pub struct Policy {
     network: Option<Network>,
     pub(crate) inherited: Inherited,
     pub(crate) audit: AuditLog,
-    deadline: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
     pub(crate) outside: Option<OutsideReport>,
     refuses_outside: bool,
 }
@@ -396,7 +383,7 @@ impl Policy {
     /// [`Mode::Off`] only [`PrepareError::Mode`] and, on wasm, [`PrepareError::Unsupported`] are
     /// left; the rest is in the report.
     pub fn prepare(self) -> Result<Prepared, PrepareError> {
-        platform::prepare(self).map(Prepared)
+        platform::plan(self, false).map(Prepared)
     }
 
     /// Reports the restriction that would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
@@ -409,7 +396,7 @@ impl Policy {
     ///
     /// As [`Policy::prepare`].
     pub fn show(self) -> Result<Report, PrepareError> {
-        platform::show(self)
+        Ok(platform::plan(self, true)?.report)
     }
 
     /// Prepares and enforces.
@@ -451,8 +438,13 @@ impl Policy {
         if !self.is_operated() || self.scope != Scope::Process {
             return Ok(Vec::new());
         }
-        let paths = operator::reserved()?.into_iter();
-        Ok(paths.map(RuntimePath::reserved).collect())
+        let reserved = |path| RuntimePath {
+            path,
+            access: Access::ALL,
+            reason: operator::RESERVE_VARIABLE.to_owned(),
+            must_exist: true,
+        };
+        Ok(operator::reserved()?.into_iter().map(reserved).collect())
     }
 
     /// The mode that holds, asking the environment when none was given.
@@ -461,11 +453,6 @@ impl Policy {
             Some(mode) => Ok(mode),
             None => Ok(Mode::from_env()?),
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn requires(&self, protection: Protection) -> bool {
-        self.level(protection) == Level::Strict
     }
 
     /// True if the policy sets the level of this protection by name.
@@ -487,10 +474,5 @@ impl Policy {
             .iter()
             .any(|protection| self.level(*protection) != Level::Off);
         asked.then(|| self.network.clone().unwrap_or_default())
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn effective_deadline(&self) -> Duration {
-        self.deadline.unwrap_or(DEFAULT_DEADLINE)
     }
 }

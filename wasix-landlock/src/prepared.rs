@@ -17,7 +17,7 @@ impl Prepared {
     /// [`Report::threads`] yet.
     #[must_use]
     pub fn report(&self) -> &Report {
-        self.0.report()
+        &self.0.report
     }
 
     /// Restricts every thread of this process and proves the restriction in each of them; with

@@ -11,8 +11,8 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, OutsideReport, Policy,
-    Protection, RecordedPreopen, Right, Scope,
+    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
+    RecordedPreopen, Right, Scope,
 };
 use crate::{names::list, policy::RuntimePath};
 
@@ -247,6 +247,17 @@ pub enum SweepMethod {
     Joined,
 }
 
+/// The part of a report about a policy from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideReport {
+    /// The files that were read, or the path in the variable where the program refuses a policy from outside.
+    pub files: Vec<String>,
+    /// True if the program refuses a policy from outside: nothing was taken away.
+    pub refused: bool,
+    /// Each part that was taken from the program's grants, in words.
+    pub taken: Vec<String>,
+}
+
 impl HostReport {
     /// A host path of which nothing was looked at yet.
     pub(crate) fn of(target: &HostTarget, preopen: Access) -> Self {
@@ -317,14 +328,6 @@ impl ProtectionReport {
 }
 
 impl Report {
-    /// A report before anything was asked of a kernel.
-    pub(crate) fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            ..Self::default()
-        }
-    }
-
     /// True if a policy that is only shown would restrict anything.
     fn would_restrict(&self) -> bool {
         self.only_shown && !self.handled.is_empty()

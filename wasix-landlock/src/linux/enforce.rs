@@ -12,8 +12,9 @@ use super::{
     process::{self, Enforced, Process},
     restrict::{self, Enforcement},
     sys::{self, Probe, Visit},
+    threads::SweepResult,
 };
-use crate::{EnforceError, Mode, Protection, Report, Scope, SweepMethod};
+use crate::{DEFAULT_DEADLINE, EnforceError, Level, Mode, Protection, Report, Scope, SweepMethod};
 
 impl Plan {
     pub(crate) fn enforce(mut self) -> Result<Arc<Report>, EnforceError> {
@@ -91,8 +92,8 @@ impl Plan {
             domain: ruleset.domain(),
             filter,
             probe,
-            deadline: self.policy.effective_deadline(),
-            lenient: best_effort || !self.policy.requires(Protection::AllThreads),
+            deadline: self.policy.deadline.unwrap_or(DEFAULT_DEADLINE),
+            lenient: best_effort || self.policy.level(Protection::AllThreads) != Level::Strict,
             started: Instant::now(),
             restricted: 0,
         };
@@ -160,10 +161,13 @@ impl Plan {
         let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
         // Of the other threads none is touched, so that nothing of the process has to end.
         judge(tid, visit, &probe, true, true)?;
-        let mut threads = restrict::threads_report(SweepMethod::CallingThread, started);
-        (threads.total, threads.proved) = (1, 1);
+        let swept = SweepResult {
+            proved: 1,
+            ..SweepResult::default()
+        };
+        let method = SweepMethod::CallingThread;
+        let threads = restrict::threads_report(method, started, &probe, &swept);
         if !matches!(*probe, Probe::Nothing) {
-            threads.probe = Some(probe.to_string());
             membership::remember(&probe);
         }
         self.report.enforced = true;

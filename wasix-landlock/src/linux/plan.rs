@@ -13,6 +13,7 @@ use super::{
     process::Enforced,
     restrict::threads_report,
     sys::Probe,
+    threads::SweepResult,
 };
 use crate::{EnforceError, Mode, Policy, Report, SweepMethod, explain::Grant};
 
@@ -27,14 +28,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
     pub(super) fn join(&mut self) {
         self.report.enforced = true;
         self.report.joined = true;
-        self.report.threads = Some(threads_report(SweepMethod::Joined, Instant::now()));
+        let (method, none) = (SweepMethod::Joined, SweepResult::default());
+        let threads = threads_report(method, Instant::now(), &Probe::Nothing, &none);
+        self.report.threads = Some(threads);
     }
 
     /// Takes the last steps before anything is restricted: chooses the proof, completes the ruleset and

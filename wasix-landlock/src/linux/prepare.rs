@@ -18,23 +18,17 @@ use crate::{
     RuntimePathStatus, Status, explain::Grant, rights::Rights,
 };
 
-/// Prepares a policy, see [`Policy::prepare`].
-pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
-    plan(policy, false)
-}
-
-/// Reports the restriction of a policy, see [`Policy::show`].
-pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
-    Ok(plan(policy, true)?.report)
-}
-
-fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
+/// Prepares a policy, see [`Policy::prepare`] and [`Policy::show`].
+pub(crate) fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let reserved = policy.reserved()?;
-    let mut report = Report::new(mode);
-    report.only_shown = only_shown;
-    report.warnings = mem::take(&mut policy.warnings);
-    report.outside = policy.outside.take();
+    let mut report = Report {
+        mode,
+        only_shown,
+        warnings: mem::take(&mut policy.warnings),
+        outside: policy.outside.take(),
+        ..Report::default()
+    };
     let baseline = baseline::choose(&policy, mode, &mut report)?;
     Plan::new(policy, baseline, report).prepared(&reserved)
 }
@@ -453,7 +447,10 @@ mod tests {
 
     fn prepare_on(abi: u32, policy: &Policy) -> Result<Plan, PrepareError> {
         let mode = policy.effective_mode()?;
-        let mut report = Report::new(mode);
+        let mut report = Report {
+            mode,
+            ..Report::default()
+        };
         let baseline = baseline::on_kernel(policy, &mut report, kernel(abi))?;
         Plan::new(policy.clone(), baseline, report).prepared(&[])
     }

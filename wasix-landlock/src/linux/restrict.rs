@@ -62,7 +62,7 @@ impl Enforcement {
             Ok(Others::Unreachable)
         })?;
         let can_sync = report.abi >= THREAD_SYNC_ABI;
-        let (swept, synced) = match others {
+        let (mut swept, synced) = match others {
             Others::None => {
                 self.filter(report)?;
                 (SweepResult::one_round(), false)
@@ -92,17 +92,8 @@ impl Enforcement {
         } else {
             SweepMethod::VisitedOneByOne
         };
-        let mut threads = threads_report(method, self.started);
-        threads.proved = swept.proved + 1;
-        threads.inherited = swept.inherited;
-        threads.gone = swept.gone;
-        threads.rounds = swept.rounds;
-        threads.unreached = swept.failures.len();
-        threads.total = threads.proved + threads.inherited + threads.unreached;
-        threads.probe = match *self.probe {
-            Probe::Nothing => None,
-            _ => Some(self.probe.to_string()),
-        };
+        swept.proved += 1;
+        let threads = threads_report(method, self.started, &self.probe, &swept);
         for failure in swept.failures {
             // What is restricted is what was asked for here, so nothing has to end.
             let mut why = failure.to_string();
@@ -322,16 +313,23 @@ fn warn_of_single_domains(report: &mut Report) {
     }
 }
 
-pub(crate) fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {
+/// The report of a sweep that the calling thread is counted in.
+pub(crate) fn threads_report(
+    method: SweepMethod,
+    started: Instant,
+    probe: &Probe,
+    swept: &SweepResult,
+) -> ThreadsReport {
+    let unreached = swept.failures.len();
     ThreadsReport {
         method,
-        total: 0,
-        proved: 0,
-        inherited: 0,
-        gone: 0,
-        unreached: 0,
-        rounds: 0,
-        probe: None,
+        total: swept.proved + swept.inherited + unreached,
+        proved: swept.proved,
+        inherited: swept.inherited,
+        gone: swept.gone,
+        unreached,
+        rounds: swept.rounds,
+        probe: (!matches!(probe, Probe::Nothing)).then(|| probe.to_string()),
         elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     }
 }
