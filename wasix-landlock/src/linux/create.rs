@@ -80,12 +80,9 @@ impl Drop for CreatedFiles {
     fn drop(&mut self) {
         for file in self.0.drain(..) {
             if let Err(error) = file.remove() {
-                warn!(
-                    target: "wasix_landlock",
-                    path = %file.parent.join(&file.name).display(),
-                    %error,
-                    "can't remove a file that was created for a preopen"
-                );
+                let path = file.parent.join(&file.name);
+                let path = path.display();
+                warn!(target: "wasix_landlock", %path, %error, "can't remove a file that was created for a preopen");
             }
         }
     }

@@ -96,21 +96,12 @@ impl Outcome {
 
 fn log(report: &Report) {
     if report.enforced && report.mode == Mode::Enforce {
-        info!(
-            target: "wasix_landlock",
-            abi = report.abi,
-            joined = report.joined,
-            preopens = report.preopens.len(),
-            threads = report.threads.as_ref().map_or(0, |threads| threads.total),
-            "enforced"
-        );
+        let threads = report.threads.as_ref().map_or(0, |threads| threads.total);
+        let (abi, joined, preopens) = (report.abi, report.joined, report.preopens.len());
+        info!(target: "wasix_landlock", abi, joined, preopens, threads, "enforced");
     } else {
-        warn!(
-            target: "wasix_landlock",
-            mode = %report.mode,
-            enforced = report.enforced,
-            "the mode is not `enforce`"
-        );
+        let (mode, enforced) = (report.mode, report.enforced);
+        warn!(target: "wasix_landlock", %mode, enforced, "the mode is not `enforce`");
     }
     for gap in &report.not_enforced {
         warn!(target: "wasix_landlock", "not enforced: {gap}");

@@ -94,14 +94,8 @@ impl Plan {
         preopen: &RecordedPreopen,
         to_create: &mut Vec<ToCreate>,
     ) -> Result<(), PrepareError> {
-        debug!(
-            target: "wasix_landlock",
-            guest = preopen.guest,
-            origin = preopen.origin,
-            access = %preopen.access,
-            hosts = preopen.targets.len(),
-            "preopen"
-        );
+        let (guest, origin, hosts) = (&preopen.guest, preopen.origin, preopen.targets.len());
+        debug!(target: "wasix_landlock", guest, origin, access = %preopen.access, hosts, "preopen");
         let owner = format!("{} `{}`", preopen.origin, preopen.guest);
         let index = self.report.preopens.len();
         let mut hosts = Vec::with_capacity(preopen.targets.len());
@@ -215,13 +209,8 @@ impl Plan {
             }
             Baseline::Enforced(enforced) => enforced.check(&grant)?,
         }
-        debug!(
-            target: "wasix_landlock",
-            owner,
-            path = %grant.resolved.display(),
-            rights = ?grant.rights,
-            "rule"
-        );
+        let path = grant.resolved.display();
+        debug!(target: "wasix_landlock", owner, %path, rights = ?grant.rights, "rule");
         let rights = grant.rights.clone();
         self.grants.push(grant);
         Ok(rights)
