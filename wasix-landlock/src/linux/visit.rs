@@ -41,7 +41,7 @@ impl Visitor<'_> {
                 Ok(()) => false,
                 // Two answers that agree: the number reaches nobody, and is listed no more.
                 Err(libc::ESRCH) if !self.tasks.is_listed(*tid) => {
-                    table.mark_gone(*tid);
+                    table.give_up(*tid, sys::GONE);
                     false
                 }
                 Err(_) => true,
@@ -67,9 +67,9 @@ impl Visitor<'_> {
                     Life::Going { started: since } => *started.entry(tid).or_insert(since) != since,
                 };
                 if gone {
-                    table.mark_gone(tid);
+                    table.give_up(tid, sys::GONE);
                 } else if self.is_out_of_reach(tid, since) {
-                    table.abandon_one(tid);
+                    table.give_up(tid, sys::ABANDONED);
                 }
             }
         }

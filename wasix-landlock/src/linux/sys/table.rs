@@ -60,8 +60,8 @@ unsafe impl Sync for Slot {}
 const PENDING: u32 = 0;
 const CLAIMED: u32 = 1;
 const DONE: u32 = 2;
-const GONE: u32 = 3;
-const ABANDONED: u32 = 4;
+pub(crate) const GONE: u32 = 3;
+pub(crate) const ABANDONED: u32 = 4;
 
 /// The progress of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,16 +178,6 @@ impl Table {
         self.remaining.load(Ordering::SeqCst) == 0
     }
 
-    /// Counts a thread as ended, unless its handler was faster.
-    pub(crate) fn mark_gone(&self, tid: i32) {
-        self.give_up(tid, GONE);
-    }
-
-    /// Gives up on a thread, unless its handler has started.
-    pub(crate) fn abandon_one(&self, tid: i32) {
-        self.give_up(tid, ABANDONED);
-    }
-
     /// Gives up on every thread whose handler hasn't started. One that has started may finish.
     pub(crate) fn abandon(&self) {
         for slot in &self.slots {
@@ -199,7 +189,8 @@ impl Table {
         }
     }
 
-    fn give_up(&self, tid: i32, state: u32) {
+    /// Gives up on a thread, unless its handler has started: as [`ABANDONED`], or as [`GONE`] if it has ended.
+    pub(crate) fn give_up(&self, tid: i32, state: u32) {
         if let Some(slot) = self.slots.iter().find(|slot| slot.tid == tid)
             && slot.change(PENDING, state)
         {
