@@ -4,15 +4,12 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     env,
     ffi::{CString, OsStr},
-    fs::{self, OpenOptions},
+    fs,
     hash::BuildHasher,
     io,
     os::{
         fd::OwnedFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{MetadataExt, OpenOptionsExt},
-        },
+        unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::Path,
 };
@@ -21,6 +18,7 @@ use rustix::fs::OFlags;
 
 use super::{
     kernel::Builder,
+    resolve,
     sys::{Fifo, Probe},
 };
 use crate::{EnforceError, Mode, Report, Right, explain::Grant, rights::Rights};
@@ -100,11 +98,8 @@ fn quietable(probe: &Probe) -> Option<OwnedFd> {
         Probe::Open { path, .. } => {
             let path = Path::new(OsStr::from_bytes(path.as_bytes()));
             let is_leaf = LEAVES.iter().any(|(leaf, _)| Path::new(leaf) == path);
-            let object = OpenOptions::new()
-                .read(true)
-                .custom_flags(libc::O_PATH)
-                .open(path);
-            object.ok().filter(|_| is_leaf).map(OwnedFd::from)
+            let object = resolve::open_name(path, OFlags::empty());
+            object.ok().filter(|_| is_leaf)
         }
         Probe::MakeFifo(fifo) => fifo.directory().try_clone_to_owned().ok(),
         Probe::Nothing => None,
@@ -139,14 +134,10 @@ fn fifos() -> impl Iterator<Item = Probe> {
     let mut places = vec![env::temp_dir(), env::current_dir().unwrap_or_default()];
     places.push("/dev/shm".into());
     places.into_iter().filter_map(|place| {
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-            .open(&place)
-            .ok()?;
+        let directory = resolve::open_name(&place, OFlags::DIRECTORY).ok()?;
         // Randomly seeded for each process, so that what a killed one has left is no obstacle.
         let random = RandomState::new().hash_one(&place);
         let prefix = format!(".wasix-landlock-{random:016x}-");
-        Some(Probe::MakeFifo(Fifo::new(directory.into(), &prefix)))
+        Some(Probe::MakeFifo(Fifo::new(directory, &prefix)))
     })
 }
