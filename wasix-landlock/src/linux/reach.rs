@@ -251,7 +251,7 @@ fn taken_by(tasks: &Tasks, tid: i32, all: u64, until: Instant) -> u64 {
     let since = Instant::now();
     loop {
         let description = tasks.describe(tid);
-        let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid);
+        let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid).unwrap_or(0);
         if taken & all != all {
             return taken;
         }
