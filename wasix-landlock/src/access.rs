@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rights::{Object, Right, Rights};
+use crate::{Object, Right, names::list, rights::Rights};
 
 /// The access that a preopen gives.
 ///
@@ -106,59 +106,46 @@ impl Access {
     /// ```
     #[must_use]
     pub fn rights_on(self, object: Object) -> Vec<Right> {
-        self.rights(object).iter().collect()
+        self.rights(object).into_iter().collect()
     }
 
     /// The Landlock access rights this stands for on such an object.
     pub(crate) fn rights(self, object: Object) -> Rights {
-        let mut rights = Rights::default();
-        for (asked, directory) in [
-            (self.read, READ_DIRECTORY),
-            (self.write, WRITE_DIRECTORY),
-            (self.create, CREATE_DIRECTORY),
-        ] {
-            if asked {
-                rights.extend(directory.iter().copied());
-            }
+        use Right::{MakeDir, MakeReg, MakeSym, ReadDir, ReadFile, Refer};
+        use Right::{RemoveDir, RemoveFile, Truncate, WriteFile};
+
+        let mut rights = Rights::new();
+        if self.read {
+            rights.extend([ReadFile, ReadDir]);
         }
-        match object {
-            Object::Directory => rights,
-            // The kernel answers EINVAL to a file's rule that carries a directory's right. So
-            // `create` has no right there: the file is made before the restriction.
-            Object::File => rights.on_files(),
+        if self.write {
+            rights.extend([WriteFile, Truncate, RemoveFile, RemoveDir]);
         }
+        if self.create {
+            rights.extend([MakeReg, MakeDir, MakeSym, Refer]);
+        }
+        // The kernel answers EINVAL to a file's rule that carries a directory's right. So `create`
+        // has no right there: the file is made before the restriction.
+        rights.retain(|right| object == Object::Directory || right.applies_to_files());
+        rights
     }
 }
-
-/// Rights behind [`Access::read`] on a directory.
-const READ_DIRECTORY: &[Right] = &[Right::ReadFile, Right::ReadDir];
-/// Rights behind [`Access::write`] on a directory.
-const WRITE_DIRECTORY: &[Right] = &[
-    Right::WriteFile,
-    Right::Truncate,
-    Right::RemoveFile,
-    Right::RemoveDir,
-];
-/// Rights behind [`Access::create`] on a directory.
-const CREATE_DIRECTORY: &[Right] = &[Right::MakeReg, Right::MakeDir, Right::MakeSym, Right::Refer];
 
 /// The access table in Markdown, as [`Policy::table`](crate::Policy::table) returns it.
 pub(crate) fn table() -> String {
     let mut text = String::from("| access | on a directory | on a file |\n|---|---|---|\n");
     for access in [Access::READ, Access::WRITE, Access::CREATE] {
         let cell = |object| {
-            let rights: Vec<String> = access
-                .rights(object)
-                .iter()
-                .map(|right| match right.abi() {
-                    1 => format!("`{right}`"),
-                    abi => format!("`{right}` (ABI {abi})"),
-                })
-                .collect();
-            if rights.is_empty() {
-                "nothing: the file is created before the restriction".to_owned()
-            } else {
-                rights.join(", ")
+            let rights = access.rights(object).into_iter();
+            let rights = rights.map(|right| match right.abi() {
+                1 => format!("`{right}`"),
+                abi => format!("`{right}` (ABI {abi})"),
+            });
+            match list(rights, ", ") {
+                none if none.is_empty() => {
+                    "nothing: the file is created before the restriction".to_owned()
+                }
+                rights => rights,
             }
         };
         text += &format!(
@@ -172,70 +159,15 @@ pub(crate) fn table() -> String {
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (has, name) in [
+        if self.is_empty() {
+            return f.write_str("nothing");
+        }
+        let kinds = [
             (self.read, "read"),
             (self.write, "write"),
             (self.create, "create"),
-        ] {
-            if has {
-                write!(f, "{separator}{name}")?;
-                separator = "+";
-            }
-        }
-        if self.is_empty() {
-            f.write_str("nothing")?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intersection_union_and_contains_agree() {
-        let rw = Access::READ_WRITE;
-        assert_eq!(rw.intersection(Access::READ), Access::READ);
-        assert_eq!(rw.union(Access::CREATE), Access::ALL);
-        assert!(Access::ALL.contains(rw));
-        assert!(!rw.contains(Access::CREATE));
-        assert!(rw.intersection(Access::CREATE).is_empty());
-        assert!(rw.contains(Access::NONE));
-    }
-
-    #[test]
-    fn what_is_never_granted_is_in_no_access() {
-        let never = [
-            Right::Execute,
-            Right::IoctlDev,
-            Right::MakeChar,
-            Right::MakeBlock,
-            Right::MakeSock,
-            Right::MakeFifo,
-            Right::ResolveUnix,
         ];
-        for object in [Object::File, Object::Directory] {
-            let rights = Access::ALL.rights(object);
-            assert!(never.iter().all(|right| !rights.contains(*right)));
-        }
-    }
-
-    #[test]
-    fn a_files_access_carries_no_directory_right() {
-        assert!(
-            Access::ALL
-                .rights(Object::File)
-                .iter()
-                .all(Right::applies_to_files)
-        );
-        assert_eq!(Access::CREATE.rights(Object::File), Rights::default());
-    }
-
-    #[test]
-    fn the_readme_holds_this_table() {
-        let readme = include_str!("../README.md");
-        assert!(readme.contains(&table()), "put this in it:\n{}", table());
+        let named = kinds.into_iter().filter(|(has, _)| *has);
+        f.write_str(&list(named.map(|(_, name)| name), "+"))
     }
 }

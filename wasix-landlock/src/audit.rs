@@ -4,12 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// The denials of the Landlock rules that the kernel's audit log records, where auditing is on.
 ///
-/// By default the log has the denials of this program and of the processes that it forks, as
-/// evidence of what went wrong, and none of programs that are executed later: the kernel's own
-/// default. The probes by which each thread proves its restriction are no evidence of anything, so
-/// they are kept out where the kernel can do that, from Linux 7.2 (ABI 10) on. Before, the log has
-/// one record for each thread, and from Linux 6.15 (ABI 7) on one more choice: none at all, with
-/// [`AuditLog::program`].
+/// By default the log has the denials of this program and of the processes that it forks, and none of programs that are
+/// executed later: the kernel's own default. The probes by which each thread proves its restriction are kept out where
+/// the kernel can do that, see [`AuditLog::proofs`].
 ///
 /// Denials of the second layer, the filter, aren't in the log.
 ///
@@ -75,9 +72,8 @@ impl AuditLog {
         self
     }
 
-    /// Says whether the denied attempts are recorded that prove each thread's restriction; no by
-    /// default. Keeping them out takes ABI 10 (Linux 7.2) while the program's denials are recorded;
-    /// an older kernel records one for each thread.
+    /// Says whether the denied attempts are recorded that prove each thread's restriction; no by default. Keeping them
+    /// out takes ABI 10 (Linux 7.2) while the program's denials are recorded; an older kernel records one for each thread.
     #[must_use]
     pub const fn proofs(mut self, recorded: bool) -> Self {
         self.proofs = recorded;

@@ -11,16 +11,14 @@ use crate::{
 
 /// A policy of which nothing can be enforced, and which lets that pass.
 #[derive(Debug)]
-pub(crate) struct Plan(Report);
+pub(crate) struct Plan {
+    pub(crate) report: Report,
+}
 
 impl Plan {
-    pub(crate) fn report(&self) -> &Report {
-        &self.0
-    }
-
     pub(crate) fn enforce(self) -> Result<Arc<Report>, EnforceError> {
         warn!(target: "wasix_landlock", "nothing is enforced: {} has no Landlock", std::env::consts::OS);
-        Ok(Arc::new(self.0))
+        Ok(Arc::new(self.report))
     }
 }
 
@@ -79,23 +77,20 @@ pub(crate) fn explain(path: &std::path::Path, access: crate::Access) -> crate::E
     }
 }
 
-/// Reports the restriction of a policy, see [`Policy::show`].
-pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
-    let mut report = prepare(policy)?.0;
-    report.only_shown = true;
-    Ok(report)
-}
-
-/// Prepares a policy, see [`Policy::prepare`].
-pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
+/// Prepares a policy, see [`Policy::prepare`] and [`Policy::show`].
+pub(crate) fn plan(policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let unsupported = PrepareError::Unsupported {
         os: std::env::consts::OS,
     };
-    let mut report = Report::new(mode);
-    report.warnings.clone_from(&policy.warnings);
-    report.outside.clone_from(&policy.outside);
-    report.scope = policy.scope;
+    let mut report = Report {
+        mode,
+        only_shown,
+        warnings: policy.warnings.clone(),
+        outside: policy.outside.clone(),
+        scope: policy.scope,
+        ..Report::default()
+    };
     if cfg!(target_family = "wasm") {
         // What has no host path behind it needs no kernel to keep it in; and what has one can't
         // be reached here, whatever the mode.
@@ -130,5 +125,5 @@ pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
         let path = RuntimePathReport::of(path, None, status);
         report.runtime_paths.push(path);
     }
-    Ok(Plan(report))
+    Ok(Plan { report })
 }

@@ -10,7 +10,7 @@ pub use within::NotWithin;
 
 use std::path::PathBuf;
 
-use crate::{MODE_VARIABLE, RESERVE_VARIABLE, SCOPE_VARIABLE};
+use crate::{MODE_VARIABLE, Protection, RESERVE_VARIABLE, SCOPE_VARIABLE, names::list};
 
 /// An error of [`Policy::enforce`](crate::Policy::enforce).
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +59,11 @@ pub enum OperatorError {
 
 /// A protection that doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is not a protection; use one of {}", known())]
+#[error(
+    "`{value}` is not a protection; use one of {}",
+    list(Protection::ALL, ", ")
+)]
 pub struct ProtectionError {
     /// The value that was given.
     pub value: String,
-}
-
-/// The names of all protections.
-fn known() -> String {
-    crate::names::list(crate::Protection::ALL, ", ")
 }

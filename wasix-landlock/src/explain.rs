@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Access, Right, names, platform};
+use crate::{Access, Right, names, platform, rights::Rights};
 
 /// Explains whether this process, or the calling thread's instance, may access a path of the host,
 /// and which rights are missing.
@@ -13,13 +13,6 @@ use crate::{Access, Right, names, platform};
 /// The answer comes from the record of the enforced policy, and from the file that stands at the
 /// path now. The function opens and changes nothing, so that it works for denied paths. It doesn't
 /// look at the file's own permissions.
-///
-/// ```
-/// use wasix_landlock::{Access, Verdict, explain};
-///
-/// let answer = explain("/etc/passwd", Access::READ);
-/// assert_eq!(answer.verdict, Verdict::NotRestricted); // no policy was enforced here
-/// ```
 #[must_use]
 pub fn explain(path: impl AsRef<Path>, access: Access) -> Explanation {
     platform::explain(path.as_ref(), access)
@@ -82,6 +75,59 @@ pub struct GrantedPath {
     pub access: Access,
     /// True if the path is a directory, whose grant holds for all beneath it.
     pub directory: bool,
+}
+
+/// A host path with the rights that are granted on it, or asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) named: GrantedPath,
+    /// The resolved path.
+    pub(crate) resolved: PathBuf,
+    /// Device and inode; `None` for a file that is still to be created, and in a report.
+    #[cfg(target_os = "linux")]
+    pub(crate) inode: Option<(u64, u64)>,
+    pub(crate) rights: Rights,
+    /// True if the grant is for the runtime rather than for a preopen.
+    pub(crate) runtime: bool,
+}
+
+/// Judges an access to a path, which needs these rights, by the grants and those of them that cover the path.
+pub(crate) fn judge(
+    path: &Path,
+    needs: Access,
+    needed: &Rights,
+    grants: &[Grant],
+    covers: impl Fn(&Grant) -> bool,
+) -> Verdict {
+    let covering: Vec<&Grant> = grants.iter().filter(|grant| covers(grant)).collect();
+    let missing = |right: &&Right| !covering.iter().any(|grant| grant.rights.contains(right));
+    let missing: Vec<Right> = needed.iter().filter(missing).copied().collect();
+    let mut helping = covering.iter().copied();
+    let helps = helping.find(|grant| !grant.rights.is_disjoint(needed));
+    match helps.or(covering.first().copied()) {
+        Some(by) if missing.is_empty() => Verdict::Granted {
+            by: by.named.clone(),
+        },
+        by => {
+            let common = |grant: &Grant| in_common(&grant.resolved, path).components().count();
+            // Sharing no more than the root is no nearness.
+            let near = grants.iter().filter(|grant| common(grant) > 1);
+            let near = near.max_by_key(|grant| (common(grant), !grant.runtime));
+            Verdict::NotGranted {
+                missing,
+                needs,
+                nearest: by.or(near).map(|grant| grant.named.clone()),
+            }
+        }
+    }
+}
+
+/// Returns the innermost path that holds both.
+pub(crate) fn in_common(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components());
+    both.take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect()
 }
 
 impl Explanation {

@@ -76,7 +76,6 @@ mod mode;
 mod names;
 mod network;
 mod operator;
-mod outside;
 mod policy;
 mod prepared;
 mod protection;
@@ -102,8 +101,7 @@ pub use explain::{Explanation, GrantedPath, Verdict, explain, resolve_existing};
 pub use inherited::Inherited;
 pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
-pub use operator::{RESERVE_VARIABLE, SCOPE_VARIABLE};
-pub use outside::{OutsideReport, POLICY_VARIABLE, outside_policy};
+pub use operator::{POLICY_VARIABLE, RESERVE_VARIABLE, SCOPE_VARIABLE, outside_policy};
 pub use platform::Membership;
 #[cfg(target_os = "linux")]
 pub use platform::take_passed_on;
@@ -113,8 +111,9 @@ pub use protection::{Layer, Level, Protection};
 pub use protections::Protections;
 pub use report::{
     DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind, DescriptorReport,
-    DescriptorsReport, HostReport, NotGranted, PreopenReport, ProtectionReport, ProtectionStatus,
-    Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod, ThreadsReport, WayOut,
+    DescriptorsReport, HostReport, NotGranted, OutsideReport, PreopenReport, ProtectionReport,
+    ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod,
+    ThreadsReport, WayOut,
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;

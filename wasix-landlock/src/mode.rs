@@ -1,10 +1,8 @@
 //! The mode of enforcement: the reaction to a protection or grant that can't be had.
 
-use std::{env, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{error::ModeError, names};
+use crate::{error::ModeError, operator};
 
 /// The environment variable that [`Mode::from_env`] reads.
 pub const MODE_VARIABLE: &str = "WASIX_LANDLOCK";
@@ -42,21 +40,10 @@ impl Mode {
     /// [`ModeError`] when it holds anything but a mode's name: a typing error must not switch the
     /// restriction off.
     pub fn from_env() -> Result<Self, ModeError> {
-        match env::var_os(MODE_VARIABLE).filter(|_| !crate::platform::has_gained_privileges()) {
+        match operator::value(MODE_VARIABLE) {
             None => Ok(Self::Enforce),
-            Some(value) if value.is_empty() => Ok(Self::Enforce),
             // What isn't UTF-8 is no mode's name, and is shown with replacement characters.
             Some(value) => value.to_string_lossy().parse(),
         }
-    }
-}
-
-impl FromStr for Mode {
-    type Err = ModeError;
-
-    fn from_str(name: &str) -> Result<Self, ModeError> {
-        names::parse(name).ok_or_else(|| ModeError {
-            value: name.to_owned(),
-        })
     }
 }

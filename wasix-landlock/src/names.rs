@@ -1,6 +1,6 @@
 //! The names of enumerations: text and serialized form are the same.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{
     Deserialize, Serialize,
@@ -11,7 +11,8 @@ use serde::{
 };
 
 use crate::{
-    DescriptorKind, Layer, Level, Mode, Object, Protection, Right, Scope, Status, SweepMethod,
+    DescriptorKind, Layer, Level, Mode, ModeError, Object, Protection, ProtectionError, Right,
+    Scope, Status, SweepMethod,
 };
 
 macro_rules! show_as_serialized {
@@ -36,6 +37,20 @@ show_as_serialized!(
     Status,
     SweepMethod
 );
+
+macro_rules! parse_as_serialized {
+    ($($name:ty, $error:ident);*) => { $(
+        impl FromStr for $name {
+            type Err = $error;
+
+            fn from_str(name: &str) -> Result<Self, $error> {
+                parse(name).ok_or_else(|| $error { value: name.to_owned() })
+            }
+        }
+    )* };
+}
+
+parse_as_serialized!(Mode, ModeError; Protection, ProtectionError);
 
 /// Finds the value of a name.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(name: &'a str) -> Option<T> {

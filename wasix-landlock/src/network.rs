@@ -12,13 +12,6 @@ use serde::{Deserialize, Serialize};
 ///
 /// Without a UDP port all UDP is refused, **and names can't be resolved by DNS**: see
 /// [`Network::connect`].
-///
-/// ```
-/// use wasix_landlock::{Network, Policy};
-///
-/// let server = Policy::default().network(Network::none().bind(8080).connect(443));
-/// # drop(server);
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

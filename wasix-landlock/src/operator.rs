@@ -4,8 +4,8 @@
 //! does a policy whose mode the program sets.
 
 #[cfg(target_os = "linux")]
-use std::path::{Path, PathBuf};
-use std::{env, ffi::OsString};
+use std::path::Path;
+use std::{env, ffi::OsString, path::PathBuf};
 
 use crate::{Scope, error::OperatorError, names, platform};
 
@@ -22,6 +22,21 @@ pub const SCOPE_VARIABLE: &str = "WASIX_LANDLOCK_SCOPE";
 /// Returns the value of an operator's variable, unless the variable is unset, empty, or to be ignored.
 pub(crate) fn value(variable: &str) -> Option<OsString> {
     env::var_os(variable).filter(|value| !value.is_empty() && !platform::has_gained_privileges())
+}
+
+/// The environment variable that names a policy from outside: a file, or a directory of files.
+///
+/// The crate `wasix-landlock-profile` reads the files, and the fork of `wasmer-wasix` intersects them with what the
+/// program grants.
+pub const POLICY_VARIABLE: &str = "WASIX_LANDLOCK_POLICY";
+
+/// Returns the path in [`POLICY_VARIABLE`]; `None` if the variable is unset or empty.
+///
+/// As with the mode, a program that was executed with more privileges than its caller has (`AT_SECURE` in
+/// getauxval(3)) ignores the variable: the caller could make the program fail half-way.
+#[must_use]
+pub fn outside_policy() -> Option<PathBuf> {
+    value(POLICY_VARIABLE).map(PathBuf::from)
 }
 
 /// Returns the paths of [`RESERVE_VARIABLE`].

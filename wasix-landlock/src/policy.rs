@@ -13,11 +13,9 @@ use crate::{
     Prepared, Protection, Protections, Report, Scope, access, operator, platform,
 };
 
-/// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says
-/// otherwise.
+/// The time in which [`Prepared::enforce`] tries to reach every thread unless [`Policy::deadline`] says otherwise.
 ///
-/// Visiting 65 threads takes about a millisecond, so five seconds leave room for a machine that is
-/// busy, and a thread that blocks every signal is still reported while someone is watching.
+/// Visiting 65 threads takes about a millisecond, so five seconds leave room for a machine that is busy.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The kind of a host path, as the caller names it.
@@ -34,54 +32,26 @@ pub enum HostKind {
 }
 
 /// A file or directory of the host behind a preopen.
-///
-/// ```
-/// use wasix_landlock::{Access, HostTarget, HostKind};
-///
-/// let key = HostTarget {
-///     path: "/srv/keys/key.pem".into(),
-///     kind: HostKind::File,
-///     access: Access::CREATE.union(Access::WRITE),
-/// };
-/// # drop(key);
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostTarget {
-    /// The host path. A relative path starts at the working directory of the moment in which the
-    /// policy is prepared; a symbolic link is followed, since the application named it.
+    /// The host path. A relative one starts at the working directory when the policy is prepared; a symbolic link is
+    /// followed, since the application named it.
     pub path: PathBuf,
     /// The kind that was found.
     pub kind: HostKind,
-    /// The access that is granted, at most that of the preopen: the rule is made from the
-    /// intersection with [`RecordedPreopen::access`].
+    /// The access that is granted, as far as [`RecordedPreopen::access`] has it.
     ///
-    /// With [`Access::create`], a [`HostKind::File`] that is missing is created, empty, before the
-    /// restriction: the kernel has no rule for a path that doesn't exist yet.
+    /// With [`Access::create`], a [`HostKind::File`] that is missing is created, empty, before the restriction: the
+    /// kernel has no rule for a path that doesn't exist yet.
     pub access: Access,
 }
 
 /// A recorded preopen.
-///
-/// ```
-/// use wasix_landlock::{Access, HostTarget, HostKind, RecordedPreopen};
-///
-/// /// A host directory that shows as `guest`.
-/// fn directory(guest: &str, host: &str, access: Access) -> RecordedPreopen {
-///     RecordedPreopen {
-///         guest: guest.to_owned(),
-///         origin: "preopen_dir",
-///         access,
-///         targets: vec![HostTarget { path: host.into(), kind: HostKind::Directory, access }],
-///     }
-/// }
-/// # drop(directory("/data", "/srv/data", Access::READ));
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPreopen {
     /// The path under which the module sees the preopen.
     pub guest: String,
-    /// The builder call that named the preopen, such as `preopen_dir`. Reports and errors show this
-    /// name.
+    /// The builder call that named the preopen, such as `preopen_dir`, for reports and errors.
     pub origin: &'static str,
     /// The access that was asked for.
     pub access: Access,
@@ -101,19 +71,6 @@ pub(crate) struct RuntimePath {
         expect(dead_code, reason = "nothing is granted there")
     )]
     pub(crate) must_exist: bool,
-}
-
-#[cfg(target_os = "linux")]
-impl RuntimePath {
-    /// A path that the operator reserves.
-    pub(crate) fn reserved(path: PathBuf) -> Self {
-        Self {
-            path,
-            access: Access::ALL,
-            reason: operator::RESERVE_VARIABLE.to_owned(),
-            must_exist: true,
-        }
-    }
 }
 
 /// A restriction for a process.
@@ -145,7 +102,7 @@ pub struct Policy {
     network: Option<Network>,
     pub(crate) inherited: Inherited,
     pub(crate) audit: AuditLog,
-    deadline: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
     pub(crate) outside: Option<OutsideReport>,
     refuses_outside: bool,
 }
@@ -163,23 +120,13 @@ impl Policy {
         self
     }
 
-    /// Grants a host path that the runtime, or the program around the module, needs after the policy is
-    /// enforced: files that resolve names, a log directory, or the preopens of a policy that is enforced
-    /// later in this process, see [`Prepared::enforce`].
+    /// Grants a host path that the runtime or the program around the module needs later: files that resolve names, a
+    /// log directory, or the preopens of a policy that is enforced later in this process, see [`Prepared::enforce`].
     ///
-    /// Besides a file or a directory, the path may be a character device such as `/dev/null`. The path is
-    /// never created. A path that is missing or can't be granted is in the report and no error, since the
-    /// runtime copes. `reason` is for the report.
+    /// The path may also be a character device such as `/dev/null`. It is never created. One that is missing or can't be
+    /// granted is in the report and no error, since the runtime copes. `reason` is for the report.
     ///
-    /// The whole process gets the grant: the kernel can't tell runtime and module apart, so native code
-    /// that has taken the process over can use the path too.
-    ///
-    /// ```
-    /// use wasix_landlock::{Access, Policy};
-    ///
-    /// let policy = Policy::default().runtime_path("/etc/resolv.conf", Access::READ, "dns");
-    /// # drop(policy);
-    /// ```
+    /// The whole process gets the grant: native code that has taken the process over can use the path too.
     pub fn runtime_path(
         mut self,
         path: impl Into<PathBuf>,
@@ -234,23 +181,20 @@ impl Policy {
         self.protect(protection, Level::Off)
     }
 
-    /// Restricts the network to these ports. Without this call and without [`Policy::harden`] the
-    /// network stays unrestricted.
+    /// Restricts the network to these ports. Without this call and [`Policy::harden`] it stays unrestricted.
     ///
-    /// The call requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`].
-    /// UDP ports need ABI 10; without any granted, every kernel can refuse UDP altogether, DNS with
-    /// it: see [`Network::connect`].
+    /// The call requires [`Protection::Tcp`], [`Protection::Udp`] and [`Protection::OtherSockets`]. UDP ports need ABI
+    /// 10; without any granted, every kernel can refuse UDP altogether, DNS with it: see [`Network::connect`].
     pub fn network(mut self, network: Network) -> Self {
         self.network = Some(network);
         self
     }
 
-    /// Requires every protection that a WASI runtime can live with, and no network unless
-    /// [`Policy::network`] grants some: for programs that do little besides running modules.
+    /// Requires every protection that a WASI runtime can live with, and no network unless [`Policy::network`] grants
+    /// some: for programs that do little besides running modules.
     ///
-    /// The program around the module loses the same abilities as the module: executing programs,
-    /// changing modes and owners, unix sockets, and so on; see [`Protection`]. [`Policy::without`]
-    /// gives one back.
+    /// The program around the module loses the same abilities: executing programs, changing modes and owners, unix
+    /// sockets, and so on; see [`Protection`]. [`Policy::without`] gives one back.
     ///
     /// ```
     /// use wasix_landlock::{Policy, Protection};
@@ -401,15 +345,11 @@ impl Policy {
         access::table()
     }
 
-    /// Resolves and checks every path, creates the files that are to be created, and builds the
-    /// ruleset. Nothing is restricted yet.
+    /// Resolves and checks every path, creates the files that are to be created, and builds the ruleset. Nothing is
+    /// restricted yet. In a process that is restricted already, every path must lie within what is granted.
     ///
-    /// When this process is restricted already, no ruleset is built: every path must lie within
-    /// what is granted.
-    ///
-    /// On anything but Linux there is nothing to enforce with: that is an error in
-    /// [`Mode::Enforce`], and in the report otherwise. On `target_family = "wasm"`, where no host
-    /// file system is behind anything, a policy without host paths is fine.
+    /// On anything but Linux there is nothing to enforce with: that is an error in [`Mode::Enforce`], and in the report
+    /// otherwise. On `target_family = "wasm"`, a policy without host paths is fine.
     ///
     /// ```no_run
     /// use wasix_landlock::{Policy, Status};
@@ -425,24 +365,23 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PrepareError`]; files that were created are removed again. In [`Mode::BestEffort`] and
-    /// [`Mode::Off`] only [`PrepareError::Mode`] and, on wasm, [`PrepareError::Unsupported`] are
-    /// left; the rest is in the report.
+    /// [`PrepareError`]; files that were created are removed again. In [`Mode::BestEffort`] and [`Mode::Off`] only
+    /// [`PrepareError::Mode`] and, on wasm, [`PrepareError::Unsupported`] are left; the rest is in the report.
     pub fn prepare(self) -> Result<Prepared, PrepareError> {
-        platform::prepare(self).map(Prepared)
+        platform::plan(self, false).map(Prepared)
     }
 
     /// Reports the restriction that would be enforced here: checks what [`Policy::prepare`] checks, makes no file and
     /// restricts nothing.
     ///
-    /// A file that would be created is in the report as created; whether this user may create it is
-    /// found out when it is. Threads and open descriptors are looked at when a policy is enforced.
+    /// A file that would be created is in the report as created, whether or not this user may create it. Threads and open
+    /// descriptors are looked at when a policy is enforced.
     ///
     /// # Errors
     ///
     /// As [`Policy::prepare`].
     pub fn show(self) -> Result<Report, PrepareError> {
-        platform::show(self)
+        Ok(platform::plan(self, true)?.report)
     }
 
     /// Prepares and enforces.
@@ -457,13 +396,6 @@ impl Policy {
     /// Returns the scope that the operator asks for with [`SCOPE_VARIABLE`](crate::SCOPE_VARIABLE), for a caller that can
     /// start the threads of an instance: [`Scope::Process`] unless this policy would be the first one to restrict the
     /// calling thread. [`Policy::mode`] makes a policy ignore the variable, and so does [`Mode::Off`].
-    ///
-    /// ```
-    /// use wasix_landlock::{Policy, Scope};
-    ///
-    /// assert_eq!(Policy::default().operator_scope()?, Scope::Process); // nothing is set here
-    /// # Ok::<(), wasix_landlock::PrepareError>(())
-    /// ```
     ///
     /// # Errors
     ///
@@ -491,8 +423,13 @@ impl Policy {
         if !self.is_operated() || self.scope != Scope::Process {
             return Ok(Vec::new());
         }
-        let paths = operator::reserved()?.into_iter();
-        Ok(paths.map(RuntimePath::reserved).collect())
+        let reserved = |path| RuntimePath {
+            path,
+            access: Access::ALL,
+            reason: operator::RESERVE_VARIABLE.to_owned(),
+            must_exist: true,
+        };
+        Ok(operator::reserved()?.into_iter().map(reserved).collect())
     }
 
     /// The mode that holds, asking the environment when none was given.
@@ -501,11 +438,6 @@ impl Policy {
             Some(mode) => Ok(mode),
             None => Ok(Mode::from_env()?),
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn requires(&self, protection: Protection) -> bool {
-        self.level(protection) == Level::Strict
     }
 
     /// True if the policy sets the level of this protection by name.
@@ -527,10 +459,5 @@ impl Policy {
             .iter()
             .any(|protection| self.level(*protection) != Level::Off);
         asked.then(|| self.network.clone().unwrap_or_default())
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn effective_deadline(&self) -> Duration {
-        self.deadline.unwrap_or(DEFAULT_DEADLINE)
     }
 }

@@ -1,10 +1,6 @@
 //! Protections that not every kernel has or not every program can live with, by name.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-
-use crate::{error::ProtectionError, names};
 
 /// The level at which a policy wants a protection, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -198,58 +194,5 @@ impl Protection {
             OnBy::Harden if harden => Level::Strict,
             OnBy::Network | OnBy::Harden => Level::Off,
         }
-    }
-}
-
-impl FromStr for Protection {
-    type Err = ProtectionError;
-
-    fn from_str(name: &str) -> Result<Self, ProtectionError> {
-        names::parse(name).ok_or_else(|| ProtectionError {
-            value: name.to_owned(),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_readme_names_every_protection() {
-        let readme = include_str!("../README.md");
-        for protection in Protection::ALL {
-            assert!(
-                readme.contains(&format!("| `{protection}` |")),
-                "{protection}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_policy_that_says_nothing_asks_for_files_and_threads_alone() {
-        let policy = crate::Policy::default();
-        for protection in Protection::ALL {
-            let on = *protection <= Protection::AllThreads;
-            assert_eq!(policy.level(*protection) != Level::Off, on, "{protection}");
-        }
-    }
-
-    #[test]
-    fn what_is_named_goes_before_what_hardening_asks_for() {
-        use Protection::{Exec, IoUring, Keys, Metadata, Udp};
-
-        let policy = crate::Policy::default()
-            .without(Exec)
-            .harden()
-            .optional(Keys)
-            .without(Udp);
-        assert_eq!(policy.level(Exec), Level::Off);
-        assert_eq!(policy.level(Keys), Level::Degradable);
-        assert_eq!(policy.level(Udp), Level::Off);
-        assert_eq!(policy.level(Metadata), Level::Strict);
-        let one = crate::Policy::default().optional(Metadata);
-        assert_eq!(one.level(IoUring), Level::Strict);
-        assert_eq!(one.without(IoUring).level(IoUring), Level::Off);
     }
 }

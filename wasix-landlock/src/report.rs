@@ -10,21 +10,15 @@ pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOu
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::RuntimePath;
 use crate::{
-    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, OutsideReport, Policy,
-    Protection, RecordedPreopen, Right, Scope,
+    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
+    RecordedPreopen, Right, Scope,
 };
+use crate::{names::list, policy::RuntimePath};
 
 /// A report of the restriction: the rights and protections that the kernel enforces on this process, and the gaps.
 ///
-/// Paths are text here, with replacement characters where they aren't UTF-8. The [`Display`] form
-/// is a compact text for people.
-///
-/// A file that was created for a preopen and never used stays behind, empty: a restricted process
-/// may not remove it.
-///
-/// [`Display`]: std::fmt::Display
+/// Paths are text here, with replacement characters where they aren't UTF-8. The `Display` form is a text for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -32,11 +26,9 @@ pub struct Report {
     pub mode: Mode,
     /// The part of the process that is restricted.
     pub scope: Scope,
-    /// True if the calling thread is restricted. [`Report::not_enforced`] names the threads that
-    /// aren't.
+    /// True if the calling thread is restricted. [`Report::not_enforced`] names the threads that aren't.
     pub enforced: bool,
-    /// True if the restriction was only shown ([`Policy::show`](crate::Policy::show)):
-    /// nothing was made, nothing is restricted.
+    /// True if the restriction was only shown, by [`Policy::show`](crate::Policy::show).
     #[serde(default)]
     pub only_shown: bool,
     /// True if the process was restricted already and this policy lies within that.
@@ -56,8 +48,7 @@ pub struct Report {
     /// The ports that are granted; `None` if the network isn't restricted.
     pub network: Option<Network>,
     /// The descriptors that were open when the policy was enforced; `None` before that, when an earlier policy had
-    /// restricted the process, when nothing is restricted, and for an instance unless the policy
-    /// refuses what is open.
+    /// restricted the process, when nothing is restricted, and for an instance unless the policy refuses what is open.
     pub descriptors: Option<DescriptorsReport>,
     /// The restriction of the threads; `None` when none was restricted.
     pub threads: Option<ThreadsReport>,
@@ -161,8 +152,7 @@ pub struct RuntimePathReport {
 pub enum RuntimePathStatus {
     /// Granted as far as the kernel has the rights.
     Granted,
-    /// Nothing is there. The kernel has no rule for a missing file, so that the path is denied
-    /// should it appear.
+    /// Nothing is there. The kernel has no rule for a missing file: should it appear, the path is denied.
     Absent,
     /// The path is there and isn't granted.
     NotGranted {
@@ -213,8 +203,7 @@ pub struct ThreadsReport {
     pub total: usize,
     /// Threads in which the probe was allowed before and denied after.
     pub proved: usize,
-    /// Threads in which the probe was denied before already, as in one that a restricted thread
-    /// has started.
+    /// Threads in which the probe was denied before already, as in one that a restricted thread has started.
     pub inherited: usize,
     /// Threads that ended before they were reached.
     pub gone: usize,
@@ -245,6 +234,17 @@ pub enum SweepMethod {
     /// An earlier policy restricted the threads, and later ones inherit.
     #[serde(rename = "joined")]
     Joined,
+}
+
+/// The part of a report about a policy from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideReport {
+    /// The files that were read, or the path in the variable where the program refuses a policy from outside.
+    pub files: Vec<String>,
+    /// True if the program refuses a policy from outside: nothing was taken away.
+    pub refused: bool,
+    /// Each part that was taken from the program's grants, in words.
+    pub taken: Vec<String>,
 }
 
 impl HostReport {
@@ -317,21 +317,13 @@ impl ProtectionReport {
 }
 
 impl Report {
-    /// A report before anything was asked of a kernel.
-    pub(crate) fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            ..Self::default()
-        }
-    }
-
     /// True if a policy that is only shown would restrict anything.
     fn would_restrict(&self) -> bool {
         self.only_shown && !self.handled.is_empty()
     }
 
-    /// Says why sending by UDP is refused, and with it DNS, although TCP ports can be connected to;
-    /// `None` where that isn't so. For a message about a name that can't be resolved.
+    /// Says why sending by UDP is refused, and with it DNS, although TCP ports can be connected to; `None` where that
+    /// isn't so.
     ///
     /// ```no_run
     /// use wasix_landlock::{Network, Policy};
@@ -355,7 +347,6 @@ impl Report {
         if udp.status != ProtectionStatus::Enforced {
             return None;
         }
-        let ports: Vec<String> = network.connect.iter().map(u16::to_string).collect();
         let remedy = if udp.by.contains(&Layer::Landlock) {
             "grant `send_udp(53)`".to_owned()
         } else {
@@ -368,21 +359,11 @@ impl Report {
         Some(format!(
             "TCP port {} may be connected to, but sending by UDP is refused, so DNS can't resolve \
              names; {remedy}",
-            ports.join(", ")
+            list(&network.connect, ", ")
         ))
     }
 
     /// True if this protection is enforced.
-    ///
-    /// ```no_run
-    /// use wasix_landlock::{Policy, Protection};
-    ///
-    /// let report = Policy::default().enforce()?;
-    /// if !report.protects(Protection::ResolveUnix) {
-    ///     eprintln!("unix sockets can be connected to: {:?}", report.not_enforced);
-    /// }
-    /// # Ok::<(), wasix_landlock::Error>(())
-    /// ```
     #[must_use]
     pub fn protects(&self, protection: Protection) -> bool {
         self.enforced

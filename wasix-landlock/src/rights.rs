@@ -1,5 +1,7 @@
 //! Landlock's file system access rights, by name.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The kind of a host path.
@@ -10,6 +12,16 @@ pub enum Object {
     File,
     /// A directory, and with it everything beneath.
     Directory,
+}
+
+impl Object {
+    pub(crate) const fn of(is_directory: bool) -> Self {
+        if is_directory {
+            Self::Directory
+        } else {
+            Self::File
+        }
+    }
 }
 
 /// Defines [`Right`] once, with its name and its ABI.
@@ -105,72 +117,7 @@ impl Right {
                 | Self::ResolveUnix
         )
     }
-
-    const fn bit(self) -> u32 {
-        1 << self as u32
-    }
 }
 
-/// A set of access rights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rights(u32);
-
-impl Rights {
-    pub(crate) const fn contains(self, right: Right) -> bool {
-        self.0 & right.bit() != 0
-    }
-
-    /// The rights that a rule on a file may carry.
-    pub(crate) fn on_files(self) -> Self {
-        self.iter()
-            .filter(|right| right.applies_to_files())
-            .collect()
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Right> {
-        Right::ALL
-            .iter()
-            .copied()
-            .filter(move |right| self.contains(*right))
-    }
-}
-
-// Only Linux makes rules, so only there sets are combined.
-#[cfg(target_os = "linux")]
-impl Rights {
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(crate) const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(crate) const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(crate) fn to_vec(self) -> Vec<Right> {
-        self.iter().collect()
-    }
-}
-
-impl Extend<Right> for Rights {
-    fn extend<I: IntoIterator<Item = Right>>(&mut self, rights: I) {
-        for right in rights {
-            self.0 |= right.bit();
-        }
-    }
-}
-
-impl FromIterator<Right> for Rights {
-    fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
-        let mut set = Self::default();
-        set.extend(rights);
-        set
-    }
-}
+/// A set of access rights, in the order of the kernel's bits.
+pub(crate) type Rights = BTreeSet<Right>;

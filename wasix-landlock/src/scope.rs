@@ -12,13 +12,6 @@ use serde::{Deserialize, Serialize};
 ///
 /// So: *process* for one module per process; *instance* for several modules that are trusted not to break out of
 /// the compiler's sandbox, in a process that itself stays free; *worker* for tenants that don't trust each other.
-///
-/// ```
-/// use wasix_landlock::{Policy, Scope};
-///
-/// let for_one_thread = Policy::default().scope(Scope::Instance);
-/// # drop(for_one_thread);
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Layer, Level, Mode, Policy, PrepareError, Protection, ProtectionReport, ProtectionStatus,
-    Report, Scope, rights::Rights,
+    Report, Right, Scope,
 };
 
 /// The base that a rule is checked against or added to.
@@ -18,8 +18,8 @@ use crate::{
 pub(super) enum Baseline {
     /// Nothing is going to be restricted.
     Nothing,
-    /// A ruleset in the making, with its handled access rights.
-    Ruleset(Box<Builder>, Rights, Option<Filter>),
+    /// A ruleset in the making, whose handled access rights are in the report.
+    Ruleset(Box<Builder>, Option<Filter>),
     /// This process is restricted already.
     Enforced(Arc<Enforced>),
 }
@@ -134,7 +134,7 @@ pub(super) fn on_kernel(
     report.errata = kernel.errata;
     let filters = filter::available();
     let mut handled = Features {
-        rights: kernel.features.rights,
+        rights: kernel.features.rights.clone(),
         ..Features::default()
     };
     let mut filtered = Vec::new();
@@ -145,7 +145,7 @@ pub(super) fn on_kernel(
         let (status, by) = match layers(policy, &kernel, name, &filters) {
             None => {
                 if let Need::Right(right) = need {
-                    handled.rights = handled.rights.minus([right].into_iter().collect());
+                    handled.rights.remove(&right);
                 }
                 (ProtectionStatus::Off, Vec::new())
             }
@@ -186,10 +186,10 @@ pub(super) fn on_kernel(
             by,
         });
     }
-    let rights = handled.rights;
+    let rights: Vec<Right> = handled.rights.iter().copied().collect();
     let mut builder = Builder::new(&handled, policy.audit, kernel.abi).map_err(|source| {
         PrepareError::Ruleset {
-            rights: rights.to_vec(),
+            rights: rights.clone(),
             source,
         }
     })?;
@@ -217,8 +217,8 @@ pub(super) fn on_kernel(
     report.protections = protections;
     report.warnings.extend(policy.audit.lacking(kernel.abi));
     report.warnings.extend(report.lacks_dns());
-    report.handled = rights.to_vec();
-    Ok(Baseline::Ruleset(Box::new(builder), rights, filter))
+    report.handled = rights;
+    Ok(Baseline::Ruleset(Box::new(builder), filter))
 }
 
 /// Takes over the restriction of an earlier policy.

@@ -3,13 +3,7 @@
 //! A rule goes on an inode, so a file that doesn't exist can't have one; and a right to make files
 //! in its directory would cover all of that directory.
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    io,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, fs::File, io, os::unix::fs::MetadataExt, path::PathBuf};
 
 use rustix::{
     fs::{AtFlags, Mode, OFlags, openat, unlinkat},
@@ -39,7 +33,7 @@ impl CreatedFiles {
         missing: &Missing,
         access: Access,
     ) -> io::Result<(Opened, bool)> {
-        let parent = open_directory(&missing.parent)?;
+        let parent = resolve::open_name(&missing.parent, DIRECTORY)?;
         // The descriptor is used for the rule only. Its access mode matters in a process that is
         // restricted already, where the kernel asks for the right to it.
         let mode = if access.read {
@@ -80,12 +74,9 @@ impl Drop for CreatedFiles {
     fn drop(&mut self) {
         for file in self.0.drain(..) {
             if let Err(error) = file.remove() {
-                warn!(
-                    target: "wasix_landlock",
-                    path = %file.parent.join(&file.name).display(),
-                    %error,
-                    "can't remove a file that was created for a preopen"
-                );
+                let path = file.parent.join(&file.name);
+                let path = path.display();
+                warn!(target: "wasix_landlock", %path, %error, "can't remove a file that was created for a preopen");
             }
         }
     }
@@ -95,7 +86,7 @@ impl CreatedFile {
     /// Removes the file if it is still the one that was created, and empty. Anything else belongs
     /// to somebody by now.
     fn remove(&self) -> io::Result<()> {
-        let parent = open_directory(&self.parent)?;
+        let parent = resolve::open_name(&self.parent, DIRECTORY)?;
         let found = match openat(&parent, &self.name, AS_IT_IS, Mode::empty()) {
             Ok(file) => File::from(file).metadata()?,
             Err(Errno::NOENT) => return Ok(()),
@@ -108,18 +99,14 @@ impl CreatedFile {
     }
 }
 
-/// The flags that open a name without following it, reading it or writing it.
+/// The flags of a file's directory, and those that open a name without following it, reading it or writing it.
+const DIRECTORY: OFlags = OFlags::NOFOLLOW.union(OFlags::DIRECTORY);
 const AS_IT_IS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let flags = AS_IT_IS | OFlags::DIRECTORY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
-}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::{fs, os::unix::fs::symlink, path::Path};
 
     use super::*;
 

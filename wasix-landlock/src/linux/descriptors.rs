@@ -45,7 +45,7 @@ pub(crate) fn check(
     let rings = open.rings();
     match inherited {
         Inherited::RefuseRings => {
-            let mut refused = open.refused_rings();
+            let mut refused: Vec<String> = rings.iter().map(|(open, _)| name(open)).collect();
             refused.extend(rings::mapped_alone(&rings).unwrap_or_default());
             if !refused.is_empty() {
                 let error = EnforceError::RingsOpen { refused };
@@ -82,15 +82,8 @@ pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
     Ok(Open::now(&BTreeSet::new())?.into_report())
 }
 
-/// Every descriptor that is open.
+/// Every descriptor that is open, with its inode.
 struct Open(Vec<(DescriptorReport, u64)>);
-
-/// An io_uring that is open.
-struct Ring {
-    number: RawFd,
-    inode: u64,
-    polled: bool,
-}
 
 impl Open {
     fn now(own: &BTreeSet<RawFd>) -> io::Result<Self> {
@@ -120,21 +113,10 @@ impl Open {
         refused.map(name).collect()
     }
 
-    fn refused_rings(&self) -> Vec<String> {
-        let rings = self.0.iter().map(|(open, _)| open);
-        let rings = rings.filter(|open| open.kind == DescriptorKind::Ring);
-        rings.map(name).collect()
-    }
-
-    fn rings(&self) -> Vec<Ring> {
-        self.0
-            .iter()
+    fn rings(&self) -> Vec<&(DescriptorReport, u64)> {
+        let rings = self.0.iter();
+        rings
             .filter(|(open, _)| open.kind == DescriptorKind::Ring)
-            .map(|(open, inode)| Ring {
-                number: open.number,
-                inode: *inode,
-                polled: open.way_out == Some(WayOut::PolledRing),
-            })
             .collect()
     }
 

@@ -3,15 +3,18 @@
 use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
 
 use super::{
+    baseline::Baseline,
     filter::Filter,
     judge::judge,
+    kernel::Builder,
     membership::{self, Membership},
-    plan::{Next, Plan, Restriction},
+    plan::Plan,
     process::{self, Enforced, Process},
     restrict::{self, Enforcement},
     sys::{self, Probe, Visit},
+    threads::SweepResult,
 };
-use crate::{EnforceError, Mode, Report, Scope, SweepMethod};
+use crate::{DEFAULT_DEADLINE, EnforceError, Level, Mode, Protection, Report, Scope, SweepMethod};
 
 impl Plan {
     pub(crate) fn enforce(mut self) -> Result<Arc<Report>, EnforceError> {
@@ -19,23 +22,26 @@ impl Plan {
             return self.enforce_here();
         }
         let mut process = process::lock();
-        match (mem::replace(&mut self.next, Next::Nothing), &*process) {
-            (Next::Nothing, _) => {}
-            (Next::Join, _) => {
+        match (
+            mem::replace(&mut self.baseline, Baseline::Nothing),
+            &*process,
+        ) {
+            (Baseline::Nothing, _) => {}
+            (Baseline::Enforced(_), _) => {
                 self.check_refused()?;
                 self.join();
             }
-            (Next::Restrict(_), Process::Under(enforced)) => {
+            (Baseline::Ruleset(..), Process::Under(enforced)) => {
                 self.check_refused()?;
                 self.join_late(&Arc::clone(enforced))?;
             }
-            (Next::Restrict(_), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Next::Restrict(restriction), Process::Free) => {
+            (Baseline::Ruleset(..), Process::Partly) => return Err(EnforceError::PartlyRestricted),
+            (Baseline::Ruleset(ruleset, filter), Process::Free) => {
                 let instances = membership::alive();
                 if instances > 0 {
                     return Err(EnforceError::InstancesRunning { instances });
                 }
-                self.restrict(restriction, &mut process)?;
+                self.restrict(*ruleset, filter, &mut process)?;
             }
         }
         let outcome = self.finish();
@@ -50,7 +56,7 @@ impl Plan {
     /// Checks the open descriptors where a policy that joins refuses any. The first policy's report
     /// has the rest, and asking may need grants for `/proc`.
     fn check_refused(&mut self) -> Result<(), EnforceError> {
-        if self.inherited.refuses_by_kind() {
+        if self.policy.inherited.refuses_by_kind() {
             return self.check_open(&BTreeSet::new());
         }
         Ok(())
@@ -58,7 +64,8 @@ impl Plan {
 
     /// Joins a policy that was enforced since this one was prepared.
     fn join_late(&mut self, enforced: &Enforced) -> Result<(), EnforceError> {
-        enforced.admit(self.network.as_ref(), &mut self.report)?;
+        let network = self.policy.granted_network();
+        enforced.admit(network.as_ref(), &mut self.report)?;
         for grant in self.grants.iter().filter(|grant| !grant.runtime) {
             if let Err(error) = enforced.check(grant) {
                 if self.report.mode == Mode::Enforce {
@@ -75,18 +82,18 @@ impl Plan {
     /// still be removed.
     fn restrict(
         &mut self,
-        restriction: Restriction,
+        ruleset: Builder,
+        filter: Option<Filter>,
         process: &mut Process,
     ) -> Result<(), EnforceError> {
-        let Restriction { ruleset, filter } = restriction;
         let best_effort = self.report.mode == Mode::BestEffort;
         let (ruleset, probe) = self.arm(ruleset)?;
         let mut enforcement = Enforcement {
             domain: ruleset.domain(),
             filter,
             probe,
-            deadline: self.deadline,
-            lenient: best_effort || !self.all_threads,
+            deadline: self.policy.deadline.unwrap_or(DEFAULT_DEADLINE),
+            lenient: best_effort || self.policy.level(Protection::AllThreads) != Level::Strict,
             started: Instant::now(),
             restricted: 0,
         };
@@ -111,8 +118,8 @@ impl Plan {
 
     /// Restricts the calling thread alone.
     fn enforce_here(mut self) -> Result<Arc<Report>, EnforceError> {
-        let next = mem::replace(&mut self.next, Next::Nothing);
-        if matches!(next, Next::Join) {
+        let baseline = mem::replace(&mut self.baseline, Baseline::Nothing);
+        if matches!(baseline, Baseline::Enforced(_)) {
             self.check_refused()?;
             self.join();
             return Ok(self.finish().announce());
@@ -122,11 +129,13 @@ impl Plan {
         if Membership::current().is_some() {
             return Err(EnforceError::ScopeTaken);
         }
-        let probe = match (next, &*process) {
-            (Next::Restrict(_), Process::Under(_)) => return Err(EnforceError::ScopeTaken),
-            (Next::Restrict(_), Process::Partly) => return Err(EnforceError::PartlyRestricted),
-            (Next::Restrict(restriction), Process::Free) => self.restrict_here(restriction)?,
-            (Next::Nothing | Next::Join, _) => Arc::new(Probe::Nothing),
+        let probe = match (baseline, &*process) {
+            (Baseline::Ruleset(..), Process::Under(_)) => return Err(EnforceError::ScopeTaken),
+            (Baseline::Ruleset(..), Process::Partly) => return Err(EnforceError::PartlyRestricted),
+            (Baseline::Ruleset(ruleset, filter), Process::Free) => {
+                self.restrict_here(*ruleset, filter)?
+            }
+            (Baseline::Nothing | Baseline::Enforced(_), _) => Arc::new(Probe::Nothing),
         };
         let outcome = self.finish();
         Membership::begin(Arc::clone(&outcome.report), outcome.enforced.clone(), probe);
@@ -134,8 +143,11 @@ impl Plan {
         Ok(outcome.announce())
     }
 
-    fn restrict_here(&mut self, restriction: Restriction) -> Result<Arc<Probe>, EnforceError> {
-        let Restriction { ruleset, filter } = restriction;
+    fn restrict_here(
+        &mut self,
+        ruleset: Builder,
+        filter: Option<Filter>,
+    ) -> Result<Arc<Probe>, EnforceError> {
         let started = Instant::now();
         let (ruleset, probe) = self.arm(ruleset)?;
         let tid = sys::current_thread();
@@ -149,10 +161,13 @@ impl Plan {
         let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
         // Of the other threads none is touched, so that nothing of the process has to end.
         judge(tid, visit, &probe, true, true)?;
-        let mut threads = restrict::threads_report(SweepMethod::CallingThread, started);
-        (threads.total, threads.proved) = (1, 1);
+        let swept = SweepResult {
+            proved: 1,
+            ..SweepResult::default()
+        };
+        let method = SweepMethod::CallingThread;
+        let threads = restrict::threads_report(method, started, &probe, &swept);
         if !matches!(*probe, Probe::Nothing) {
-            threads.probe = Some(probe.to_string());
             membership::remember(&probe);
         }
         self.report.enforced = true;

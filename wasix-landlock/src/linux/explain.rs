@@ -6,14 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    membership,
-    process::{Enforced, Grant},
-};
+use super::{membership, process::Enforced};
 use crate::{
-    Access, Explanation, GrantedPath, Object, Right, Verdict,
-    explain::resolve_existing,
-    rights::{Object::Directory, Rights},
+    Access, Explanation, Object, Right, Verdict,
+    explain::{Grant, judge, resolve_existing},
 };
 
 /// See [`crate::explain`].
@@ -43,14 +39,8 @@ struct Asked {
 impl Asked {
     fn new(path: &Path, access: Access) -> Self {
         let resolved = resolve_existing(path);
-        let found = fs::symlink_metadata(&resolved).ok().map(|found| {
-            let object = if found.is_dir() {
-                Directory
-            } else {
-                Object::File
-            };
-            ((found.dev(), found.ino()), object)
-        });
+        let found = fs::symlink_metadata(&resolved).ok();
+        let found = found.map(|found| ((found.dev(), found.ino()), Object::of(found.is_dir())));
         let above = resolved.ancestors().skip(1);
         let above = above.filter_map(|directory| fs::symlink_metadata(directory).ok());
         let above = above.map(|found| (found.dev(), found.ino())).collect();
@@ -66,33 +56,24 @@ impl Asked {
         let object = self.found.map_or(Object::File, |(_, object)| object);
         let mut needed = self.access.rights(object);
         if self.found.is_none() && self.access.create {
-            needed.extend([Right::MakeReg]);
+            needed.insert(Right::MakeReg);
         }
-        let needed = needed.intersection(enforced.handled);
-        let (mut granted, mut by) = (Rights::default(), None);
-        for grant in &enforced.grants {
-            if self.is_covered_by(grant) {
-                granted = granted.union(grant.rights);
-                if by.is_none() || !needed.intersection(grant.rights).is_empty() {
-                    by = Some(named(grant));
-                }
-            }
-        }
-        let missing = needed.minus(granted);
-        match by {
-            Some(by) if missing.is_empty() => Verdict::Granted { by },
-            by => {
-                let missing = missing.to_vec();
-                if let Some(was) = enforced.grants.iter().find(|grant| self.replaces(grant)) {
-                    let was = named(was);
-                    return Verdict::Replaced { was, missing };
-                }
-                Verdict::NotGranted {
-                    missing,
-                    needs: self.access,
-                    nearest: by.or_else(|| self.nearest(&enforced.grants)),
-                }
-            }
+        needed.retain(|right| enforced.report.handled.contains(right));
+        let covers = |grant: &Grant| self.is_covered_by(grant);
+        let verdict = judge(
+            &self.resolved,
+            self.access,
+            &needed,
+            &enforced.grants,
+            covers,
+        );
+        let replaced = enforced.grants.iter().find(|grant| self.replaces(grant));
+        match (verdict, replaced) {
+            (Verdict::NotGranted { missing, .. }, Some(was)) => Verdict::Replaced {
+                was: was.named.clone(),
+                missing,
+            },
+            (verdict, _) => verdict,
         }
     }
 
@@ -100,38 +81,15 @@ impl Asked {
     fn is_covered_by(&self, grant: &Grant) -> bool {
         let itself = self.found.map(|(inode, _)| inode);
         grant.inode.is_some_and(|inode| {
-            itself == Some(inode) || (grant.object == Directory && self.above.contains(&inode))
+            itself == Some(inode) || (grant.named.directory && self.above.contains(&inode))
         })
     }
 
     /// True if the file stands where a granted one stood.
     fn replaces(&self, grant: &Grant) -> bool {
-        let rights = self.access.rights(grant.object);
+        let rights = self.access.rights(Object::of(grant.named.directory));
         self.resolved == grant.resolved
             && self.found.map(|(inode, _)| inode) != grant.inode
-            && !rights.intersection(grant.rights).is_empty()
-    }
-
-    /// The grant that has the most of the path's names in common with it, for a preopen before one
-    /// for the runtime. Sharing no more than the root is no nearness.
-    fn nearest(&self, grants: &[Grant]) -> Option<GrantedPath> {
-        let common = |grant: &Grant| {
-            let (ours, theirs) = (self.resolved.components(), grant.resolved.components());
-            ours.zip(theirs).take_while(|(a, b)| a == b).count()
-        };
-        grants
-            .iter()
-            .filter(|grant| common(grant) > 1)
-            .max_by_key(|grant| (common(grant), !grant.runtime))
-            .map(named)
-    }
-}
-
-fn named(grant: &Grant) -> GrantedPath {
-    GrantedPath {
-        owner: grant.owner.clone(),
-        path: grant.path.clone(),
-        access: grant.access,
-        directory: grant.object == Directory,
+            && !rights.is_disjoint(&grant.rights)
     }
 }

@@ -19,13 +19,10 @@ use crate::{EnforceError, Network, Protection};
 const REFUSED: u32 = libc::EPERM as u32;
 
 /// The newest system call that these rules were written with, `file_setattr` of Linux 6.17, which is
-/// the newest of 6.18 as well: `arch/x86/entry/syscalls/syscall_64.tbl` in the kernel's sources.
+/// the newest of 6.18 as well: `scripts/syscall.tbl` in the kernel's sources, which `aarch64` and other newer
+/// architectures share, and for `x86_64` `arch/x86/entry/syscalls/syscall_64.tbl`.
 ///
 /// Raise it only after looking at what each newer call can do.
-#[cfg(target_arch = "x86_64")]
-const NEWEST: u32 = 469;
-/// The same for `aarch64`, in `scripts/syscall.tbl`, which other newer architectures share.
-#[cfg(not(target_arch = "x86_64"))]
 const NEWEST: u32 = 469;
 
 /// A filter that is complete and not installed.

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 use landlock::{
@@ -18,7 +18,7 @@ use crate::{AuditLog, Network, PrepareError, Protection, Right, Unavailable, rig
 const PROOFS: [Right; 3] = [Right::ReadDir, Right::ReadFile, Right::MakeFifo];
 
 /// This kernel's Landlock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     pub(crate) abi: u32,
     pub(crate) errata: Option<u32>,
@@ -27,7 +27,7 @@ pub(crate) struct Kernel {
 }
 
 /// Landlock features that a kernel has, or that a ruleset handles.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Features {
     pub(crate) rights: Rights,
     pub(crate) network: BitFlags<AccessNet>,
@@ -77,7 +77,7 @@ impl Features {
     /// True if the feature is among them.
     pub(crate) fn meet(&self, need: Need) -> bool {
         match need {
-            Need::Right(right) => self.rights.contains(right),
+            Need::Right(right) => self.rights.contains(&right),
             Need::Network(access, _) => self.network.contains(access),
             Need::Scope(scope) => self.scopes.contains(scope),
             Need::Nothing => true,
@@ -87,19 +87,19 @@ impl Features {
 
 /// The access rights that the kernel handles.
 fn rights(abi: u32) -> Result<Rights, PrepareError> {
-    let handles = |rights: Rights| has(|ruleset| ruleset.handle_access(bits(rights)));
+    let handles = |rights: &Rights| has(|ruleset| ruleset.handle_access(bits(rights)));
     // The promised rights are asked for at once, and one by one only if that fails.
     let all = || Right::ALL.iter().copied();
     let promised: Rights = all().filter(|right| right.abi() <= abi).collect();
-    if handles(promised)? {
+    if handles(&promised)? {
         return Ok(promised);
     }
     let mut rights = Rights::default();
     for right in all() {
         // The base comes as a whole. Should it fail, making the final ruleset does so as well, and
         // that error has the kernel's answer in it.
-        if right.abi() == 1 || handles([right].into_iter().collect())? {
-            rights.extend([right]);
+        if right.abi() == 1 || handles(&[right].into())? {
+            rights.insert(right);
         }
     }
     Ok(rights)
@@ -200,7 +200,7 @@ impl Builder {
     pub(crate) fn new(features: &Features, audit: AuditLog, abi: u32) -> io::Result<Self> {
         let quiets_proofs = audit.quiets_proofs(abi);
         let make = || {
-            let mut ruleset = strict().handle_access(bits(features.rights))?;
+            let mut ruleset = strict().handle_access(bits(&features.rights))?;
             if !features.network.is_empty() {
                 ruleset = ruleset.handle_access(features.network)?;
             }
@@ -208,8 +208,8 @@ impl Builder {
                 ruleset = ruleset.scope(features.scopes)?;
             }
             if quiets_proofs {
-                let proofs = features.rights.intersection(PROOFS.into_iter().collect());
-                ruleset = ruleset.quiet_access(bits(proofs))?;
+                let proofs = &features.rights & &PROOFS.into();
+                ruleset = ruleset.quiet_access(bits(&proofs))?;
             }
             ruleset.create()
         };
@@ -222,21 +222,18 @@ impl Builder {
     }
 
     /// Grants these rights on a descriptor's file or directory, and beneath it.
-    pub(crate) fn grant(&mut self, object: &impl AsFd, rights: Rights) -> io::Result<()> {
-        let rule = PathBeneath::new(object, bits(rights));
-        (&mut self.ruleset)
-            .add_rule(rule)
-            .map(drop)
-            .map_err(kernels)
+    pub(crate) fn grant(&mut self, object: &impl AsFd, rights: &Rights) -> io::Result<()> {
+        self.add(PathBeneath::new(object, bits(rights)))
     }
 
     /// Keeps attempts on this object out of the audit log, and on everything beneath it.
     pub(crate) fn quiet(&mut self, object: &impl AsFd) -> io::Result<()> {
-        let rule = PathBeneath::new(object, BitFlags::EMPTY).quiet(true);
-        (&mut self.ruleset)
-            .add_rule(rule)
-            .map(drop)
-            .map_err(kernels)
+        self.add(PathBeneath::new(object, BitFlags::EMPTY).quiet(true))
+    }
+
+    fn add(&mut self, rule: PathBeneath<impl AsFd>) -> io::Result<()> {
+        let added = (&mut self.ruleset).add_rule(rule);
+        added.map(drop).map_err(kernels)
     }
 
     /// Grants ports, as far as the network access rights are handled.
@@ -290,15 +287,11 @@ impl Ruleset {
             flags: self.flags,
         }
     }
-
-    pub(crate) fn descriptor(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
-    }
 }
 
 /// The kernel's bits of these rights. A right's number is its bit.
-fn bits(rights: Rights) -> BitFlags<AccessFs> {
-    let bits = rights.iter().map(|right| 1 << right as u64).sum();
+fn bits(rights: &Rights) -> BitFlags<AccessFs> {
+    let bits = rights.iter().map(|right| 1 << *right as u64).sum();
     BitFlags::from_bits_truncate(bits)
 }
 
@@ -311,11 +304,11 @@ mod tests {
     fn every_right_is_the_kernels_bit() {
         // As the `landlock` crate has them, in the kernel's order.
         for right in Right::ALL.iter().copied() {
-            let name = format!("{:?}", bits([right].into_iter().collect()));
+            let name = format!("{:?}", bits(&[right].into()));
             let kernels = format!("{right:?}");
             assert!(name.contains(&kernels), "{name} {kernels}");
         }
-        let all = bits(Right::ALL.iter().copied().collect());
+        let all = bits(&Right::ALL.iter().copied().collect());
         assert_eq!(all, BitFlags::all());
     }
 
@@ -342,7 +335,7 @@ mod tests {
         let mut builder = Builder::new(&kernel.features, AuditLog::none(), kernel.abi).unwrap();
         // No rule goes on a pipe.
         let (pipe, _writer) = std::io::pipe().unwrap();
-        let error = builder.grant(&pipe, [Right::ReadFile].into_iter().collect());
+        let error = builder.grant(&pipe, &[Right::ReadFile].into());
         assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::EBADFD));
     }
 }

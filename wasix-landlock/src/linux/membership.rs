@@ -33,13 +33,6 @@ thread_local! {
 ///
 /// Each thread of the instance holds one. As long as one exists, no policy can restrict the process
 /// as a whole.
-///
-/// ```
-/// use wasix_landlock::Membership;
-///
-/// assert!(Membership::current().is_none()); // this thread belongs to none
-/// assert!(!Membership::is_around());
-/// ```
 #[derive(Clone, Debug)]
 pub struct Membership(Arc<Inner>);
 

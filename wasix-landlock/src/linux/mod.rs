@@ -29,6 +29,6 @@ pub(crate) use explain::explain;
 pub use membership::Membership;
 pub(crate) use membership::current;
 pub(crate) use plan::Plan;
-pub(crate) use prepare::{prepare, show};
+pub(crate) use prepare::plan;
 pub use sys::take_passed_on;
 pub(crate) use sys::{has_gained_privileges, log_flags};

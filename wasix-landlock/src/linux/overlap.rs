@@ -5,8 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::process::Grant;
-use crate::Object;
+use crate::{explain::Grant, names::list};
 
 /// Warns of each preopen that gets more than its own access through another grant, and of one
 /// of `/`.
@@ -25,7 +24,7 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
         if grant.resolved == Path::new("/") {
             warnings.push(format!(
                 "{} grants `/` ({}), and with it every file of this host",
-                grant.owner, grant.access
+                grant.named.owner, grant.named.access
             ));
         }
         if grant.runtime {
@@ -51,24 +50,20 @@ pub(crate) fn warnings(grants: &[Grant]) -> Vec<String> {
 
 /// Describes the rights that `wider` adds to `grant`.
 fn widening(grant: &Grant, wider: &Grant) -> Option<String> {
-    let gives = match grant.object {
-        Object::Directory => wider.rights,
-        Object::File => wider.rights.on_files(),
-    };
-    let more: Vec<&str> = gives
-        .minus(grant.rights)
-        .iter()
-        .map(crate::Right::name)
-        .collect();
+    let more = wider.rights.difference(&grant.rights);
+    let more = list(
+        more.filter(|right| grant.named.directory || right.applies_to_files()),
+        ", ",
+    );
     (!more.is_empty()).then(|| {
         format!(
             "{} asks for {} on {}, and {} on {} adds {}: the kernel grants both",
-            grant.owner,
-            grant.access,
-            grant.path.display(),
-            wider.owner,
-            wider.path.display(),
-            more.join(", ")
+            grant.named.owner,
+            grant.named.access,
+            grant.named.path.display(),
+            wider.named.owner,
+            wider.named.path.display(),
+            more
         )
     })
 }

@@ -1,71 +1,39 @@
 //! A prepared policy, and its outcome.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use tracing::{info, warn};
 
 use super::{
+    baseline::Baseline,
     create::CreatedFiles,
     descriptors,
-    filter::Filter,
     kernel::{Builder, Ruleset},
     probe,
-    process::{Enforced, Grant},
+    process::Enforced,
     restrict::threads_report,
     sys::Probe,
+    threads::SweepResult,
 };
-use crate::{EnforceError, Inherited, Mode, Network, Report, SweepMethod, rights::Rights};
+use crate::{EnforceError, Mode, Policy, Report, SweepMethod, explain::Grant};
 
-/// A prepared policy.
+/// A prepared policy, without its paths: those are in the report and the grants.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub(super) policy: Policy,
     pub(crate) report: Report,
-    pub(crate) next: Next,
-    pub(crate) handled: Rights,
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) created: CreatedFiles,
-    pub(crate) deadline: Duration,
-    /// True if every thread has to be reached.
-    pub(crate) all_threads: bool,
-    /// The ports that are asked for; `None` if the network isn't restricted.
-    pub(crate) network: Option<Network>,
-    /// The treatment of open descriptors.
-    pub(crate) inherited: Inherited,
-    /// True if the operator's variables count.
-    pub(crate) is_operated: bool,
-}
-
-/// The next step.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Nothing: the mode is off, or nothing can be enforced and that is let pass.
-    Nothing,
-    /// This process is restricted already.
-    Join,
-    /// Restrict the process with this.
-    Restrict(Restriction),
-}
-
-/// The ruleset and the filter of a restriction.
-#[derive(Debug)]
-pub(crate) struct Restriction {
-    pub(crate) ruleset: Builder,
-    pub(crate) filter: Option<Filter>,
+    pub(super) baseline: Baseline,
+    pub(super) grants: Vec<Grant>,
+    pub(super) created: CreatedFiles,
 }
 
 impl Plan {
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
     pub(super) fn join(&mut self) {
         self.report.enforced = true;
         self.report.joined = true;
-        self.report.threads = Some(threads_report(SweepMethod::Joined, Instant::now()));
+        let (method, none) = (SweepMethod::Joined, SweepResult::default());
+        let threads = threads_report(method, Instant::now(), &Probe::Nothing, &none);
+        self.report.threads = Some(threads);
     }
 
     /// Takes the last steps before anything is restricted: chooses the proof, completes the ruleset and
@@ -78,14 +46,16 @@ impl Plan {
         let ruleset = ruleset
             .finish()
             .map_err(|source| EnforceError::Probe { source })?;
-        let own = [ruleset.descriptor()].into_iter().chain(probe.descriptor());
+        let own = [ruleset.domain().ruleset]
+            .into_iter()
+            .chain(probe.descriptor());
         self.check_open(&own.collect())?;
         Ok((ruleset, probe))
     }
 
     /// Checks the open descriptors. `own` are this crate's.
     pub(super) fn check_open(&mut self, own: &BTreeSet<i32>) -> Result<(), EnforceError> {
-        descriptors::check(&self.inherited, own, &mut self.report)
+        descriptors::check(&self.policy.inherited, own, &mut self.report)
     }
 
     /// Makes the report final.
@@ -95,8 +65,7 @@ impl Plan {
             Arc::new(Enforced {
                 report: Arc::clone(&report),
                 grants: self.grants,
-                handled: self.handled,
-                is_operated: self.is_operated,
+                is_operated: self.policy.is_operated(),
             })
         });
         Outcome {
@@ -127,21 +96,12 @@ impl Outcome {
 
 fn log(report: &Report) {
     if report.enforced && report.mode == Mode::Enforce {
-        info!(
-            target: "wasix_landlock",
-            abi = report.abi,
-            joined = report.joined,
-            preopens = report.preopens.len(),
-            threads = report.threads.as_ref().map_or(0, |threads| threads.total),
-            "enforced"
-        );
+        let threads = report.threads.as_ref().map_or(0, |threads| threads.total);
+        let (abi, joined, preopens) = (report.abi, report.joined, report.preopens.len());
+        info!(target: "wasix_landlock", abi, joined, preopens, threads, "enforced");
     } else {
-        warn!(
-            target: "wasix_landlock",
-            mode = %report.mode,
-            enforced = report.enforced,
-            "the mode is not `enforce`"
-        );
+        let (mode, enforced) = (report.mode, report.enforced);
+        warn!(target: "wasix_landlock", %mode, enforced, "the mode is not `enforce`");
     }
     for gap in &report.not_enforced {
         warn!(target: "wasix_landlock", "not enforced: {gap}");

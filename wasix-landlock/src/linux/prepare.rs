@@ -1,6 +1,6 @@
 //! From a policy to a ruleset.
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use tracing::{debug, warn};
 
@@ -8,62 +8,29 @@ use super::{
     baseline::{self, Baseline},
     create::CreatedFiles,
     overlap,
-    plan::{Next, Plan, Restriction},
-    process::Grant,
+    plan::Plan,
     resolve::{self, CHARACTER_DEVICE, Found, Missing, Opened},
 };
 use crate::policy::RuntimePath;
 use crate::{
-    Access, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError, Policy,
-    PreopenReport, PrepareError, Protection, RecordedPreopen, Report, Right, RuntimePathReport,
-    RuntimePathStatus, Status, rights::Rights,
+    Access, GrantedPath, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError,
+    Policy, PreopenReport, PrepareError, RecordedPreopen, Report, Right, RuntimePathReport,
+    RuntimePathStatus, Status, explain::Grant, rights::Rights,
 };
 
-/// Prepares a policy, see [`Policy::prepare`].
-pub(crate) fn prepare(policy: Policy) -> Result<Plan, PrepareError> {
-    plan(&policy, false)
-}
-
-/// Reports the restriction of a policy, see [`Policy::show`].
-pub(crate) fn show(policy: Policy) -> Result<Report, PrepareError> {
-    Ok(plan(&policy, true)?.report)
-}
-
-fn plan(policy: &Policy, only_shown: bool) -> Result<Plan, PrepareError> {
+/// Prepares a policy, see [`Policy::prepare`] and [`Policy::show`].
+pub(crate) fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let reserved = policy.reserved()?;
-    let mut report = Report::new(mode);
-    report.only_shown = only_shown;
-    report.warnings.clone_from(&policy.warnings);
-    report.outside.clone_from(&policy.outside);
-    let baseline = baseline::choose(policy, mode, &mut report)?;
-    let mut preparation = Preparation::new(baseline, report);
-    for preopen in &policy.preopens {
-        preparation.preopen(preopen)?;
-    }
-    for path in &policy.runtime_paths {
-        preparation.runtime_path(path)?;
-    }
-    // A policy that joins an earlier one has what that one reserved.
-    if matches!(preparation.baseline, Baseline::Ruleset(..)) {
-        for path in &reserved {
-            preparation.runtime_path(path)?;
-        }
-    }
-    // Last, so that an error anywhere else has created nothing.
-    preparation.create_missing()?;
-    Ok(preparation.finish(policy))
-}
-
-/// A policy being prepared.
-struct Preparation {
-    /// True if a failed grant goes to the report instead of being an error.
-    lenient: bool,
-    baseline: Baseline,
-    report: Report,
-    grants: Vec<Grant>,
-    to_create: Vec<ToCreate>,
-    created: CreatedFiles,
+    let mut report = Report {
+        mode,
+        only_shown,
+        warnings: mem::take(&mut policy.warnings),
+        outside: policy.outside.take(),
+        ..Report::default()
+    };
+    let baseline = baseline::choose(&policy, mode, &mut report)?;
+    Plan::new(policy, baseline, report).prepared(&reserved)
 }
 
 /// A file to create, and where it goes in the report.
@@ -76,27 +43,59 @@ struct ToCreate {
     access: Access,
 }
 
-impl Preparation {
-    fn new(baseline: Baseline, report: Report) -> Self {
+impl Plan {
+    fn new(policy: Policy, baseline: Baseline, report: Report) -> Self {
         Self {
-            lenient: report.mode != Mode::Enforce,
-            baseline,
+            policy,
             report,
+            baseline,
             grants: Vec::new(),
-            to_create: Vec::new(),
             created: CreatedFiles::default(),
         }
     }
 
-    fn preopen(&mut self, preopen: &RecordedPreopen) -> Result<(), PrepareError> {
-        debug!(
-            target: "wasix_landlock",
-            guest = preopen.guest,
-            origin = preopen.origin,
-            access = %preopen.access,
-            hosts = preopen.targets.len(),
-            "preopen"
-        );
+    /// Grants every path of the policy, and those that the operator reserves.
+    fn prepared(mut self, reserved: &[RuntimePath]) -> Result<Self, PrepareError> {
+        let mut to_create = Vec::new();
+        for preopen in mem::take(&mut self.policy.preopens) {
+            self.preopen(&preopen, &mut to_create)?;
+        }
+        for path in mem::take(&mut self.policy.runtime_paths) {
+            self.runtime_path(&path)?;
+        }
+        // A policy that joins an earlier one has what that one reserved.
+        if matches!(self.baseline, Baseline::Ruleset(..)) {
+            for path in reserved {
+                self.runtime_path(path)?;
+            }
+        }
+        // Last, so that an error anywhere else has created nothing.
+        self.create_missing(to_create)?;
+        let unrestricted = matches!(self.baseline, Baseline::Nothing);
+        for preopen in &mut self.report.preopens {
+            preopen.status = status(&preopen.hosts, unrestricted);
+        }
+        self.report.warnings.extend(overlap::warnings(&self.grants));
+        if self.is_lenient() {
+            for warning in &self.report.warnings {
+                warn!(target: "wasix_landlock", "{warning}");
+            }
+        }
+        Ok(self)
+    }
+
+    /// True if a failed grant goes to the report instead of being an error.
+    fn is_lenient(&self) -> bool {
+        self.report.mode != Mode::Enforce
+    }
+
+    fn preopen(
+        &mut self,
+        preopen: &RecordedPreopen,
+        to_create: &mut Vec<ToCreate>,
+    ) -> Result<(), PrepareError> {
+        let (guest, origin, hosts) = (&preopen.guest, preopen.origin, preopen.targets.len());
+        debug!(target: "wasix_landlock", guest, origin, access = %preopen.access, hosts, "preopen");
         let owner = format!("{} `{}`", preopen.origin, preopen.guest);
         let index = self.report.preopens.len();
         let mut hosts = Vec::with_capacity(preopen.targets.len());
@@ -106,7 +105,7 @@ impl Preparation {
             let result = match resolve::find(target, access) {
                 Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
                 Ok(Found::ToCreate(missing)) => {
-                    self.to_create.push(ToCreate {
+                    to_create.push(ToCreate {
                         preopen: index,
                         host: hosts.len(),
                         owner: owner.clone(),
@@ -151,8 +150,8 @@ impl Preparation {
         }
         let needed = access.rights(opened.object);
         let granted = self.grant(owner, &target.path, access, opened, false)?;
-        host.granted = granted.to_vec();
-        host.not_granted = self.denied(needed);
+        host.granted = granted.into_iter().collect();
+        host.not_granted = self.denied(&needed);
         if !host.not_granted.is_empty() {
             self.report.warnings.push(format!(
                 "{owner}: this kernel (Landlock ABI {}) has no refer right: nothing can be renamed \
@@ -165,19 +164,13 @@ impl Preparation {
 
     /// Rights that are needed and that this kernel can't grant. A right that isn't handled isn't
     /// denied either, with one exception: the kernel denies `refer` to every restricted thread.
-    fn denied(&self, needed: Rights) -> Vec<NotGranted> {
-        let Baseline::Ruleset(_, handled, _) = &self.baseline else {
-            return Vec::new();
-        };
-        needed
-            .minus(*handled)
-            .iter()
-            .filter(|right| *right == Right::Refer)
-            .map(|right| NotGranted {
-                right,
-                why: format!("the right needs Landlock ABI {}", right.abi()),
-            })
-            .collect()
+    fn denied(&self, needed: &Rights) -> Vec<NotGranted> {
+        let right = Right::Refer;
+        let is_denied = matches!(self.baseline, Baseline::Ruleset(..))
+            && needed.contains(&right)
+            && !self.report.handled.contains(&right);
+        let why = format!("the right needs Landlock ABI {}", right.abi());
+        Vec::from_iter(is_denied.then_some(NotGranted { right, why }))
     }
 
     /// Adds a rule, or checks that there is one. Returns the rights it grants.
@@ -190,39 +183,35 @@ impl Preparation {
         runtime: bool,
     ) -> Result<Rights, PrepareError> {
         let mut grant = Grant {
-            owner: owner.to_owned(),
-            path: path.to_owned(),
+            named: GrantedPath {
+                owner: owner.to_owned(),
+                path: path.to_owned(),
+                access,
+                directory: opened.object == Object::Directory,
+            },
             resolved: opened.resolved.clone(),
             inode: Some(opened.inode),
-            object: opened.object,
-            access,
             rights: access.rights(opened.object),
             runtime,
         };
+        grant
+            .rights
+            .retain(|right| self.report.handled.contains(right));
         match &mut self.baseline {
             Baseline::Nothing => return Ok(Rights::default()),
-            Baseline::Ruleset(builder, handled, _) => {
-                grant.rights = grant.rights.intersection(*handled);
+            Baseline::Ruleset(builder, _) => {
                 // A rule without a right is ENOMSG, and nothing of it is handled, so nothing of it
                 // needs one.
                 if !grant.rights.is_empty() {
-                    let added = builder.grant(&opened.file, grant.rights);
+                    let added = builder.grant(&opened.file, &grant.rights);
                     added.map_err(|error| of_path(owner, path, PathError::Rule(error)))?;
                 }
             }
-            Baseline::Enforced(enforced) => {
-                grant.rights = grant.rights.intersection(enforced.handled);
-                enforced.check(&grant)?;
-            }
+            Baseline::Enforced(enforced) => enforced.check(&grant)?,
         }
-        debug!(
-            target: "wasix_landlock",
-            owner,
-            path = %grant.resolved.display(),
-            rights = ?grant.rights.to_vec(),
-            "rule"
-        );
-        let rights = grant.rights;
+        let path = grant.resolved.display();
+        debug!(target: "wasix_landlock", owner, %path, rights = ?grant.rights, "rule");
+        let rights = grant.rights.clone();
         self.grants.push(grant);
         Ok(rights)
     }
@@ -232,7 +221,7 @@ impl Preparation {
         let mut resolved = None;
         let status = match self.runtime_rule(&owner, path, &mut resolved) {
             Ok(status) => status,
-            Err(error) if self.lenient => {
+            Err(error) if self.is_lenient() => {
                 self.report.warnings.push(error.to_string());
                 RuntimePathStatus::NotGranted {
                     why: error.to_string(),
@@ -292,8 +281,8 @@ impl Preparation {
         }
     }
 
-    fn create_missing(&mut self) -> Result<(), PrepareError> {
-        for file in std::mem::take(&mut self.to_create) {
+    fn create_missing(&mut self, files: Vec<ToCreate>) -> Result<(), PrepareError> {
+        for file in files {
             // Taken out while it is being filled in, as filling it in needs all of `self`.
             let slot = self.host_mut(&file);
             let Some(mut host) = slot.map(|host| host.clone()) else {
@@ -319,26 +308,27 @@ impl Preparation {
     fn create(&mut self, file: &ToCreate, host: &mut HostReport) -> Result<(), PrepareError> {
         if let Baseline::Enforced(enforced) = &self.baseline {
             enforced.check(&Grant {
-                owner: file.owner.clone(),
-                path: file.target.path.clone(),
+                named: GrantedPath {
+                    owner: file.owner.clone(),
+                    path: file.target.path.clone(),
+                    access: file.access,
+                    directory: false,
+                },
                 resolved: file.missing.path(),
                 inode: None,
-                object: Object::File,
-                access: file.access,
                 rights: file.access.rights(Object::File),
                 runtime: false,
             })?;
         }
         if self.report.only_shown {
-            let handled = match &self.baseline {
-                Baseline::Nothing => return Ok(()),
-                Baseline::Ruleset(_, handled, _) => *handled,
-                Baseline::Enforced(enforced) => enforced.handled,
-            };
-            let rights = file.access.rights(Object::File).intersection(handled);
+            if matches!(self.baseline, Baseline::Nothing) {
+                return Ok(());
+            }
+            let mut rights = file.access.rights(Object::File);
+            rights.retain(|right| self.report.handled.contains(right));
             host.resolved = Some(file.missing.path().to_string_lossy().into_owned());
             host.found = Some(Object::File);
-            host.granted = rights.to_vec();
+            host.granted = rights.into_iter().collect();
             host.created = true;
             return Ok(());
         }
@@ -364,7 +354,7 @@ impl Preparation {
         let Err(error) = result else {
             return Ok(());
         };
-        if !self.lenient {
+        if !self.is_lenient() {
             return Err(error);
         }
         let object = host.found.unwrap_or(match target.kind {
@@ -375,7 +365,7 @@ impl Preparation {
         host.not_granted = host
             .access
             .rights(object)
-            .iter()
+            .into_iter()
             .map(|right| NotGranted {
                 right,
                 why: error.to_string(),
@@ -383,42 +373,6 @@ impl Preparation {
             .collect();
         self.report.warnings.push(error.to_string());
         Ok(())
-    }
-
-    fn finish(mut self, policy: &Policy) -> Plan {
-        let unrestricted = matches!(self.baseline, Baseline::Nothing);
-        for preopen in &mut self.report.preopens {
-            preopen.status = status(&preopen.hosts, unrestricted);
-        }
-        self.report.warnings.extend(overlap::warnings(&self.grants));
-        if self.report.mode != Mode::Enforce {
-            for warning in &self.report.warnings {
-                warn!(target: "wasix_landlock", "{warning}");
-            }
-        }
-        let (next, handled) = match self.baseline {
-            Baseline::Nothing => (Next::Nothing, Rights::default()),
-            Baseline::Enforced(enforced) => (Next::Join, enforced.handled),
-            Baseline::Ruleset(builder, handled, filter) => (
-                Next::Restrict(Restriction {
-                    ruleset: *builder,
-                    filter,
-                }),
-                handled,
-            ),
-        };
-        Plan {
-            report: self.report,
-            next,
-            handled,
-            grants: self.grants,
-            created: self.created,
-            deadline: policy.effective_deadline(),
-            all_threads: policy.requires(Protection::AllThreads),
-            network: policy.granted_network(),
-            inherited: policy.inherited.clone(),
-            is_operated: policy.is_operated(),
-        }
     }
 }
 
@@ -454,7 +408,7 @@ mod tests {
         super::kernel::{Features, Kernel},
         *,
     };
-    use crate::ProtectionStatus;
+    use crate::{Protection, ProtectionStatus};
 
     /// An older kernel's features. Its rulesets can be made on any newer one.
     fn kernel(abi: u32) -> Kernel {
@@ -480,15 +434,14 @@ mod tests {
         }
     }
 
-    fn prepare_on(abi: u32, policy: &Policy) -> Result<Preparation, PrepareError> {
+    fn prepare_on(abi: u32, policy: &Policy) -> Result<Plan, PrepareError> {
         let mode = policy.effective_mode()?;
-        let mut report = Report::new(mode);
+        let mut report = Report {
+            mode,
+            ..Report::default()
+        };
         let baseline = baseline::on_kernel(policy, &mut report, kernel(abi))?;
-        let mut preparation = Preparation::new(baseline, report);
-        for preopen in &policy.preopens {
-            preparation.preopen(preopen)?;
-        }
-        Ok(preparation)
+        Plan::new(policy.clone(), baseline, report).prepared(&[])
     }
 
     fn lacking(abi: u32, policy: Policy) -> Option<Protection> {
@@ -515,8 +468,8 @@ mod tests {
 
     #[test]
     fn what_best_effort_does_without_is_in_the_report() {
-        let preparation = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
-        let missing: Vec<&str> = preparation
+        let plan = prepare_on(1, &Policy::default().mode(Mode::BestEffort)).unwrap();
+        let missing: Vec<&str> = plan
             .report
             .not_enforced
             .iter()
@@ -525,7 +478,7 @@ mod tests {
         // What is optional unless named is under the protections only.
         assert_eq!(missing, ["truncate", "ioctl-device"]);
         let status = |name| {
-            let mut all = preparation.report.protections.iter();
+            let mut all = plan.report.protections.iter();
             all.find(|protection| protection.name == name)
                 .map(|protection| protection.status.clone())
         };
@@ -550,7 +503,7 @@ mod tests {
                     access: Access::ALL,
                 }],
             });
-        let plan = prepare_on(1, &policy).unwrap().finish(&policy);
+        let plan = prepare_on(1, &policy).unwrap();
         let preopen = &plan.report.preopens[0];
         assert_eq!(preopen.status, Status::PartlyGranted);
         let not_granted: Vec<Right> = preopen.hosts[0]

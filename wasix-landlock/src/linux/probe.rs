@@ -4,15 +4,12 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     env,
     ffi::{CString, OsStr},
-    fs::{self, OpenOptions},
+    fs,
     hash::BuildHasher,
     io,
     os::{
         fd::OwnedFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{MetadataExt, OpenOptionsExt},
-        },
+        unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::Path,
 };
@@ -21,10 +18,10 @@ use rustix::fs::OFlags;
 
 use super::{
     kernel::Builder,
-    process::Grant,
+    resolve,
     sys::{Fifo, Probe},
 };
-use crate::{EnforceError, Mode, Report, Right, rights::Rights};
+use crate::{EnforceError, Mode, Report, Right, explain::Grant, rights::Rights};
 
 /// Places to try to open, directories first: opening one touches no data.
 const CANDIDATES: &[(&str, Right)] = &[
@@ -57,8 +54,7 @@ pub(crate) fn choose(
     let mut granted: HashMap<(u64, u64), Rights> = HashMap::new();
     for grant in grants {
         if let Some(inode) = grant.inode {
-            let rights = granted.entry(inode).or_default();
-            *rights = rights.union(grant.rights);
+            granted.entry(inode).or_default().extend(&grant.rights);
         }
     }
     let leaves: &[_] = if ruleset.quiets_proofs() { LEAVES } else { &[] };
@@ -102,11 +98,8 @@ fn quietable(probe: &Probe) -> Option<OwnedFd> {
         Probe::Open { path, .. } => {
             let path = Path::new(OsStr::from_bytes(path.as_bytes()));
             let is_leaf = LEAVES.iter().any(|(leaf, _)| Path::new(leaf) == path);
-            let object = OpenOptions::new()
-                .read(true)
-                .custom_flags(libc::O_PATH)
-                .open(path);
-            object.ok().filter(|_| is_leaf).map(OwnedFd::from)
+            let object = resolve::open_name(path, OFlags::empty());
+            object.ok().filter(|_| is_leaf)
         }
         Probe::MakeFifo(fifo) => fifo.directory().try_clone_to_owned().ok(),
         Probe::Nothing => None,
@@ -123,7 +116,7 @@ fn is_granted(path: &Path, right: Right, granted: &HashMap<(u64, u64), Rights>) 
         fs::metadata(path).is_ok_and(|found| {
             granted
                 .get(&(found.dev(), found.ino()))
-                .is_some_and(|rights| rights.contains(right))
+                .is_some_and(|rights| rights.contains(&right))
         })
     })
 }
@@ -141,14 +134,10 @@ fn fifos() -> impl Iterator<Item = Probe> {
     let mut places = vec![env::temp_dir(), env::current_dir().unwrap_or_default()];
     places.push("/dev/shm".into());
     places.into_iter().filter_map(|place| {
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-            .open(&place)
-            .ok()?;
+        let directory = resolve::open_name(&place, OFlags::DIRECTORY).ok()?;
         // Randomly seeded for each process, so that what a killed one has left is no obstacle.
         let random = RandomState::new().hash_one(&place);
         let prefix = format!(".wasix-landlock-{random:016x}-");
-        Some(Probe::MakeFifo(Fifo::new(directory.into(), &prefix)))
+        Some(Probe::MakeFifo(Fifo::new(directory, &prefix)))
     })
 }

@@ -4,13 +4,16 @@ use std::{
     env,
     fs::{self, OpenOptions},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    Access, Level, Mode, Network, NotWithin, Object, Protection, ProtectionStatus, Report, Right,
-    Scope, names::list, operator, rights::Rights,
+    Level, Mode, Network, NotWithin, Protection, ProtectionStatus, Report, Right, Scope,
+    explain::{Grant, in_common},
+    names::list,
+    operator,
+    rights::Rights,
 };
 
 /// The state of this process.
@@ -37,28 +40,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Process> {
 pub(crate) struct Enforced {
     pub(crate) report: Arc<Report>,
     pub(crate) grants: Vec<Grant>,
-    /// The handled access rights.
-    pub(crate) handled: Rights,
     /// True if the operator's variables counted.
     pub(crate) is_operated: bool,
-}
-
-/// A host path with the rights that are granted on it, or asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Grant {
-    /// The preopen or runtime path of the grant, as messages name it.
-    pub(crate) owner: String,
-    /// The path as it was given.
-    pub(crate) path: PathBuf,
-    /// The resolved path.
-    pub(crate) resolved: PathBuf,
-    /// Device and inode; `None` for a file that is still to be created.
-    pub(crate) inode: Option<(u64, u64)>,
-    pub(crate) object: Object,
-    pub(crate) access: Access,
-    pub(crate) rights: Rights,
-    /// True if the grant is for the runtime rather than for a preopen.
-    pub(crate) runtime: bool,
 }
 
 impl Enforced {
@@ -124,23 +107,22 @@ impl Enforced {
     /// Checks that a grant is enforced already: by our record, and then by the kernel.
     pub(crate) fn check(&self, asked: &Grant) -> Result<(), NotWithin> {
         let not_within = |missing: Vec<Right>, reason: String| NotWithin::Path {
-            preopen: asked.owner.clone(),
-            path: asked.path.clone(),
-            asked: asked.access,
+            preopen: asked.named.owner.clone(),
+            path: asked.named.path.clone(),
+            asked: asked.named.access,
             missing: missing.into(),
             reason: reason.into(),
             reserve: self.reserve(asked).map(String::into_boxed_str),
         };
-        let mut needed = asked.rights;
+        let mut needed = asked.rights.clone();
         if asked.inode.is_none() {
-            needed.extend([Right::MakeReg]);
+            needed.insert(Right::MakeReg);
         }
-        let missing = needed
-            .intersection(self.handled)
-            .minus(self.granted_on(asked));
-        if !missing.is_empty() {
-            let reason = format!("no grant covers {}", list(missing.iter(), ", "));
-            return Err(not_within(missing.to_vec(), reason));
+        let granted = self.granted_on(asked);
+        needed.retain(|right| self.report.handled.contains(right) && !granted.contains(right));
+        if !needed.is_empty() {
+            let reason = format!("no grant covers {}", list(&needed, ", "));
+            return Err(not_within(needed.into_iter().collect(), reason));
         }
         if asked.inode.is_some() && is_denied(asked) {
             let reason = "the kernel denies opening the path, although a grant covers it by name; \
@@ -163,7 +145,7 @@ impl Enforced {
         };
         let preopens = self.grants.iter().filter(|grant| !grant.runtime);
         let common = preopens
-            .map(|grant| common_directory(&grant.resolved, own))
+            .map(|grant| in_common(&grant.resolved, own))
             .max_by_key(|common| common.components().count())
             .filter(|common| {
                 common.components().count() > 2 && env::home_dir().as_ref() != Some(common)
@@ -178,29 +160,20 @@ impl Enforced {
             .iter()
             .filter(|grant| {
                 let same = asked.inode.is_some() && grant.inode == asked.inode;
-                let beneath = grant.object == Object::Directory
+                let beneath = grant.named.directory
                     && asked.resolved.starts_with(&grant.resolved)
-                    && grant.is_still_there();
+                    && is_still_there(grant);
                 same || beneath
             })
-            .fold(Rights::default(), |union, grant| union.union(grant.rights))
+            .flat_map(|grant| grant.rights.iter().copied())
+            .collect()
     }
 }
 
-impl Grant {
-    /// True if the path still leads to the inode that the rule is on.
-    fn is_still_there(&self) -> bool {
-        fs::symlink_metadata(&self.resolved)
-            .is_ok_and(|found| Some((found.dev(), found.ino())) == self.inode)
-    }
-}
-
-/// Returns the innermost path that holds both.
-fn common_directory(one: &Path, other: &Path) -> PathBuf {
-    let both = one.components().zip(other.components());
-    both.take_while(|(one, other)| one == other)
-        .map(|(one, _)| one)
-        .collect()
+/// True if the path still leads to the inode that the rule is on.
+fn is_still_there(grant: &Grant) -> bool {
+    fs::symlink_metadata(&grant.resolved)
+        .is_ok_and(|found| Some((found.dev(), found.ino())) == grant.inode)
 }
 
 /// True if the kernel denies what is asked for. Only what can be tried without changing anything is
@@ -214,11 +187,9 @@ fn is_denied(asked: &Grant) -> bool {
             .open(path)
             .is_err_and(|error| error.raw_os_error() == Some(libc::EACCES))
     };
-    match asked.object {
-        Object::Directory => asked.access.read && denied(&asked.resolved, false, libc::O_DIRECTORY),
-        Object::File => {
-            (asked.access.read && denied(&asked.resolved, false, 0))
-                || (asked.access.write && denied(&asked.resolved, true, 0))
-        }
-    }
+    let (path, access) = (&asked.resolved, asked.named.access);
+    let is_file = !asked.named.directory;
+    let flags = if is_file { 0 } else { libc::O_DIRECTORY };
+    (access.read && denied(path, false, flags))
+        || (is_file && access.write && denied(path, true, flags))
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     judge::failed,
-    sys::{self, Handler, HandlerError, Probe, Round, State},
+    sys::{self, Handler, Probe, Round, State},
     tasks::{Life, Listing, Tasks},
     visit::{PATIENCE, Visitor},
 };
@@ -31,7 +31,7 @@ pub(crate) struct Reach {
 pub(crate) struct Answers {
     /// Threads that the probe is allowed in.
     pub(crate) allowed: HashSet<i32>,
-    /// Threads that need no visit, see [`ThreadKind::Worker`].
+    /// Threads that need no visit, see [`ThreadKind::Worker`], or that failed and are let pass.
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
     pub(crate) failures: Vec<EnforceError>,
@@ -58,12 +58,6 @@ impl Answers {
     /// The name of a thread that has answered.
     pub(crate) fn name(&self, tid: i32) -> Option<String> {
         self.names.get(&tid).cloned()
-    }
-
-    /// The threads that aren't visited: some need no visit, some can't be reached.
-    pub(crate) fn left_out(&self) -> impl Iterator<Item = i32> {
-        let failed = self.failures.iter().filter_map(EnforceError::thread);
-        failed.chain(self.exempt.iter().copied())
     }
 }
 
@@ -175,11 +169,11 @@ impl Reach {
         let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(probe));
         visitor.visit(round.table(), Instant::now() + deadline);
         let answers = &mut self.answers;
-        answers.names = round.table().names().collect();
         for (tid, state) in round.table().states() {
             match state {
                 State::Gone => {}
                 State::Done(visit) => {
+                    answers.names.insert(tid, visit.name());
                     // Who sets a domain sets the flag, see `Enforcement::run`.
                     answers.foreign |= visit.no_new_privileges;
                     match visit.after {
@@ -231,19 +225,15 @@ fn choose(tasks: &Tasks, listing: &Listing, until: Instant) -> Result<Handler, E
         let own = tasks.describe(sys::current_thread()).blocked.unwrap_or(0);
         let outside = |taken: u64| move |signal| taken & sys::bit(signal) == 0;
         let handler = match Handler::install(outside(taken | own)) {
-            Err(HandlerError::NoneFree) => Handler::install(outside(taken)),
+            Err(EnforceError::NoFreeSignal) => Handler::install(outside(taken)),
             other => other,
         };
         match handler {
-            Ok(handler) => return Ok(handler),
             // A thread blocks a signal for a moment while it handles that one.
-            Err(HandlerError::NoneFree) if Instant::now() < until.min(since + PATIENCE) => {
+            Err(EnforceError::NoFreeSignal) if Instant::now() < until.min(since + PATIENCE) => {
                 thread::yield_now();
             }
-            Err(HandlerError::NoneFree) => return Err(EnforceError::NoFreeSignal),
-            Err(HandlerError::Install { signal, source }) => {
-                return Err(EnforceError::Signal { signal, source });
-            }
+            result => return result,
         }
     }
 }
@@ -261,7 +251,7 @@ fn taken_by(tasks: &Tasks, tid: i32, all: u64, until: Instant) -> u64 {
     let since = Instant::now();
     loop {
         let description = tasks.describe(tid);
-        let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid);
+        let taken = description.blocked.unwrap_or(0) | tasks.awaited(tid).unwrap_or(0);
         if taken & all != all {
             return taken;
         }

@@ -2,16 +2,21 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     os::{
-        fd::AsFd,
+        fd::{AsFd, OwnedFd},
         unix::{
             ffi::OsStrExt,
-            fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+            fs::{FileTypeExt, MetadataExt},
         },
     },
     path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::retry_on_intr,
 };
 
 use super::sys;
@@ -101,14 +106,18 @@ pub(crate) fn may_read(opened: &Opened) -> bool {
     sys::may_read(opened.file.as_fd(), directory) != Err(libc::EACCES)
 }
 
-/// Opens a path for neither reading nor writing.
+/// Finds the object at a path.
 pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     let resolved = fs::canonicalize(path)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
-        .open(&resolved)?;
-    describe(file, resolved)
+    describe(open_name(&resolved, OFlags::NOFOLLOW)?.into(), resolved)
+}
+
+/// Opens a path for neither reading nor writing.
+pub(crate) fn open_name(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | flags;
+    Ok(retry_on_intr(|| {
+        rustix::fs::open(path, flags, Mode::empty())
+    })?)
 }
 
 /// Describes the object of a descriptor.
@@ -132,11 +141,7 @@ pub(crate) fn describe(file: File, resolved: PathBuf) -> io::Result<Opened> {
         file,
         resolved,
         inode: (metadata.dev(), metadata.ino()),
-        object: if kind.is_dir() {
-            Object::Directory
-        } else {
-            Object::File
-        },
+        object: Object::of(kind.is_dir()),
         special,
     })
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     EnforceError, Layer, Level, Mode, Protection, ProtectionReport, ProtectionStatus, Report,
-    SweepMethod, ThreadError, ThreadsReport,
+    SweepMethod, ThreadError, ThreadsReport, names::list,
 };
 
 /// The Landlock ABI that restricts all threads at once.
@@ -62,7 +62,7 @@ impl Enforcement {
             Ok(Others::Unreachable)
         })?;
         let can_sync = report.abi >= THREAD_SYNC_ABI;
-        let (swept, synced) = match others {
+        let (mut swept, synced) = match others {
             Others::None => {
                 self.filter(report)?;
                 (SweepResult::one_round(), false)
@@ -92,17 +92,8 @@ impl Enforcement {
         } else {
             SweepMethod::VisitedOneByOne
         };
-        let mut threads = threads_report(method, self.started);
-        threads.proved = swept.proved + 1;
-        threads.inherited = swept.inherited;
-        threads.gone = swept.gone;
-        threads.rounds = swept.rounds;
-        threads.unreached = swept.failures.len();
-        threads.total = threads.proved + threads.inherited + threads.unreached;
-        threads.probe = match *self.probe {
-            Probe::Nothing => None,
-            _ => Some(self.probe.to_string()),
-        };
+        swept.proved += 1;
+        let threads = threads_report(method, self.started, &self.probe, &swept);
         for failure in swept.failures {
             // What is restricted is what was asked for here, so nothing has to end.
             let mut why = failure.to_string();
@@ -309,32 +300,36 @@ pub(super) fn lacks_filter(error: EnforceError, report: &mut Report) -> Result<(
 /// synchronisation puts all threads into one, and a scope ends at the domain's border.
 fn warn_of_single_domains(report: &mut Report) {
     let scopes = [Protection::SignalScope, Protection::AbstractSocketScope];
-    let enforced: Vec<&str> = report
-        .protections
-        .iter()
-        .filter(|protection| scopes.contains(&protection.name) && !protection.by.is_empty())
-        .map(|protection| protection.name.name())
-        .collect();
+    let all = report.protections.iter();
+    let enforced = all.filter(|one| scopes.contains(&one.name) && !one.by.is_empty());
+    let enforced = list(enforced.map(|one| one.name), ", ");
     if !enforced.is_empty() {
         report.warnings.push(format!(
             "{}: below Landlock ABI 8 each thread that ran before the build is a domain of its \
              own, so such threads can neither connect to each other's abstract sockets nor \
              signal processes that another one starts; start these threads after the build",
-            enforced.join(", ")
+            enforced
         ));
     }
 }
 
-pub(crate) fn threads_report(method: SweepMethod, started: Instant) -> ThreadsReport {
+/// The report of a sweep that the calling thread is counted in.
+pub(crate) fn threads_report(
+    method: SweepMethod,
+    started: Instant,
+    probe: &Probe,
+    swept: &SweepResult,
+) -> ThreadsReport {
+    let unreached = swept.failures.len();
     ThreadsReport {
         method,
-        total: 0,
-        proved: 0,
-        inherited: 0,
-        gone: 0,
-        unreached: 0,
-        rounds: 0,
-        probe: None,
+        total: swept.proved + swept.inherited + unreached,
+        proved: swept.proved,
+        inherited: swept.inherited,
+        gone: swept.gone,
+        unreached,
+        rounds: swept.rounds,
+        probe: (!matches!(probe, Probe::Nothing)).then(|| probe.to_string()),
         elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     }
 }

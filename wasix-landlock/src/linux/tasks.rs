@@ -110,9 +110,10 @@ impl Tasks {
     }
 
     /// The number of threads.
-    fn count(&self) -> io::Result<u64> {
+    fn count(&self) -> io::Result<usize> {
         let links = self.directory.metadata()?.nlink();
-        Ok(links.saturating_sub(LINKS_WITHOUT_THREADS))
+        let threads = usize::try_from(links.saturating_sub(LINKS_WITHOUT_THREADS));
+        threads.map_err(io::Error::other)
     }
 
     /// True if these are all the threads there are.
@@ -123,16 +124,14 @@ impl Tasks {
         let Ok(count) = self.count() else {
             return false;
         };
-        let alive = known.iter().filter(|tid| sys::thread_exists(**tid)).count();
-        u64::try_from(alive).is_ok_and(|alive| alive == count)
+        known.iter().filter(|tid| sys::thread_exists(**tid)).count() == count
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
         let listed = procfs::numbers_in(self.directory.as_fd())?;
         let expected = self.count()?;
         let threads = self.own_numbers(listed)?;
-        let complete = u64::try_from(threads.len()).is_ok_and(|count| count == expected)
-            && threads.contains(&sys::current_thread());
+        let complete = threads.len() == expected && threads.contains(&sys::current_thread());
         Ok(Listing { threads, complete })
     }
 
@@ -236,11 +235,7 @@ impl Tasks {
     /// lowest bit. Such a thread takes a signal without running its handler.
     ///
     /// While it waits, its mask in `status` lacks them.
-    pub(crate) fn awaited(&self, tid: i32) -> u64 {
-        self.read_awaited(tid).unwrap_or(0)
-    }
-
-    fn read_awaited(&self, tid: i32) -> Option<u64> {
+    pub(crate) fn awaited(&self, tid: i32) -> Option<u64> {
         let text = self.read(self.listed_number(tid), "syscall").ok()??;
         let mut words = text.split_ascii_whitespace();
         let number: i64 = words.next()?.parse().ok()?;

@@ -70,7 +70,7 @@ impl Sweep<'_> {
         listing: Option<Listing>,
     ) -> Result<SweepResult, (SweepResult, io::Error)> {
         let until = Instant::now() + self.deadline;
-        let mut handled: HashSet<i32> = self.answers.left_out().collect();
+        let mut handled: HashSet<i32> = self.answers.exempt.clone();
         handled.insert(sys::current_thread());
         let mut swept = SweepResult::default();
         let mut first = true;

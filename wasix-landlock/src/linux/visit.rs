@@ -32,7 +32,7 @@ impl Visitor<'_> {
     /// thread that can't take the signal, and on all of them at the deadline.
     pub(crate) fn visit(self, table: &Table, until: Instant) {
         let since = Instant::now();
-        let mut unsent: Vec<i32> = table.threads().collect();
+        let mut unsent: Vec<i32> = table.states().map(|(tid, _)| tid).collect();
         let mut tick = FIRST_TICK;
         let mut started: HashMap<i32, Option<u64>> = HashMap::new();
         loop {
@@ -41,7 +41,7 @@ impl Visitor<'_> {
                 Ok(()) => false,
                 // Two answers that agree: the number reaches nobody, and is listed no more.
                 Err(libc::ESRCH) if !self.tasks.is_listed(*tid) => {
-                    table.mark_gone(*tid);
+                    table.give_up(*tid, sys::GONE);
                     false
                 }
                 Err(_) => true,
@@ -67,9 +67,9 @@ impl Visitor<'_> {
                     Life::Going { started: since } => *started.entry(tid).or_insert(since) != since,
                 };
                 if gone {
-                    table.mark_gone(tid);
+                    table.give_up(tid, sys::GONE);
                 } else if self.is_out_of_reach(tid, since) {
-                    table.abandon_one(tid);
+                    table.give_up(tid, sys::ABANDONED);
                 }
             }
         }

@@ -173,35 +173,3 @@ impl fmt::Display for DenialsReport {
         )
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Mode, Report};
-
-    #[test]
-    fn denials_are_in_the_text_of_the_report_and_inert() {
-        let mut denial = DenialReport::new("opening", "/a\u{1b}[2J", Access::READ, "because");
-        denial.host = Some("/srv/a".into());
-        denial.missing = vec![Right::ReadFile];
-        denial.line = Some(".preopen(…)?".into());
-        let mut report = Report::new(Mode::Enforce);
-        report.denials.listed.push(denial);
-        report.denials.total = 3;
-        let text = report.to_string();
-        let line = "  denied: opening \"/a\\u{1b}[2J\" (read; on the host \"/srv/a\"): because; missing: read_file; \
-                    there is no preopen; `.preopen(…)?` would allow it\n";
-        assert!(text.contains(line), "{text}");
-        assert!(
-            text.contains("  denied: 3 accesses were denied, 1 of them listed\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_report_without_denials_says_nothing_of_them() {
-        let report = Report::new(Mode::Enforce);
-        assert!(!report.to_string().contains("denied"));
-        assert_eq!(report.denials.to_string(), "no access was denied\n");
-    }
-}

@@ -8,13 +8,11 @@ use crate::platform;
 
 /// The descriptors that were open when a policy was enforced.
 ///
-/// A restriction doesn't touch open descriptors: a file stays readable or writable, a socket
-/// connected. A directory is of no use for opening files beneath it that aren't granted.
+/// A restriction doesn't touch them. A directory is of no use for opening files beneath it that aren't granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DescriptorsReport {
-    /// The descriptors, lowest first, without this crate's own. Of more than 256, those that give a
-    /// way out come before the others.
+    /// The descriptors, lowest first, without this crate's own. Of more than 256, the ways out come first.
     pub listed: Vec<DescriptorReport>,
     /// The number of open descriptors that aren't listed.
     pub unlisted: usize,
@@ -34,11 +32,9 @@ pub struct DescriptorReport {
     pub read: bool,
     /// True if the descriptor can be written to.
     pub write: bool,
-    /// True if an executed program inherits the descriptor. Rust opens none like that, so that the
-    /// descriptor came from the parent process, or was opened by other means.
+    /// True if an executed program inherits the descriptor. Rust opens none like that.
     pub passed_on: bool,
-    /// The way in which the descriptor leads to more than itself, past the restriction; `None` if
-    /// it doesn't.
+    /// The way in which the descriptor leads to more than itself, past the restriction; `None` if it doesn't.
     #[serde(default)]
     pub way_out: Option<WayOut>,
 }
@@ -58,11 +54,9 @@ pub enum DescriptorKind {
     NameOnly,
     /// A TCP, UDP or other stream or datagram socket of the internet protocols.
     Socket,
-    /// A unix socket that another process can reach, or may: any whose other end isn't open in this
-    /// process, as far as the kernel tells (`unix_diag`).
+    /// A unix socket whose other end isn't open in this process, as far as the kernel tells (`unix_diag`).
     UnixSocket,
-    /// A unix socket of an unnamed pair that this process made, with both ends open in this
-    /// process. The kernel doesn't tell whether a forked process has a copy.
+    /// A unix socket of an unnamed pair that this process made and has both ends of. A forked process may have a copy.
     SocketPair,
     /// A socket of another kind, such as netlink, packet, vsock or raw.
     OtherSocket,
@@ -93,8 +87,7 @@ pub enum DescriptorKind {
     /// An io_uring.
     #[serde(rename = "io_uring")]
     Ring,
-    /// Anything else, such as a bpf map, a performance event, `userfaultfd`, `fanotify`, or a
-    /// virtual machine.
+    /// Anything else, such as a bpf map, a performance event, `userfaultfd`, `fanotify`, or a virtual machine.
     Other,
 }
 
@@ -103,11 +96,9 @@ pub enum DescriptorKind {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WayOut {
-    /// An io_uring runs operations with the rights that were registered in it, and for whichever
-    /// process submits them.
+    /// An io_uring runs operations with the rights that were registered in it, for whoever submits them.
     Ring,
-    /// A kernel thread polls the io_uring, with the rights of its maker: no system call is
-    /// needed that a filter could refuse.
+    /// A kernel thread polls the io_uring, with the rights of its maker and without a call that a filter could refuse.
     PolledRing,
     /// Another process may have the other end of the socket, and can hand over open files.
     HandsOverFiles,
@@ -135,16 +126,14 @@ impl DescriptorsReport {
     ///
     /// # Errors
     ///
-    /// The kernel's error when `/proc` can't be read; on anything but Linux,
-    /// [`io::ErrorKind::Unsupported`].
+    /// The kernel's error when `/proc` can't be read; on anything but Linux, [`io::ErrorKind::Unsupported`].
     pub fn now() -> io::Result<Self> {
         platform::open_now()
     }
 }
 
 impl fmt::Display for DescriptorsReport {
-    /// Lists the descriptors that matter to people: neither the standard streams nor what the process made for
-    /// itself, unless they give a way out.
+    /// Lists neither the standard streams nor what the process made for itself, unless they give a way out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for descriptor in &self.listed {
             if descriptor.matters() {

@@ -23,18 +23,8 @@ mod file_system {
     /// File systems whose files are interfaces of the kernel: proc, sys, cgroup, cgroup2, debugfs, tracefs,
     /// securityfs, selinuxfs, bpf, binfmt_misc, efivarfs, configfs (without a name there).
     pub(super) const OF_THE_KERNEL: [u32; 12] = [
-        0x9fa0,
-        0x6265_6572,
-        0x0027_e0eb,
-        0x6367_7270,
-        0x6462_6720,
-        0x7472_6163,
-        0x7363_6673,
-        0xf97c_ff8c,
-        0xcafe_4a11,
-        0x4249_4e4d,
-        0xde5e_81e4,
-        0x6265_6570,
+        0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xf97cff8c,
+        0xcafe4a11, 0x42494e4d, 0xde5e81e4, 0x62656570,
     ];
 
     /// File systems whose files only look like regular ones: shared buffers of devices, message queues.

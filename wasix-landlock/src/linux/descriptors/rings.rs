@@ -7,10 +7,8 @@ use std::{
     os::fd::RawFd,
 };
 
-use super::{
-    super::{reach::ThreadKind, tasks::Tasks},
-    Ring,
-};
+use super::super::{reach::ThreadKind, tasks::Tasks};
+use crate::{DescriptorReport, WayOut};
 
 /// True if a kernel thread polls this ring (`IORING_SETUP_SQPOLL`). Says yes where that can't be
 /// known.
@@ -24,20 +22,22 @@ pub(super) fn is_polled(number: RawFd) -> bool {
 /// Names the rings that have no descriptor: those that are mapped, and those that a kernel thread
 /// polls. The parts of an allowed ring don't count.
 pub(super) fn without_descriptor(
-    rings: &[Ring],
+    rings: &[&(DescriptorReport, u64)],
     allowed: &BTreeSet<RawFd>,
 ) -> io::Result<Vec<String>> {
     let mut named = mapped_alone(rings)?;
-    let polled = |ring: &Ring| ring.polled && allowed.contains(&ring.number);
-    if !rings.iter().any(polled) {
+    let mut allowed = rings
+        .iter()
+        .filter(|(ring, _)| allowed.contains(&ring.number));
+    if !allowed.any(|(ring, _)| ring.way_out == Some(WayOut::PolledRing)) {
         named.extend(pollers()?);
     }
     Ok(named)
 }
 
 /// Names the rings that are mapped and have no descriptor.
-pub(super) fn mapped_alone(rings: &[Ring]) -> io::Result<Vec<String>> {
-    let known: BTreeSet<u64> = rings.iter().map(|ring| ring.inode).collect();
+pub(super) fn mapped_alone(rings: &[&(DescriptorReport, u64)]) -> io::Result<Vec<String>> {
+    let known: BTreeSet<u64> = rings.iter().map(|(_, inode)| *inode).collect();
     let name = |inode| format!("an io_uring that is mapped (inode {inode})");
     Ok(mapped()?.difference(&known).map(name).collect())
 }

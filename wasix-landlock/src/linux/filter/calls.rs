@@ -29,9 +29,14 @@ const NO: i64 = -1;
 /// A path and attribute name that is none.
 static EMPTY: &std::ffi::CStr = c"";
 
+/// Lists system calls by the modules that have their numbers.
+macro_rules! calls {
+    ($($module:ident: $($number:ident)*;)*) => { &[$($($module::$number),*),*] };
+}
+
 /// Adds the rules of a protection, and returns the calls that prove them.
 pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
-    for number in refused(protection) {
+    for number in refused(protection).iter().chain(old(protection)) {
         rules.refuse(*number);
     }
     match protection {
@@ -51,168 +56,98 @@ pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
         }
         _ => {}
     }
-    let refusals = proofs(protection).into_iter();
-    let refusals =
-        refusals.map(|(name, number, arguments)| Refusal::new(protection, name, number, arguments));
-    refusals.collect()
+    proofs(protection)
 }
 
 /// The calls that a protection refuses whatever their arguments are.
 const fn refused(protection: Protection) -> &'static [i64] {
     match protection {
-        Protection::Metadata => METADATA,
-        Protection::IoUring => &[
-            libc::SYS_io_uring_setup,
-            libc::SYS_io_uring_enter,
-            libc::SYS_io_uring_register,
-        ],
+        Protection::Metadata => calls! {
+            libc: SYS_fchmod SYS_fchmodat SYS_fchown SYS_fchownat SYS_setxattr SYS_lsetxattr SYS_fsetxattr
+                SYS_removexattr SYS_lremovexattr SYS_fremovexattr;
+            recent: FCHMODAT2 SETXATTRAT REMOVEXATTRAT FILE_SETATTR;
+        },
+        Protection::IoUring => calls! {
+            libc: SYS_io_uring_setup SYS_io_uring_enter SYS_io_uring_register;
+        },
         Protection::Exec => &[libc::SYS_execve, libc::SYS_execveat],
         Protection::Namespaces => &[libc::SYS_unshare, libc::SYS_setns],
-        Protection::Mounts => MOUNTS,
+        Protection::Mounts => calls! {
+            libc: SYS_mount SYS_umount2 SYS_pivot_root SYS_chroot SYS_open_tree SYS_move_mount SYS_fsopen
+                SYS_fsconfig SYS_fsmount SYS_fspick SYS_mount_setattr;
+            recent: OPEN_TREE_ATTR;
+        },
         Protection::Keys => &[libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl],
-        Protection::Processes => PROCESSES,
-        Protection::Ipc => IPC,
+        Protection::Processes => calls! {
+            libc: SYS_ptrace SYS_process_vm_readv SYS_process_vm_writev SYS_process_madvise
+                SYS_process_mrelease SYS_pidfd_getfd SYS_kcmp SYS_migrate_pages SYS_move_pages;
+        },
+        Protection::Ipc => calls! {
+            libc: SYS_shmget SYS_shmat SYS_shmctl SYS_semget SYS_semop SYS_semtimedop SYS_semctl SYS_msgget
+                SYS_msgsnd SYS_msgrcv SYS_msgctl SYS_mq_open SYS_mq_unlink SYS_mq_timedsend
+                SYS_mq_timedreceive SYS_mq_notify SYS_mq_getsetattr;
+        },
         Protection::FileHandles => &[libc::SYS_name_to_handle_at, libc::SYS_open_by_handle_at],
-        Protection::KernelInterfaces => KERNEL_INTERFACES,
+        Protection::KernelInterfaces => calls! {
+            libc: SYS_bpf SYS_perf_event_open SYS_userfaultfd SYS_fanotify_init SYS_fanotify_mark
+                SYS_kexec_load SYS_kexec_file_load SYS_init_module SYS_finit_module SYS_delete_module SYS_acct
+                SYS_swapon SYS_swapoff SYS_reboot SYS_quotactl SYS_quotactl_fd SYS_sethostname
+                SYS_setdomainname SYS_settimeofday SYS_clock_settime SYS_clock_adjtime SYS_adjtimex
+                SYS_syslog SYS_vhangup;
+        },
         _ => &[],
     }
 }
 
-/// The calls that prove a protection: name, number and arguments that name nothing.
-fn proofs(protection: Protection) -> Vec<(&'static str, i64, [i64; 5])> {
-    let name = EMPTY.as_ptr() as i64;
+/// As [`refused`], the calls that newer architectures don't have.
+const fn old(protection: Protection) -> &'static [i64] {
     match protection {
-        Protection::Metadata => vec![
-            ("fchmod", libc::SYS_fchmod, [NO, 0, 0, 0, 0]),
-            ("fchownat", libc::SYS_fchownat, [NO, name, NO, NO, 0]),
-            ("utimensat", libc::SYS_utimensat, [NO, name, 0, 0, 0]),
-            ("fsetxattr", libc::SYS_fsetxattr, [NO, name, name, 0, 0]),
-        ],
-        Protection::IoUring => vec![("io_uring_enter", libc::SYS_io_uring_enter, [NO, 0, 0, 0, 0])],
-        Protection::Exec => vec![("execveat", libc::SYS_execveat, [NO, name, 0, 0, 0])],
-        Protection::Namespaces => vec![("setns", libc::SYS_setns, [NO, 0, 0, 0, 0])],
-        Protection::Mounts => vec![("umount2", libc::SYS_umount2, [name, NO, 0, 0, 0])],
-        Protection::Keys => vec![("keyctl", libc::SYS_keyctl, [NO, 0, 0, 0, 0])],
-        Protection::Processes => {
-            vec![("pidfd_getfd", libc::SYS_pidfd_getfd, [NO, NO, 0, 0, 0])]
-        }
-        Protection::Ipc => vec![("shmctl", libc::SYS_shmctl, [NO, NO, 0, 0, 0])],
-        Protection::FileHandles => {
-            let arguments = [NO, name, 0, 0, NO];
-            vec![("name_to_handle_at", libc::SYS_name_to_handle_at, arguments)]
-        }
-        Protection::KernelInterfaces => {
-            vec![("userfaultfd", libc::SYS_userfaultfd, [NO, 0, 0, 0, 0])]
-        }
-        _ => Vec::new(),
+        #[cfg(target_arch = "x86_64")]
+        Protection::Metadata => calls! {
+            libc: SYS_chmod SYS_chown SYS_lchown SYS_utime SYS_utimes SYS_futimesat;
+        },
+        #[cfg(target_arch = "x86_64")]
+        Protection::KernelInterfaces => calls! { libc: SYS_iopl SYS_ioperm SYS_modify_ldt; },
+        _ => &[],
     }
 }
 
-const METADATA: &[i64] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    recent::FCHMODAT2,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chown,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lchown,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utime,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utimes,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_futimesat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
-    recent::SETXATTRAT,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
-    recent::REMOVEXATTRAT,
-    recent::FILE_SETATTR,
-];
-
-const MOUNTS: &[i64] = &[
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_open_tree,
-    recent::OPEN_TREE_ATTR,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-];
-
-const PROCESSES: &[i64] = &[
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_process_mrelease,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_kcmp,
-    libc::SYS_migrate_pages,
-    libc::SYS_move_pages,
-];
-
-const IPC: &[i64] = &[
-    libc::SYS_shmget,
-    libc::SYS_shmat,
-    libc::SYS_shmctl,
-    libc::SYS_semget,
-    libc::SYS_semop,
-    libc::SYS_semtimedop,
-    libc::SYS_semctl,
-    libc::SYS_msgget,
-    libc::SYS_msgsnd,
-    libc::SYS_msgrcv,
-    libc::SYS_msgctl,
-    libc::SYS_mq_open,
-    libc::SYS_mq_unlink,
-    libc::SYS_mq_timedsend,
-    libc::SYS_mq_timedreceive,
-    libc::SYS_mq_notify,
-    libc::SYS_mq_getsetattr,
-];
-
-const KERNEL_INTERFACES: &[i64] = &[
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_fanotify_init,
-    libc::SYS_fanotify_mark,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_iopl,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_ioperm,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_modify_ldt,
-    libc::SYS_acct,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_reboot,
-    libc::SYS_quotactl,
-    libc::SYS_quotactl_fd,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_syslog,
-    libc::SYS_vhangup,
-];
+/// The calls that prove a protection, with arguments that name nothing.
+fn proofs(protection: Protection) -> Vec<Refusal> {
+    let name = EMPTY.as_ptr() as i64;
+    let proof = |name, number, arguments| Refusal::new(protection, name, number, arguments);
+    match protection {
+        Protection::Metadata => vec![
+            proof("fchmod", libc::SYS_fchmod, [NO, 0, 0, 0, 0]),
+            proof("fchownat", libc::SYS_fchownat, [NO, name, NO, NO, 0]),
+            proof("utimensat", libc::SYS_utimensat, [NO, name, 0, 0, 0]),
+            proof("fsetxattr", libc::SYS_fsetxattr, [NO, name, name, 0, 0]),
+        ],
+        Protection::IoUring => vec![proof(
+            "io_uring_enter",
+            libc::SYS_io_uring_enter,
+            [NO, 0, 0, 0, 0],
+        )],
+        Protection::Exec => vec![proof("execveat", libc::SYS_execveat, [NO, name, 0, 0, 0])],
+        Protection::Namespaces => vec![proof("setns", libc::SYS_setns, [NO, 0, 0, 0, 0])],
+        Protection::Mounts => vec![proof("umount2", libc::SYS_umount2, [name, NO, 0, 0, 0])],
+        Protection::Keys => vec![proof("keyctl", libc::SYS_keyctl, [NO, 0, 0, 0, 0])],
+        Protection::Processes => vec![proof(
+            "pidfd_getfd",
+            libc::SYS_pidfd_getfd,
+            [NO, NO, 0, 0, 0],
+        )],
+        Protection::Ipc => vec![proof("shmctl", libc::SYS_shmctl, [NO, NO, 0, 0, 0])],
+        Protection::FileHandles => vec![proof(
+            "name_to_handle_at",
+            libc::SYS_name_to_handle_at,
+            [NO, name, 0, 0, NO],
+        )],
+        Protection::KernelInterfaces => vec![proof(
+            "userfaultfd",
+            libc::SYS_userfaultfd,
+            [NO, 0, 0, 0, 0],
+        )],
+        _ => Vec::new(),
+    }
+}

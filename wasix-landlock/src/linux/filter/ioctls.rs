@@ -30,46 +30,39 @@ const INODE: [u32; 7] = [
     0x4008_6602, // FS_IOC_SETFLAGS
     0x4004_6602, // FS_IOC32_SETFLAGS
     0x401c_5820, // FS_IOC_FSSETXATTR
-    0x4008_7602, // FS_IOC_SETVERSION
+    SET_VERSION,
     0x4004_7602, // FS_IOC32_SETVERSION
     0x4080_6685, // FS_IOC_ENABLE_VERITY
     0x800c_6613, // FS_IOC_SET_ENCRYPTION_POLICY
 ];
 
-/// `TIOCSTI` and `TIOCLINUX` in `asm-generic/ioctls.h`: typing, and pasting on a console.
-const TERMINAL_INPUT: [u32; 2] = [0x5412, 0x541c];
+/// `FS_IOC_SETVERSION`.
+const SET_VERSION: u32 = 0x4008_7602;
+
+/// `TIOCSTI` in `asm-generic/ioctls.h`: typing.
+const TYPE: u32 = 0x5412;
+
+/// [`TYPE`], and `TIOCLINUX`: pasting on a console.
+const TERMINAL_INPUT: [u32; 2] = [TYPE, 0x541c];
 
 /// Adds the rules of a protection, and returns the calls that prove them.
 pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
-    let refused: &[u32] = match protection {
-        Protection::Metadata => &INODE,
-        Protection::TerminalInput => &TERMINAL_INPUT,
+    let (refused, name, shown): (&[u32], _, _) = match protection {
+        Protection::Metadata => (&INODE, "ioctl(FS_IOC_SETVERSION)", SET_VERSION),
+        Protection::TerminalInput => (&TERMINAL_INPUT, "ioctl(TIOCSTI)", TYPE),
         Protection::Ioctl => {
             let others = ALLOWED.map(|command| Condition::IsNot(1, command));
             rules.refuse_where(libc::SYS_ioctl, &others);
             // Any other will do, such as the one that no kernel has.
-            return vec![shown(protection, "ioctl", 0)];
+            (&[], "ioctl", 0)
         }
         _ => return Vec::new(),
     };
     for command in refused {
         rules.refuse_where(libc::SYS_ioctl, &[Condition::Is(1, *command)]);
     }
-    match protection {
-        Protection::Metadata => {
-            let [.., set_version, _, _, _] = INODE;
-            vec![shown(protection, "ioctl(FS_IOC_SETVERSION)", set_version)]
-        }
-        _ => {
-            let [simulate, _] = TERMINAL_INPUT;
-            vec![shown(protection, "ioctl(TIOCSTI)", simulate)]
-        }
-    }
-}
-
-fn shown(protection: Protection, name: &'static str, command: u32) -> Refusal {
-    let arguments = [NO, command.into(), 0, 0, 0];
-    Refusal::new(protection, name, libc::SYS_ioctl, arguments)
+    let arguments = [NO, shown.into(), 0, 0, 0];
+    vec![Refusal::new(protection, name, libc::SYS_ioctl, arguments)]
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn add(
 ) -> Vec<Refusal> {
     match protection {
         Protection::Tcp => tcp(ports, all, rules),
-        Protection::Udp => udp(ports, rules),
+        Protection::Udp if !ports.has_udp() => internet(protection, DATAGRAM, rules),
         Protection::OtherSockets => others(rules),
         Protection::UnixSockets => unix(rules),
         _ => Vec::new(),
@@ -53,38 +53,22 @@ fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
     }
     // Sending with this flag, and listening, pass by Landlock: they connect and bind on the way.
     // The rules also hold for sockets that are there already.
-    for (name, number, flags) in [
-        ("sendto", libc::SYS_sendto, 3),
-        ("sendmsg", libc::SYS_sendmsg, 2),
-        ("sendmmsg", libc::SYS_sendmmsg, 3),
+    let flag = FAST_OPEN.into();
+    for (name, number, flags, arguments) in [
+        ("sendto", libc::SYS_sendto, 3, [-1, 0, 0, flag, 0]),
+        ("sendmsg", libc::SYS_sendmsg, 2, [-1, 0, flag, 0, 0]),
+        ("sendmmsg", libc::SYS_sendmmsg, 3, [-1, 0, 0, flag, 0]),
     ] {
-        let fast_open = Condition::Masked(flags, FAST_OPEN, FAST_OPEN);
-        rules.refuse_where(number, &[fast_open]);
-        let mut arguments = [-1, 0, 0, 0, 0];
-        if let Some(argument) = arguments.get_mut(usize::from(flags)) {
-            *argument = FAST_OPEN.into();
-        }
+        rules.refuse_where(number, &[Condition::Masked(flags, FAST_OPEN, FAST_OPEN)]);
         refusals.push(Refusal::new(Protection::Tcp, name, number, arguments));
     }
     // Where unix sockets can be made, one of theirs may be meant.
     if ports.bind.is_empty() && all.contains(&Protection::UnixSockets) {
-        rules.refuse(libc::SYS_listen);
-        let arguments = [-1, 0, 0, 0, 0];
-        refusals.push(Refusal::new(
-            Protection::Tcp,
-            "listen",
-            libc::SYS_listen,
-            arguments,
-        ));
+        let (number, arguments) = (libc::SYS_listen, [-1, 0, 0, 0, 0]);
+        rules.refuse(number);
+        refusals.push(Refusal::new(Protection::Tcp, "listen", number, arguments));
     }
     refusals
-}
-
-fn udp(ports: &Network, rules: &mut Rules) -> Vec<Refusal> {
-    if ports.has_udp() {
-        return Vec::new();
-    }
-    internet(Protection::Udp, DATAGRAM, rules)
 }
 
 fn others(rules: &mut Rules) -> Vec<Refusal> {

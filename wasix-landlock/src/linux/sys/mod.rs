@@ -19,8 +19,8 @@ pub(crate) use landlock::{
 };
 pub(crate) use probe::{Fifo, Probe};
 pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
-pub(crate) use signal::{Handler, HandlerError, bit, program_signals, send};
-pub(crate) use table::{Call, Round, State, Table, Visit};
+pub(crate) use signal::{Handler, bit, program_signals, send};
+pub(crate) use table::{ABANDONED, Call, GONE, Round, State, Table, Visit};
 pub(crate) use thread::{current_thread, is_only_thread, leads, thread_exists};
 
 use std::{

@@ -15,8 +15,6 @@ pub(crate) struct Refusal {
     pub(crate) name: &'static str,
     pub(crate) number: libc::c_long,
     pub(crate) arguments: [libc::c_long; 5],
-    /// True if success would be a descriptor.
-    pub(crate) opens: bool,
 }
 
 /// The calls that must be refused, once the filter is there. There is one filter for the process, and the
@@ -48,16 +46,12 @@ impl Refusal {
             name,
             number,
             arguments,
-            opens: false,
         }
     }
 
     /// Making a socket, which succeeds without the filter.
     pub(crate) const fn of_socket(protection: Protection, arguments: [libc::c_long; 5]) -> Self {
-        Self {
-            opens: true,
-            ..Self::new(protection, "socket", libc::SYS_socket, arguments)
-        }
+        Self::new(protection, "socket", libc::SYS_socket, arguments)
     }
 
     /// Returns the call's result.
@@ -81,7 +75,7 @@ impl Refusal {
         match self.answer() {
             Err(errno) => errno == libc::EPERM,
             Ok(fd) => {
-                if self.opens {
+                if self.number == libc::SYS_socket {
                     // SAFETY: the descriptor was handed out by the call above and goes nowhere
                     // else.
                     unsafe { libc::syscall(libc::SYS_close, fd) };

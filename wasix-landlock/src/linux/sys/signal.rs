@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{check, table, thread::own_process};
+use crate::EnforceError;
 
 /// A handler on a real-time signal.
 ///
@@ -15,15 +16,6 @@ pub(crate) struct Handler {
     signal: i32,
     /// The action before, for a signal of the C library's.
     library: Option<Action>,
-}
-
-/// An error of installing the handler.
-#[derive(Debug)]
-pub(crate) enum HandlerError {
-    /// None of the signals is free.
-    NoneFree,
-    /// A call failed.
-    Install { signal: i32, source: io::Error },
 }
 
 /// The signal with which the C library has every thread change its user (`SIGSETXID`). glibc lets no
@@ -44,9 +36,9 @@ pub(crate) const fn bit(signal: i32) -> u64 {
 impl Handler {
     /// Puts the handler on the first of [`program_signals`] that `usable` lets pass and nobody has
     /// taken.
-    pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, HandlerError> {
+    pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, EnforceError> {
         for signal in program_signals().filter(|signal| usable(*signal)) {
-            let failed = |source| HandlerError::Install { signal, source };
+            let failed = |source| EnforceError::Signal { signal, source };
             if set_action(signal, None).map_err(failed)?.sa_sigaction != libc::SIG_DFL {
                 continue;
             }
@@ -60,7 +52,7 @@ impl Handler {
             // Another thread took it between the two calls: give it back.
             set_action(signal, Some(&previous)).map_err(failed)?;
         }
-        Err(HandlerError::NoneFree)
+        Err(EnforceError::NoFreeSignal)
     }
 
     /// Puts the handler before the C library's own, which gets every signal that isn't this

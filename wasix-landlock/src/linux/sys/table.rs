@@ -12,6 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::Timespec,
+    thread::futex::{self, Flags},
+};
+
 use super::{
     Domain, Probe, Refusal, current_thread, first_not_refused, has_no_new_privileges,
     set_no_new_privileges, thread::thread_name,
@@ -55,8 +60,8 @@ unsafe impl Sync for Slot {}
 const PENDING: u32 = 0;
 const CLAIMED: u32 = 1;
 const DONE: u32 = 2;
-const GONE: u32 = 3;
-const ABANDONED: u32 = 4;
+pub(crate) const GONE: u32 = 3;
+pub(crate) const ABANDONED: u32 = 4;
 
 /// The progress of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +124,8 @@ impl Visit {
         }
     }
 
-    fn name(&self) -> String {
+    /// The thread's name.
+    pub(crate) fn name(&self) -> String {
         let bytes = self.name.iter().flat_map(|half| half.to_ne_bytes());
         let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -157,49 +163,19 @@ impl Table {
     /// Counts a slot that is done or given up, and wakes the sweep when it was the last.
     fn count_down(&self) {
         if self.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // SAFETY: the futex is this table's counter, which lives as long as `self`.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    self.remaining.as_ptr(),
-                    libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-                    i32::MAX,
-                );
-            }
+            // Nobody may be waiting any more.
+            let _ = futex::wake(&self.remaining, Flags::PRIVATE, i32::MAX.cast_unsigned());
         }
     }
 
-    /// The threads, in order.
-    pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
-        self.slots.iter().map(|slot| slot.tid)
-    }
-
-    /// Returns the progress of each thread, in the order of [`Table::threads`].
+    /// Returns each thread with its progress, in order.
     pub(crate) fn states(&self) -> impl Iterator<Item = (i32, State)> {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
-    }
-
-    /// The names of the threads that were visited.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (i32, String)> {
-        self.states().filter_map(|(tid, state)| match state {
-            State::Done(visit) => Some((tid, visit.name())),
-            _ => None,
-        })
     }
 
     /// True if every thread is done or given up.
     pub(crate) fn is_complete(&self) -> bool {
         self.remaining.load(Ordering::SeqCst) == 0
-    }
-
-    /// Counts a thread as ended, unless its handler was faster.
-    pub(crate) fn mark_gone(&self, tid: i32) {
-        self.give_up(tid, GONE);
-    }
-
-    /// Gives up on a thread, unless its handler has started.
-    pub(crate) fn abandon_one(&self, tid: i32) {
-        self.give_up(tid, ABANDONED);
     }
 
     /// Gives up on every thread whose handler hasn't started. One that has started may finish.
@@ -213,7 +189,8 @@ impl Table {
         }
     }
 
-    fn give_up(&self, tid: i32, state: u32) {
+    /// Gives up on a thread, unless its handler has started: as [`ABANDONED`], or as [`GONE`] if it has ended.
+    pub(crate) fn give_up(&self, tid: i32, state: u32) {
         if let Some(slot) = self.slots.iter().find(|slot| slot.tid == tid)
             && slot.change(PENDING, state)
         {
@@ -227,22 +204,10 @@ impl Table {
         if remaining == 0 {
             return;
         }
-        let timeout = libc::timespec {
-            tv_sec: i32::try_from(time.as_secs()).unwrap_or(i32::MAX).into(),
-            tv_nsec: time.subsec_nanos().into(),
-        };
+        let timeout = Timespec::try_from(time).unwrap_or_default();
         // A count that changed meanwhile makes this return at once, and so may a signal: the
         // caller looks again either way.
-        // SAFETY: the counter and the timeout outlive the call.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                self.remaining.as_ptr(),
-                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-                remaining,
-                &raw const timeout,
-            );
-        }
+        let _ = futex::wait(&self.remaining, Flags::PRIVATE, remaining, Some(&timeout));
     }
 }
 
