@@ -96,9 +96,14 @@ pub(crate) struct Receivers {
 impl Receivers {
     /// The denial, with its cause if that is the policy from outside.
     pub(super) fn attributed(&self, mut denial: Denial) -> Denial {
-        let could_be = matches!(denial.cause, Cause::Preopen | Cause::Kernel);
-        if let Some(outside) = self.outside.as_ref().filter(|_| could_be)
-            && !outside.allows(&denial.explanation.path, denial.access)
+        let host = match denial.cause {
+            Cause::Preopen | Cause::Kernel => Some(&denial.explanation.path),
+            // Also what the program grants and the policy takes away whole.
+            Cause::NoPreopen => denial.suggestion.as_ref().map(|suggestion| &suggestion.host),
+            _ => None,
+        };
+        if let (Some(outside), Some(host)) = (&self.outside, host)
+            && !outside.allows(host, denial.access)
         {
             denial.cause = Cause::Outside;
             denial.suggestion = None;
