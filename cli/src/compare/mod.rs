@@ -132,7 +132,8 @@ impl Compare {
                 "<p class=machine>{}</p>\n",
                 page::prose(&machine.describe())
             );
-            let title = format!("The compilers on {}", self.module.display());
+            let name = self.module.file_name().unwrap_or_default();
+            let title = format!("The compilers on {}", name.to_string_lossy());
             std::fs::write(file, page::page(&title, &text, &tables)?)
                 .with_context(|| format!("can't write {}", file.display()))?;
         }
