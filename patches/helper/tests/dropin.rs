@@ -4,6 +4,7 @@
 //! target directory and with the features of the workspace's examples, so that wasmer is compiled once.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -74,7 +75,7 @@ impl App {
         let folder = tempfile::tempdir().unwrap();
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/app");
         std::fs::create_dir(folder.path().join("src")).unwrap();
-        for name in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {
+        for name in ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs"] {
             std::fs::copy(template.join(name), folder.path().join(name)).unwrap();
         }
         let app = Self(folder);
@@ -192,6 +193,51 @@ fn the_applications_lock_file_has_the_workspaces_versions() {
             template.display()
         );
     }
+}
+
+/// The packages of a build, each with its features.
+fn features(folder: &Path, arguments: &[&str]) -> BTreeSet<String> {
+    let mut command = cargo(folder);
+    command.args(["tree", "--locked", "--prefix", "none"]);
+    let tree = succeeds(command.args(["--format", "{p} {f}"]).args(arguments));
+    let package = |line: &str| line.trim_end_matches(" (*)").replace(" (proc-macro)", "");
+    tree.lines().map(package).collect()
+}
+
+/// Otherwise each case here, or the baseline, compiles Wasmer again, for a quarter of an hour.
+#[test]
+fn other_workspaces_ask_for_the_workspaces_features() {
+    let app = App::unpatched();
+    has_the_workspaces_features(app.0.path());
+    has_the_workspaces_features(&repository().join("upstream-tests/baseline"));
+}
+
+fn has_the_workspaces_features(folder: &Path) {
+    let own = features(folder, &["--edges", "normal,build"]);
+    let workspace = features(
+        &repository(),
+        &["--workspace", "--edges", "normal,build,dev"],
+    );
+    let is_forked = |package: &&String| {
+        [
+            "dropin-app ",
+            "virtual-fs ",
+            "wasix-landlock-baseline ",
+            "wasmer-wasix ",
+        ]
+        .iter()
+        .any(|name| package.starts_with(name))
+    };
+    let others: Vec<&String> = own
+        .difference(&workspace)
+        .filter(|package| !is_forked(package))
+        .collect();
+    assert!(
+        others.is_empty(),
+        "the workspace has no package with these features: {others:?}; ask for the workspace's in {}",
+        folder.join("Cargo.toml").display()
+    );
+    assert!(own.len() > 300, "{own:?}");
 }
 
 #[test]
