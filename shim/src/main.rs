@@ -10,6 +10,7 @@ mod container;
 mod executor;
 mod grants;
 mod module;
+mod program;
 mod settings;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
