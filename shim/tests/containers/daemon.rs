@@ -20,11 +20,14 @@ const LONGEST: &str = "60";
 pub(crate) struct Daemon {
     directory: TempDir,
     child: Child,
+    /// Starts containerd once more.
+    again: Command,
+    programs: PathBuf,
 }
 
 impl Daemon {
-    /// Starts containerd, which finds the shim under test first.
-    pub(crate) fn start(shim: &Path) -> Result<Self, String> {
+    /// Starts containerd, which finds the shims in `programs` first, and has `variables` in its environment.
+    pub(crate) fn start(programs: &Path, variables: &[(&str, &str)]) -> Result<Self, String> {
         // The path of a socket has to be short.
         let directory = tempfile::Builder::new().prefix("shim").tempdir_in("/tmp");
         let directory = directory.map_err(|error| error.to_string())?;
@@ -36,28 +39,48 @@ impl Daemon {
             at("socket"),
         );
         fs::write(at("config.toml"), configuration).map_err(|error| error.to_string())?;
-        let mut path = shim.parent().unwrap_or(shim).as_os_str().to_owned();
+        let mut path = programs.as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let log = File::create(at("log")).map_err(|error| error.to_string())?;
-        let child = Command::new("containerd")
+        let mut again = Command::new("containerd");
+        again
             .arg("--config")
             .arg(at("config.toml"))
             .env("PATH", path)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("containerd can't be started: {error}"))?;
-        let daemon = Self { directory, child };
+            .stderr(log);
+        let child = again.spawn();
+        let child = child.map_err(|error| format!("containerd can't be started: {error}"))?;
+        let daemon = Self {
+            directory,
+            child,
+            again,
+            programs: programs.to_owned(),
+        };
+        daemon.wait_for_answer()?;
+        Ok(daemon)
+    }
+
+    fn wait_for_answer(&self) -> Result<(), String> {
         let until = Instant::now() + START;
-        while !daemon.ctr(["version"]).status.success() {
+        while !self.ctr(["version"]).status.success() {
             if Instant::now() > until {
-                return Err(format!("containerd doesn't answer: {}", daemon.log()));
+                return Err(format!("containerd doesn't answer: {}", self.log()));
             }
             thread::sleep(Duration::from_millis(100));
         }
-        Ok(daemon)
+        Ok(())
+    }
+
+    /// Kills containerd, and starts it once more with the same directories.
+    pub(crate) fn restart(&mut self) {
+        self.child.kill().expect("containerd runs");
+        self.child.wait().expect("it was started");
+        self.child = self.again.spawn().expect("containerd starts");
+        self.wait_for_answer().expect("containerd answers");
     }
 
     /// Runs `ctr`.
@@ -73,7 +96,7 @@ impl Daemon {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", LONGEST, "ctr", "--address"]);
-        command.arg(self.directory.path().join("socket"));
+        command.arg(self.socket());
         command
     }
 
@@ -92,6 +115,16 @@ impl Daemon {
     pub(crate) fn bundle(&self, id: &str) -> PathBuf {
         let bundles = "state/io.containerd.runtime.v2.task/default";
         self.directory.path().join(bundles).join(id)
+    }
+
+    /// The directory in which containerd finds shims first.
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// The path of containerd's socket, which its shims have among their arguments.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
     }
 
     pub(crate) fn log(&self) -> String {
