@@ -54,7 +54,7 @@ impl Daemon {
             .stderr(log);
         let child = again.spawn();
         let child = child.map_err(|error| format!("containerd can't be started: {error}"))?;
-        let daemon = Self {
+        let mut daemon = Self {
             directory,
             child,
             again,
@@ -64,11 +64,17 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn wait_for_answer(&self) -> Result<(), String> {
+    fn wait_for_answer(&mut self) -> Result<(), String> {
         let until = Instant::now() + START;
         while !self.ctr(["version"]).status.success() {
+            let log = self.log();
+            let last = log.lines().rfind(|line| !line.is_empty());
+            let last = last.unwrap_or("its log is empty");
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("containerd has ended ({status}): {last}"));
+            }
             if Instant::now() > until {
-                return Err(format!("containerd doesn't answer: {}", self.log()));
+                return Err(format!("containerd doesn't answer: {last}"));
             }
             thread::sleep(Duration::from_millis(100));
         }

@@ -22,8 +22,9 @@ pub(crate) const ALL: &[Case] = &[
     Case::new("a_filter_that_forbids_landlock_is_an_error", forbidden),
 ];
 
-/// The module gets what it gets without a filter: its mount's rights, and a thread.
+/// The filter is there, and the module gets what it gets without one: its mount's rights, and a thread.
 fn assert_as_without(suite: &Suite, filter: &[String]) {
+    assert_eq!(filters(suite, filter), filters(suite, &[]) + 1);
     let files = directory(&[("a", "1")]);
     let mut options = vec![mount(files.path(), "/data", "ro")];
     options.extend_from_slice(filter);
@@ -38,6 +39,24 @@ fn assert_as_without(suite: &Suite, filter: &[String]) {
     assert!(refused.starts_with("refused"), "{output}");
     let ran = suite.run(filter, &["/thread.wasm"]);
     assert_eq!(text(&ran.stdout), "from a thread\n", "{ran:?}");
+}
+
+/// The number of filters that a container's process has, its own ones included.
+fn filters(suite: &Suite, options: &[String]) -> u32 {
+    let waiting = suite.start_waiting(options);
+    let listed = text(&suite.daemon.ctr(["task", "ls"]).stdout);
+    let row = listed
+        .lines()
+        .find(|row| row.split_whitespace().next() == Some(&waiting.id));
+    let number = row.and_then(|row| row.split_whitespace().nth(1));
+    let status = format!("/proc/{}/status", number.expect("the task is listed"));
+    let status = fs::read_to_string(status).expect("the process runs");
+    let count = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp_filters:"));
+    let count = count.expect("the kernel counts filters").trim().parse();
+    waiting.end_by("KILL");
+    count.expect("it is a number")
 }
 
 /// containerd's default filter, which answers ENOSYS to `clone3`.

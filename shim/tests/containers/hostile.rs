@@ -16,7 +16,7 @@ Written by `cargo test --release --test containers -- --attacks`, in `shim/`. A 
 and a native static program beside it. The file, the port and the container's output show whether it succeeded; for
 `threads` and `memory`, the exit code does. The command fails if an attack doesn't succeed where nothing holds it, or
 succeeds with this shim. Behind a faulty WASI layer, Landlock alone holds `image`; in `read-only` and `volume`, the
-container's mounts hold as well.
+container's mounts hold as well. A unix socket of the node isn't in the table, since WASIX has none to connect with.
 
 | column | |
 |---|---|
