@@ -7,6 +7,7 @@ mod grants;
 mod module;
 mod program;
 mod settings;
+mod socket;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
 
@@ -14,6 +15,7 @@ use containerd_shimkit::sandbox::cli::{Version, shim_main};
 const NAME: &str = "wasixkernelalone";
 
 fn main() {
+    socket::remove_at_exit();
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
         revision: "checks nothing in the WASI layer",

@@ -15,6 +15,8 @@ mod program;
 #[allow(dead_code)]
 #[path = "../../src/settings.rs"]
 mod settings;
+#[path = "../../src/socket.rs"]
+mod socket;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
 
@@ -22,6 +24,7 @@ use containerd_shimkit::sandbox::cli::{Version, shim_main};
 const NAME: &str = "wasixunpatched";
 
 fn main() {
+    socket::remove_at_exit();
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
         revision: "Wasmer as published",
