@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// The time that containerd gets to answer for the first time.
 const START: Duration = Duration::from_secs(20);
+/// The time that the last shims get to end.
+const END: Duration = Duration::from_secs(5);
 /// The time that a container gets.
 const LONGEST: &str = "60";
 
@@ -133,6 +135,20 @@ impl Daemon {
         self.directory.path().join("socket")
     }
 
+    /// True if a shim of this containerd runs.
+    fn has_shims(&self) -> bool {
+        let socket = self.socket();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        lines.any(|line| {
+            let mut words = line.split(|byte| *byte == 0);
+            let is_shim = words.next().is_some_and(|program| {
+                String::from_utf8_lossy(program).contains("containerd-shim-")
+            });
+            is_shim && words.any(|word| word == socket.as_os_str().as_encoded_bytes())
+        })
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
@@ -140,7 +156,11 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Shims end by themselves once their containers have.
+        // Shims end by themselves once their containers have, and containerd removes what they leave.
+        let until = Instant::now() + END;
+        while self.has_shims() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -185,13 +185,16 @@ pub(crate) struct Waiting<'s> {
 
 impl Waiting<'_> {
     /// Sends a signal, and returns the container's exit code.
-    pub(crate) fn end_by(mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn end_by(self, signal: &str) -> Option<i32> {
         let sent = self
             .suite
             .daemon
             .ctr(["task", "kill", "--signal", signal, &self.id]);
         assert!(sent.status.success(), "{sent:?}");
-        self.child.wait().expect("it was started").code()
+        let ended = self.child.wait_with_output().expect("it was started");
+        // The code of `ctr` itself.
+        assert_ne!(ended.status.code(), Some(1), "{ended:?}");
+        ended.status.code()
     }
 }
 
