@@ -53,9 +53,10 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     close_inherited(report.as_raw_fd())?;
     print_denials()?;
     let inside = restrict(&profile, settings.harden)?;
+    // Before the report, by which others see that the container runs: a signal would be lost.
+    end_by_signals(&inside)?;
     serde_json::to_writer(report, &**inside.report())
         .context("the report can't be written into the container's bundle")?;
-    end_by_signals(&inside)?;
 
     // Everything that depends on the module comes after.
     let engine = limited(settings.compiler, &profile.limits);
