@@ -1,6 +1,11 @@
 //! A container as containerd sees it: created, started, signalled, deleted.
 
-use std::{cell::RefCell, sync::Mutex};
+use std::{
+    cell::RefCell,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -31,6 +36,9 @@ type Answer<T> = std::result::Result<T, String>;
 
 /// The exit code of a container whose end was not seen.
 const UNKNOWN: u32 = 137;
+
+/// The time in which a container that has ended is deleted.
+const DELETION: Duration = Duration::from_secs(10);
 
 /// A container that runs a module.
 pub struct Container {
@@ -151,8 +159,18 @@ fn kill(signal: u32) -> Answer<()> {
     })
 }
 
+/// Deletes the container. On a busy machine, the kernel lets go of a control group later than `libcontainer` waits for it.
 fn delete((): ()) -> Answer<()> {
-    with(|youki| Ok(youki.delete(true)?))
+    with(|youki| {
+        let until = Instant::now() + DELETION;
+        while let Err(error) = youki.delete(true) {
+            if Instant::now() > until {
+                return Err(error.into());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    })
 }
 
 fn with<T>(use_it: impl FnOnce(&mut Youki) -> anyhow::Result<T>) -> Answer<T> {

@@ -8,7 +8,7 @@ use libcontainer::workload::{
 };
 use oci_spec::runtime::Spec;
 
-use crate::{module, settings::Settings};
+use crate::{module, program, settings::Settings};
 
 /// The annotation of a pod's own container, which holds the pod's namespaces and runs a native program of Kubernetes.
 const CONTAINER_TYPE: &str = "io.kubernetes.cri.container-type";
@@ -28,7 +28,7 @@ impl Workload for Executor {
         if is_pod(spec) {
             return DefaultExecutor {}.validate(spec);
         }
-        let checked = module::check(spec);
+        let checked = program::check(spec);
         checked.map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))
     }
 

@@ -10,7 +10,9 @@ mod container;
 mod executor;
 mod grants;
 mod module;
+mod program;
 mod settings;
+mod socket;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
 
@@ -18,6 +20,7 @@ use containerd_shimkit::sandbox::cli::{Version, shim_main};
 const NAME: &str = "wasixlandlock";
 
 fn main() {
+    socket::remove_at_exit();
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
         revision: wasmer_wasix::landlock::FORK,

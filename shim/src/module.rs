@@ -3,22 +3,22 @@
 use std::{
     fs, io,
     os::fd::{AsRawFd as _, RawFd},
-    panic,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process,
 };
 
-use anyhow::{Context as _, bail, ensure};
-use oci_spec::runtime::{Process, Spec};
+use anyhow::{Context as _, bail};
+use oci_spec::runtime::Spec;
 use tokio::signal::unix::{SignalKind, signal};
 use wasix_landlock_engine::limited;
 use wasix_landlock_profile::Profile;
 use wasmer_wasix::landlock::{Instance, InstanceRuntime, with_causes};
 
-use crate::{grants, settings::Settings};
-
-/// The exit code of a container whose module was not run, or trapped.
-const FAILED: i32 = 125;
+use crate::{
+    grants,
+    program::{self, FAILED},
+    settings::Settings,
+};
 
 /// The signals that end the module. The first process of a PID namespace ignores what it doesn't handle.
 const ENDING: [SignalKind; 3] = [
@@ -27,22 +27,10 @@ const ENDING: [SignalKind; 3] = [
     SignalKind::quit(),
 ];
 
-/// Checks that the container's first argument names a module.
-///
-/// # Errors
-/// A configuration without arguments, and a file that can't be read or is no module.
-pub(crate) fn check(spec: &Spec) -> anyhow::Result<()> {
-    read(process_of(spec)?).map(drop)
-}
-
 /// Runs the module of a container, and returns the exit code of the container. Prints one line for each denial, and
 /// for an error, to standard error.
 pub(crate) fn run(spec: &Spec, settings: &Settings) -> i32 {
-    // Nobody catches a panic of another thread, and the container would not end.
-    panic::set_hook(Box::new(|panicked| {
-        eprintln!("wasix-landlock: the shim has a fault: {panicked}");
-        process::exit(FAILED);
-    }));
+    program::exit_at_panics();
     match try_run(spec, settings) {
         Ok(code) => code,
         Err(error) => {
@@ -53,10 +41,10 @@ pub(crate) fn run(spec: &Spec, settings: &Settings) -> i32 {
 }
 
 fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
-    let process = process_of(spec)?;
-    let bytes = read(process)?;
+    let process = program::process_of(spec)?;
+    let bytes = program::read(process)?;
     let profile = grants::add(settings.profile.clone(), spec, settings.root)?;
-    let profile = with_process(profile, process);
+    let profile = program::with_process(profile, process);
 
     // The shim's own log is none of the module's.
     log::set_max_level(log::LevelFilter::Off);
@@ -65,15 +53,16 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     close_inherited(report.as_raw_fd())?;
     print_denials()?;
     let inside = restrict(&profile, settings.harden)?;
+    // Before the report, by which others see that the container runs: a signal would be lost.
+    end_by_signals(&inside)?;
     serde_json::to_writer(report, &**inside.report())
         .context("the report can't be written into the container's bundle")?;
-    end_by_signals(&inside)?;
 
     // Everything that depends on the module comes after.
     let engine = limited(settings.compiler, &profile.limits);
     let module = inside.compile(&engine, bytes);
     let module = module.context("the module can't be compiled")?;
-    let name = program(process)?.file_stem().unwrap_or_default();
+    let name = program::name(process)?;
     let cwd = process.cwd();
     let is_granted = |preopen: &PathBuf| cwd.starts_with(preopen);
     let starts_in = profile
@@ -81,51 +70,11 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
         .iter()
         .map(|preopen| &preopen.host)
         .any(is_granted);
-    inside.run(&name.to_string_lossy(), module, &engine, |runner| {
+    inside.run(&name, module, &engine, |runner| {
         if starts_in {
             runner.with_current_dir(cwd);
         }
     })
-}
-
-fn process_of(spec: &Spec) -> anyhow::Result<&Process> {
-    let process = spec.process().as_ref();
-    process.context("the container's configuration has no process")
-}
-
-/// The path of the module: the container's first argument.
-fn program(process: &Process) -> anyhow::Result<&Path> {
-    let program = process
-        .args()
-        .as_ref()
-        .and_then(|arguments| arguments.first());
-    let program =
-        program.context("the container has no arguments; the first one names the module")?;
-    Ok(Path::new(program))
-}
-
-fn read(process: &Process) -> anyhow::Result<Vec<u8>> {
-    let program = process.cwd().join(program(process)?);
-    let bytes = fs::read(&program)
-        .with_context(|| format!("can't read the module {} in the image", program.display()))?;
-    ensure!(
-        bytes.starts_with(b"\0asm"),
-        "{} is no WebAssembly module; the container's first argument has to name one",
-        program.display()
-    );
-    Ok(bytes)
-}
-
-fn with_process(mut profile: Profile, process: &Process) -> Profile {
-    let arguments = process.args().iter().flatten().skip(1).cloned();
-    profile.arguments.extend(arguments);
-    for variable in process.env().iter().flatten() {
-        let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
-        profile
-            .environment
-            .insert(name.to_owned(), value.to_owned());
-    }
-    profile
 }
 
 fn restrict(profile: &Profile, harden: bool) -> anyhow::Result<InstanceRuntime> {

@@ -1,204 +1,35 @@
 //! The cases.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, process::Stdio, thread};
 
 use tempfile::TempDir;
 
 use crate::{
-    daemon::{Daemon, name},
-    image,
+    daemon::name,
+    guests,
+    suite::{Case, Suite, annotation, directory, mount, outcome, text},
 };
-
-/// A case with its name.
-pub(crate) type Case = (&'static str, fn(&Suite));
 
 /// Every case.
 pub(crate) const ALL: &[Case] = &[
-    ("exit_codes_are_the_module_s", exit_codes),
-    ("arguments_and_variables_are_the_module_s", arguments),
-    ("mounts_are_granted_with_their_rights", mounts),
-    ("a_file_that_is_mounted_is_granted_alone", single_file),
-    ("a_config_map_is_read_while_it_is_replaced", config_map),
-    ("the_root_is_granted_only_by_an_annotation", root),
-    ("a_denial_is_a_line_of_the_log", denials),
-    ("the_report_is_in_the_bundle", report),
-    ("a_container_s_variables_don_t_turn_enforcement_off", mode),
-    ("an_unknown_annotation_is_an_error", annotations),
-    ("what_is_no_module_is_an_error", no_module),
-    ("a_trap_ends_the_container", trap),
-    ("a_stop_ends_the_container_in_time", stop),
-    ("a_kill_ends_the_container", kill),
-    ("exec_is_not_supported", exec),
-    ("memory_beyond_the_limit_ends_the_container", memory),
-    ("a_seccomp_filter_is_applied", seccomp),
-    ("fifty_containers_run_ten_at_once", at_once),
+    Case::new("exit_codes_are_the_module_s", exit_codes),
+    Case::new("arguments_and_variables_are_the_module_s", arguments),
+    Case::new("mounts_are_granted_with_their_rights", mounts),
+    Case::new("a_file_that_is_mounted_is_granted_alone", single_file),
+    Case::new("a_config_map_is_read_while_it_is_replaced", config_map),
+    Case::new("the_root_is_granted_only_by_an_annotation", root),
+    Case::new("a_denial_is_a_line_of_the_log", denials),
+    Case::new("the_report_is_in_the_bundle", report),
+    Case::new("a_container_s_variables_don_t_turn_enforcement_off", mode),
+    Case::new("an_unknown_annotation_is_an_error", annotations),
+    Case::new("what_is_no_module_is_an_error", no_module),
+    Case::new("a_trap_ends_the_container", trap),
+    Case::new("a_stop_ends_the_container_in_time", stop),
+    Case::new("a_kill_ends_the_container", kill),
+    Case::new("exec_is_not_supported", exec),
+    Case::new("memory_beyond_the_limit_ends_the_container", memory),
+    Case::new("fifty_containers_run_ten_at_once", at_once),
 ];
-
-const MODULES: &str = "localhost/modules:1";
-const RUNTIME: &str = "io.containerd.wasixlandlock.v1";
-
-/// A module that waits for ever.
-const WAITS: &str = r#"(module
-    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (func (export "_start")
-        ;; a subscription to the monotonic clock, in an hour
-        (i32.store8 (i32.const 8) (i32.const 0))
-        (i32.store (i32.const 16) (i32.const 1))
-        (i64.store (i32.const 24) (i64.const 3600000000000))
-        (drop (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))))"#;
-const TRAPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
-const EXITS_WITH_7: &str = r#"(module
-    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-    (memory (export "memory") 1)
-    (func (export "_start") (call $exit (i32.const 7))))"#;
-/// Takes 1 GiB and writes to each page; exit code 9 if the memory didn't grow.
-const TAKES_MEMORY: &str = r#"(module
-    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-    (memory (export "memory") 1)
-    (func (export "_start") (local $at i32)
-        (if (i32.eq (memory.grow (i32.const 16384)) (i32.const -1)) (then (call $exit (i32.const 9))))
-        (loop $next
-            (i32.store (local.get $at) (i32.const 1))
-            (local.set $at (i32.add (local.get $at) (i32.const 4096)))
-            (br_if $next (i32.lt_u (local.get $at) (i32.const 1073741824))))))"#;
-
-/// The daemon with its images.
-pub(crate) struct Suite {
-    daemon: Daemon,
-}
-
-impl Suite {
-    pub(crate) fn start(shim: &Path) -> Result<Self, String> {
-        for program in ["containerd", "ctr", "runc"] {
-            let found = Command::new(program).arg("--version").output();
-            found.map_err(|_| format!("there is no {program}"))?;
-        }
-        let user = Command::new("id").arg("-u").output();
-        if !user.is_ok_and(|id| id.stdout == b"0\n") {
-            return Err("containers need root".to_owned());
-        }
-        let daemon = Daemon::start(shim)?;
-        let place = TempDir::new().map_err(|error| error.to_string())?;
-        let probe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/guests/genrsa.wasm");
-        let probe = fs::read(probe).map_err(|error| error.to_string())?;
-        let module = |text| wat::parse_str(text).map_err(|error| error.to_string());
-        let archive = place.path().join("modules.tar");
-        let files: &[(&str, &[u8])] = &[
-            ("probe.wasm", &probe),
-            ("waits.wasm", &module(WAITS)?),
-            ("traps.wasm", &module(TRAPS)?),
-            ("seven.wasm", &module(EXITS_WITH_7)?),
-            ("memory.wasm", &module(TAKES_MEMORY)?),
-            ("text", b"no module"),
-            ("etc/secret", b"secret"),
-        ];
-        image::write(&archive, MODULES, files).map_err(|error| error.to_string())?;
-        daemon.import(&archive);
-        Ok(Self { daemon })
-    }
-
-    pub(crate) fn log(&self) -> String {
-        self.daemon.log()
-    }
-
-    /// Runs a container of the modules' image to its end.
-    fn run(&self, options: &[String], arguments: &[&str]) -> Output {
-        let mut command = self.command(options, &name(), arguments);
-        command.stdin(Stdio::null()).output().expect("ctr starts")
-    }
-
-    fn command(&self, options: &[String], id: &str, arguments: &[&str]) -> Command {
-        let mut command = self.daemon.command();
-        command.args(["run", "--rm", "--snapshotter=native", "--runtime", RUNTIME]);
-        command.args(options).args([MODULES, id]).args(arguments);
-        command
-    }
-
-    /// The report of a running container.
-    fn report_of(&self, id: &str) -> PathBuf {
-        self.daemon.bundle(id).join("landlock-report.json")
-    }
-
-    /// Waits for the report, which is written when the container is restricted.
-    fn wait_until_restricted(&self, id: &str) {
-        let report = self.report_of(id);
-        let until = Instant::now() + Duration::from_secs(30);
-        while !fs::metadata(&report).is_ok_and(|report| report.len() > 0) {
-            assert!(Instant::now() < until, "{id} wasn't restricted");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Starts a container that waits, and returns once it runs.
-    fn start_waiting(&self, options: &[String]) -> Waiting<'_> {
-        let id = name();
-        let mut command = self.command(options, &id, &["/waits.wasm"]);
-        let child = command.stdin(Stdio::null()).stderr(Stdio::piped());
-        let child = child.spawn().expect("ctr starts");
-        self.wait_until_restricted(&id);
-        Waiting {
-            suite: self,
-            id,
-            child,
-        }
-    }
-}
-
-struct Waiting<'s> {
-    suite: &'s Suite,
-    id: String,
-    child: std::process::Child,
-}
-
-impl Waiting<'_> {
-    /// Sends a signal, and returns the container's exit code.
-    fn end_by(mut self, signal: &str) -> Option<i32> {
-        let sent = self
-            .suite
-            .daemon
-            .ctr(["task", "kill", "--signal", signal, &self.id]);
-        assert!(sent.status.success(), "{sent:?}");
-        self.child.wait().expect("it was started").code()
-    }
-}
-
-fn mount(host: &Path, at: &str, rights: &str) -> String {
-    format!(
-        "--mount=type=bind,src={},dst={at},options=rbind:{rights}",
-        host.display()
-    )
-}
-
-fn annotation(name: &str, value: &str) -> String {
-    format!("--annotation=wasix-landlock/{name}={value}")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The probe's line for an attempt.
-fn outcome<'o>(output: &'o str, attempt: &str) -> &'o str {
-    let line = output
-        .lines()
-        .find_map(|line| line.strip_prefix(attempt)?.strip_prefix('\t'));
-    line.unwrap_or_else(|| panic!("no line for {attempt} in {output}"))
-}
-
-fn directory(files: &[(&str, &str)]) -> TempDir {
-    let directory = TempDir::new().expect("a directory is made");
-    for (path, text) in files {
-        fs::write(directory.path().join(path), text).expect("a file is written");
-    }
-    directory
-}
 
 fn exit_codes(suite: &Suite) {
     assert_eq!(suite.run(&[], &["/seven.wasm"]).status.code(), Some(7));
@@ -345,7 +176,7 @@ fn config_map(suite: &Suite) {
         "{ran:?}"
     );
     // A file that was not there when the container was restricted.
-    let reader = wat_reader();
+    let reader = guests::module(include_str!("guests/reader.wat"));
     let id = name();
     fs::write(map.path().join("reader"), reader).expect("a file is written");
     let mut command = suite.command(&options, &id, &["/etc/map/reader"]);
@@ -360,38 +191,6 @@ fn config_map(suite: &Suite) {
     fs::remove_dir_all(map.path().join("..1")).expect("the old version is removed");
     let ran = child.wait_with_output().expect("it was started");
     assert_eq!(text(&ran.stdout), "new", "{ran:?}");
-}
-
-/// A module that reads `key` in one of its first preopens until the value is `new`, and prints the value.
-fn wat_reader() -> Vec<u8> {
-    let text = r#"(module
-        (import "wasi_snapshot_preview1" "path_open"
-            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
-        (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 9) "key")
-        (func (export "_start") (local $fd i32) (local $tries i32)
-            (loop $again
-                (local.set $tries (i32.add (local.get $tries) (i32.const 1)))
-                (if (i32.eqz (call $open
-                        (i32.add (i32.const 3) (i32.rem_u (local.get $tries) (i32.const 13))) (i32.const 1) (i32.const 9) (i32.const 3) (i32.const 0)
-                        (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 64)))
-                    (then
-                        (local.set $fd (i32.load (i32.const 64)))
-                        (i32.store (i32.const 72) (i32.const 128))
-                        (i32.store (i32.const 76) (i32.const 3))
-                        (drop (call $read (local.get $fd) (i32.const 72) (i32.const 1) (i32.const 80)))
-                        (drop (call $close (local.get $fd)))))
-                (br_if $again (i32.and
-                    (i32.ne (i32.load8_u (i32.const 128)) (i32.const 110))
-                    (i32.lt_u (local.get $tries) (i32.const 20000000)))))
-            (i32.store (i32.const 72) (i32.const 128))
-            (i32.store (i32.const 76) (i32.const 3))
-            (drop (call $write (i32.const 1) (i32.const 72) (i32.const 1) (i32.const 80)))))"#;
-    wat::parse_str(text).expect("the module is valid")
 }
 
 fn root(suite: &Suite) {
@@ -515,30 +314,6 @@ fn memory(suite: &Suite) {
     assert_eq!(limited.status.code(), Some(137), "{limited:?}");
     let unlimited = suite.run(&[], &["/memory.wasm"]);
     assert_eq!(unlimited.status.code(), Some(0), "{unlimited:?}");
-}
-
-/// containerd's default filter, which is also Docker's, and answers ENOSYS to `clone3`.
-fn seccomp(suite: &Suite) {
-    let files = directory(&[("a", "1")]);
-    let options = [mount(files.path(), "/data", "ro"), "--seccomp".to_owned()];
-    let ran = suite.run(
-        &options,
-        &[
-            "/probe.wasm",
-            "probe",
-            "read",
-            "/data/a",
-            "--",
-            "write",
-            "/data/a",
-        ],
-    );
-    let output = text(&ran.stdout);
-    assert_eq!(outcome(&output, "read /data/a"), "ok", "{ran:?}");
-    assert!(
-        outcome(&output, "write /data/a").starts_with("refused"),
-        "{output}"
-    );
 }
 
 fn at_once(suite: &Suite) {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// The time that containerd gets to answer for the first time.
 const START: Duration = Duration::from_secs(20);
+/// The time that the last shims get to end.
+const END: Duration = Duration::from_secs(5);
 /// The time that a container gets.
 const LONGEST: &str = "60";
 
@@ -20,11 +22,14 @@ const LONGEST: &str = "60";
 pub(crate) struct Daemon {
     directory: TempDir,
     child: Child,
+    /// Starts containerd once more.
+    again: Command,
+    programs: PathBuf,
 }
 
 impl Daemon {
-    /// Starts containerd, which finds the shim under test first.
-    pub(crate) fn start(shim: &Path) -> Result<Self, String> {
+    /// Starts containerd, which finds the shims in `programs` first, and has `variables` in its environment.
+    pub(crate) fn start(programs: &Path, variables: &[(&str, &str)]) -> Result<Self, String> {
         // The path of a socket has to be short.
         let directory = tempfile::Builder::new().prefix("shim").tempdir_in("/tmp");
         let directory = directory.map_err(|error| error.to_string())?;
@@ -36,28 +41,54 @@ impl Daemon {
             at("socket"),
         );
         fs::write(at("config.toml"), configuration).map_err(|error| error.to_string())?;
-        let mut path = shim.parent().unwrap_or(shim).as_os_str().to_owned();
+        let mut path = programs.as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let log = File::create(at("log")).map_err(|error| error.to_string())?;
-        let child = Command::new("containerd")
+        let mut again = Command::new("containerd");
+        again
             .arg("--config")
             .arg(at("config.toml"))
             .env("PATH", path)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("containerd can't be started: {error}"))?;
-        let daemon = Self { directory, child };
+            .stderr(log);
+        let child = again.spawn();
+        let child = child.map_err(|error| format!("containerd can't be started: {error}"))?;
+        let mut daemon = Self {
+            directory,
+            child,
+            again,
+            programs: programs.to_owned(),
+        };
+        daemon.wait_for_answer()?;
+        Ok(daemon)
+    }
+
+    fn wait_for_answer(&mut self) -> Result<(), String> {
         let until = Instant::now() + START;
-        while !daemon.ctr(["version"]).status.success() {
+        while !self.ctr(["version"]).status.success() {
+            let log = self.log();
+            let last = log.lines().rfind(|line| !line.is_empty());
+            let last = last.unwrap_or("its log is empty");
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("containerd has ended ({status}): {last}"));
+            }
             if Instant::now() > until {
-                return Err(format!("containerd doesn't answer: {}", daemon.log()));
+                return Err(format!("containerd doesn't answer: {last}"));
             }
             thread::sleep(Duration::from_millis(100));
         }
-        Ok(daemon)
+        Ok(())
+    }
+
+    /// Kills containerd, and starts it once more with the same directories.
+    pub(crate) fn restart(&mut self) {
+        self.child.kill().expect("containerd runs");
+        self.child.wait().expect("it was started");
+        self.child = self.again.spawn().expect("containerd starts");
+        self.wait_for_answer().expect("containerd answers");
     }
 
     /// Runs `ctr`.
@@ -73,7 +104,7 @@ impl Daemon {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", LONGEST, "ctr", "--address"]);
-        command.arg(self.directory.path().join("socket"));
+        command.arg(self.socket());
         command
     }
 
@@ -94,6 +125,30 @@ impl Daemon {
         self.directory.path().join(bundles).join(id)
     }
 
+    /// The directory in which containerd finds shims first.
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// The path of containerd's socket, which its shims have among their arguments.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    /// True if a shim of this containerd runs.
+    fn has_shims(&self) -> bool {
+        let socket = self.socket();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        lines.any(|line| {
+            let mut words = line.split(|byte| *byte == 0);
+            let is_shim = words.next().is_some_and(|program| {
+                String::from_utf8_lossy(program).contains("containerd-shim-")
+            });
+            is_shim && words.any(|word| word == socket.as_os_str().as_encoded_bytes())
+        })
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
@@ -101,7 +156,11 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Shims end by themselves once their containers have.
+        // Shims end by themselves once their containers have, and containerd removes what they leave.
+        let until = Instant::now() + END;
+        while self.has_shims() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

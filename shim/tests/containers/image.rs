@@ -5,14 +5,19 @@ use std::{fs::File, io, path::Path};
 use sha2::{Digest as _, Sha256};
 
 /// Writes an image with these files, as an archive that `ctr image import` reads.
-pub(crate) fn write(to: &Path, name: &str, files: &[(&str, &[u8])]) -> io::Result<()> {
+pub(crate) fn write(to: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
     let mut layer = tar::Builder::new(Vec::new());
     for (path, bytes) in files {
         add(&mut layer, path, bytes, 0o755)?;
     }
     let layer = layer.into_inner()?;
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
     let config = format!(
-        r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+        r#"{{"architecture":"{architecture}","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
         digest(&layer)
     );
     let manifest = format!(
