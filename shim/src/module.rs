@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use oci_spec::runtime::Spec;
 use tokio::signal::unix::{SignalKind, signal};
 use wasix_landlock_engine::limited;
-use wasix_landlock_profile::Profile;
+use wasix_landlock_profile::{Ceiling, Profile};
 use wasmer_wasix::landlock::{Instance, InstanceRuntime, with_causes};
 
 use crate::{
@@ -52,6 +52,12 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     let report = report.context("the container was run before")?;
     close_inherited(report.as_raw_fd())?;
     print_denials()?;
+    // Files can't be read later.
+    let ceiling = Ceiling::from_env()?;
+    let limits = ceiling.map_or_else(
+        || profile.limits.clone(),
+        |ceiling| ceiling.limits(&profile.limits),
+    );
     let inside = restrict(&profile, settings.harden)?;
     // Before the report, by which others see that the container runs: a signal would be lost.
     end_by_signals(&inside)?;
@@ -59,7 +65,7 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
         .context("the report can't be written into the container's bundle")?;
 
     // Everything that depends on the module comes after.
-    let engine = limited(settings.compiler, &profile.limits);
+    let engine = limited(settings.compiler, &limits);
     let module = inside.compile(&engine, bytes);
     let module = module.context("the module can't be compiled")?;
     let name = program::name(process)?;
