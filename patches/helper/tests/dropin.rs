@@ -79,7 +79,7 @@ impl App {
             std::fs::copy(template.join(name), folder.path().join(name)).unwrap();
         }
         let app = Self(folder);
-        let profiles = release_profiles(&repository()).unwrap();
+        let profiles = release_profiles(&repository(), &template.join("Cargo.lock")).unwrap();
         app.append("Cargo.toml", &format!("\n{profiles}"));
         app
     }

@@ -118,7 +118,8 @@ impl Layout {
         for placeholder in PLACEHOLDERS {
             write(&root.join(placeholder), b"")?;
         }
-        let profiles = wasix_landlock_fork::release_profiles(repository)?;
+        let profiles =
+            wasix_landlock_fork::release_profiles(repository, &repository.join("Cargo.lock"))?;
         write(
             &root.join("Cargo.toml"),
             format!("{WORKSPACE}\n{profiles}").as_bytes(),
