@@ -71,8 +71,11 @@ impl Enforced {
             if asked.level == Level::Strict && strict {
                 return Err(NotWithin::Protection { protection });
             }
-            let gap = format!("{protection}: an earlier policy restricted this process without it");
-            report.not_enforced.push(gap);
+            let why = match &asked.status {
+                ProtectionStatus::NotEnforced { why } => why,
+                _ => "an earlier policy restricted this process without it",
+            };
+            report.not_enforced.push(format!("{protection}: {why}"));
         }
         let ports = self.ports_beyond(network);
         if !ports.is_empty() {
