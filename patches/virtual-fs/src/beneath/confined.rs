@@ -15,6 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::resolve;
+use crate::host_directory::HostDirectory;
 use crate::{FileType, Metadata, OpenOptionsConfig, plain_path};
 
 /// A directory of the host, and what is beneath it.
@@ -24,7 +25,7 @@ pub(crate) struct Beneath(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
     confined: bool,
 }
 
@@ -46,16 +47,24 @@ impl AsFd for Parent<'_> {
 impl Beneath {
     /// The directory `root`, which is absolute.
     pub(crate) fn new(root: &Path) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
         // Nothing lies outside of the host's root, and links that begin there are all fine.
         let confined = root != Path::new("/");
         let root = root.to_owned();
         Ok(Self(Arc::new(Inner {
             root,
-            directory,
+            directory: Arc::new(directory),
             confined,
         })))
+    }
+
+    /// The directory for calls by descriptor. Both hold the same descriptor, of which a process has few.
+    pub(crate) fn directory(&self, _root: &Path) -> io::Result<HostDirectory> {
+        Ok(HostDirectory::of(
+            Arc::clone(&self.0.directory),
+            self.0.confined,
+        ))
     }
 
     /// `path` as seen from the directory.

@@ -36,6 +36,15 @@ impl Beneath {
         Ok(Self)
     }
 
+    /// The directory for calls by descriptor.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn directory(
+        &self,
+        root: &Path,
+    ) -> io::Result<crate::host_directory::HostDirectory> {
+        crate::host_directory::HostDirectory::open_root(root)
+    }
+
     pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         fs::metadata(planted(path))?.try_into()
     }

@@ -18,7 +18,7 @@ use crate::host_backing::HostAccess;
 #[derive(Debug)]
 pub(super) enum Base {
     Directory {
-        descriptor: OwnedFd,
+        descriptor: Arc<OwnedFd>,
         /// True if no path leads out. The host's root has no outside.
         confined: bool,
     },
@@ -48,7 +48,7 @@ impl HostDirectory {
     pub fn open_root(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-        Ok(Self::of(descriptor, path != Path::new("/")))
+        Ok(Self::of(Arc::new(descriptor), path != Path::new("/")))
     }
 
     /// The single host file `path`, which is looked up anew at each call.
@@ -87,11 +87,12 @@ impl HostDirectory {
         let descriptor = self.base.open(path, flags, Mode::empty())?;
         Ok(Self {
             access: self.access,
-            ..Self::of(descriptor, true)
+            ..Self::of(Arc::new(descriptor), true)
         })
     }
 
-    fn of(descriptor: OwnedFd, confined: bool) -> Self {
+    /// The directory of an open descriptor, with everything allowed in it.
+    pub(crate) fn of(descriptor: Arc<OwnedFd>, confined: bool) -> Self {
         Self {
             base: Arc::new(Base::Directory {
                 descriptor,
@@ -138,7 +139,7 @@ impl HostDirectory {
         Self {
             above: Some(Arc::new(above)),
             access: self.access,
-            ..Self::of(descriptor, true)
+            ..Self::of(Arc::new(descriptor), true)
         }
     }
 }

@@ -99,7 +99,10 @@ impl Receivers {
         let host = match denial.cause {
             Cause::Preopen | Cause::Kernel => Some(&denial.explanation.path),
             // Also what the program grants and the policy takes away whole.
-            Cause::NoPreopen => denial.suggestion.as_ref().map(|suggestion| &suggestion.host),
+            Cause::NoPreopen => denial
+                .suggestion
+                .as_ref()
+                .map(|suggestion| &suggestion.host),
             _ => None,
         };
         if let (Some(outside), Some(host)) = (&self.outside, host)
