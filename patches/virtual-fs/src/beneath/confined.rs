@@ -15,7 +15,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::resolve;
-use crate::host_directory::HostDirectory;
 use crate::{FileType, Metadata, OpenOptionsConfig, plain_path};
 
 /// A directory of the host, and what is beneath it.
@@ -59,12 +58,9 @@ impl Beneath {
         })))
     }
 
-    /// The directory for calls by descriptor. Both hold the same descriptor, of which a process has few.
-    pub(crate) fn directory(&self, _root: &Path) -> io::Result<HostDirectory> {
-        Ok(HostDirectory::of(
-            Arc::clone(&self.0.directory),
-            self.0.confined,
-        ))
+    /// The descriptor of the directory, for other calls from there: a process has few descriptors.
+    pub(crate) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
+        Some(Arc::clone(&self.0.directory))
     }
 
     /// `path` as seen from the directory.

@@ -36,13 +36,10 @@ impl Beneath {
         Ok(Self)
     }
 
-    /// The directory for calls by descriptor.
+    /// There is no descriptor of the directory.
     #[cfg(target_os = "linux")]
-    pub(crate) fn directory(
-        &self,
-        root: &Path,
-    ) -> io::Result<crate::host_directory::HostDirectory> {
-        crate::host_directory::HostDirectory::open_root(root)
+    pub(crate) const fn descriptor(&self) -> Option<std::sync::Arc<std::os::fd::OwnedFd>> {
+        None
     }
 
     pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {

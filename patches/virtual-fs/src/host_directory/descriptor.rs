@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{HostDirectory, HostPlace, HostStat, HostTime, stat};
-use crate::beneath::resolve;
+use crate::beneath::{Beneath, resolve};
 use crate::host_backing::HostAccess;
 
 /// A directory, or a single file with nothing around it.
@@ -49,6 +49,17 @@ impl HostDirectory {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         Ok(Self::of(Arc::new(descriptor), path != Path::new("/")))
+    }
+
+    /// The root of a host file system, with everything allowed in it. Its paths are resolved from the same descriptor.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub(crate) fn of_root(path: &Path, beneath: &Beneath) -> io::Result<Self> {
+        match beneath.descriptor() {
+            Some(descriptor) => Ok(Self::of(descriptor, path != Path::new("/"))),
+            None => Self::open_root(path),
+        }
     }
 
     /// The single host file `path`, which is looked up anew at each call.
@@ -91,8 +102,7 @@ impl HostDirectory {
         })
     }
 
-    /// The directory of an open descriptor, with everything allowed in it.
-    pub(crate) fn of(descriptor: Arc<OwnedFd>, confined: bool) -> Self {
+    fn of(descriptor: Arc<OwnedFd>, confined: bool) -> Self {
         Self {
             base: Arc::new(Base::Directory {
                 descriptor,
