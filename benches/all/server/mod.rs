@@ -26,7 +26,7 @@ const CONNECTIONS: [usize; 3] = [1, 16, 128];
 const COLUMNS: [&str; 4] = ["upstream", "fork", "enforced", "wasmtime"];
 
 /// The measured quantities: of each table the identifier, the heading, the unit, and the text.
-const TABLES: [(&str, &str, &str, &str); 5] = [
+const TABLES: [(&str, &str, &str, &str); 6] = [
     (
         "server",
         "A server: requests per second",
@@ -65,6 +65,12 @@ const TABLES: [(&str, &str, &str, &str); 5] = [
         "A server: latency at 99.9 %",
         "ms",
         "A thousandth of the answers took more; where fewer were given, the slowest.",
+    ),
+    (
+        "server-failed",
+        "A server: failed requests",
+        "requests",
+        "The requests of a sample in which a call of the module failed, and so the module trapped. They count in no rate.",
     ),
 ];
 
@@ -226,7 +232,7 @@ fn table(
 }
 
 /// A server and a load of its own: what [`TABLES`] has.
-fn sample(context: &Context, case: &Case, column: &str) -> anyhow::Result<[f64; 5]> {
+fn sample(context: &Context, case: &Case, column: &str) -> anyhow::Result<[f64; 6]> {
     let data = prepare(&case.place.directory)?;
     let server = Server::start(command(context, column, case.mode, &data)?)?;
     let seconds = if context.short {
@@ -239,12 +245,21 @@ fn sample(context: &Context, case: &Case, column: &str) -> anyhow::Result<[f64; 
     let before = server.processor_time()?;
     let load = Load::put(&server.address, case.connections, seconds)?;
     let took = server.processor_time()? - before;
+    if load.failed > 0 {
+        eprintln!(
+            "\nserver: {}, {column}: {} of {} requests failed",
+            case.name(),
+            load.failed,
+            load.requests
+        );
+    }
     Ok([
         load.rate(),
-        load.requests as f64 / took,
+        (load.requests - load.failed) as f64 / took,
         load.median / 1e3,
         load.p99 / 1e3,
         load.p999 / 1e3,
+        load.failed as f64,
     ])
 }
 
