@@ -30,6 +30,14 @@ pub struct Context {
     pub begun: Instant,
     /// The time of the last progress message.
     pub said: Cell<Option<Instant>>,
+    /// The measurements that were left out because something of the machine's is missing.
+    pub skipped: Cell<usize>,
+    /// The worker to start, if not this program itself.
+    pub worker: Option<PathBuf>,
+    /// The minutes for which servers are watched, in place of what is measured otherwise.
+    pub soak: Option<u64>,
+    /// The program that serves with wasmtime, if it was built.
+    pub wasmtime_server: OnceCell<PathBuf>,
 }
 
 const COLUMNS: [&str; 5] = ["native", "upstream", "fork", "enforced", "wasmtime"];
@@ -51,10 +59,33 @@ impl Context {
             self.say("building Wasmer as published (ten minutes, if it never was)");
             let _just_set = self.upstream.set(build_program(
                 &own("../upstream-tests/baseline"),
+                "benches",
                 &["--locked"],
             )?);
         }
         Ok(self.upstream.get().context("it was just built")?)
+    }
+
+    /// The program that serves with wasmtime: of a workspace of its own, so that nobody else compiles wasmtime.
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn wasmtime_server(&self) -> anyhow::Result<&Path> {
+        if self.wasmtime_server.get().is_none() {
+            self.say("building wasmtime (five minutes, if it never was)");
+            let _just_set = self.wasmtime_server.set(build_program(
+                &own("../upstream-tests/wasmtime"),
+                "wasmtime-column",
+                &["--locked"],
+            )?);
+        }
+        Ok(self.wasmtime_server.get().context("it was just built")?)
+    }
+
+    /// Says that something is not measured, and counts it.
+    pub fn skip(&self, what: &str, reason: &str) {
+        eprintln!("\nSKIPPED {what}: {reason}");
+        self.skipped.set(self.skipped.get() + 1);
     }
 
     /// The process of wasmtime's column.

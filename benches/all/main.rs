@@ -1,10 +1,12 @@
-//! Measures costs: single operations, real programs, compilers and scale, compared with no module at all, Wasmer as
-//! published and wasmtime, in one run.
+//! Measures costs: single operations, real programs, compilers, scale, a server and starts, compared with no module at
+//! all, Wasmer as published and wasmtime, in one run.
 //!
 //! ```text
-//! cargo bench --bench all                 # prints the tables
-//! cargo bench --bench all -- --write      # also writes RESULTS.md, and results/ with the page and the JSON
-//! cargo bench --bench all -- --short      # a minute: whether it works
+//! cargo bench --bench all                                       # prints the tables
+//! cargo bench --bench all -- --write                            # also writes RESULTS.md, and results/ with the page and the JSON
+//! cargo bench --bench all -- --short                            # some minutes: whether it works
+//! cargo bench --bench all -- --parts server,start --write       # writes these parts anew and leaves the others
+//! cargo bench --bench all -- --parts server --soak 60 --write   # an hour: whether a server grows
 //! ```
 //!
 //! Each sample is a process of its own, and the columns are taken in turns, so that whatever else the machine does
@@ -15,9 +17,12 @@
 
 mod compilers;
 mod context;
+mod memory;
 mod operations;
 mod programs;
 mod scale;
+mod server;
+mod start;
 
 use std::cell::{Cell, OnceCell};
 use std::fs;
@@ -58,9 +63,18 @@ struct Arguments {
     /// The program for Wasmer as published, if it is built already.
     #[arg(long)]
     upstream: Option<PathBuf>,
+    /// The program for wasmtime's crate, if it is built already.
+    #[arg(long)]
+    wasmtime: Option<PathBuf>,
     /// The directory of the files that are worked on; in memory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Has the part `server` watch servers under load for so many minutes, in place of what it measures otherwise.
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<u64>,
+    /// Has the part `start` start this worker, in place of this program itself.
+    #[arg(long, value_name = "PROGRAM")]
+    worker: Option<PathBuf>,
     /// Measures nothing, and writes what is in `benches/results/results.json` anew.
     #[arg(long)]
     render: bool,
@@ -77,12 +91,20 @@ type Part = (
     fn(&Context) -> anyhow::Result<Vec<wasix_landlock_benches::Table>>,
 );
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     ("operations", operations::measure),
     ("programs", programs::measure),
     ("hostile", programs::hostile::measure),
     ("compilers", compilers::measure),
     ("scale", scale::measure),
+    ("server", server::measure),
+    ("start", start::measure),
+];
+
+const VERSIONS: [&str; 3] = [
+    "Wasmer 7.4.2",
+    "wasmtime 50.0.1 (its Python package)",
+    "wasmtime 48.0.8 (its crate, for servers and starts: 50 needs Rust 1.97)",
 ];
 
 /// A file of this crate's own.
@@ -137,14 +159,21 @@ fn run() -> anyhow::Result<()> {
             .map_or_else(OnceCell::new, OnceCell::from),
         begun: Instant::now(),
         said: Cell::new(None),
+        skipped: Cell::new(0),
+        soak: arguments.soak,
+        worker: arguments.worker,
+        wasmtime_server: arguments
+            .wasmtime
+            .map_or_else(OnceCell::new, OnceCell::from),
     };
     if context.columns().contains(&"upstream") {
         context.upstream()?;
     }
-    let versions = ["Wasmer 7.4.2", "wasmtime 50.0.1 (its Python package)"].map(str::to_owned);
+    let versions = VERSIONS.map(str::to_owned);
     let mut results = Results {
         machine: Machine::here(work.path(), versions.to_vec(), context.short),
         tables: Vec::new(),
+        apart: Vec::new(),
     };
     // A part that fails doesn't take away what the others have measured.
     let mut failed = Vec::new();
@@ -163,7 +192,17 @@ fn run() -> anyhow::Result<()> {
     eprintln!();
     print!("{}", markdown::document(&results));
     if arguments.write {
-        write(&results)?;
+        let kept = own("results/results.json");
+        let kept = (!arguments.parts.is_empty() && kept.exists())
+            .then(|| fs::read_to_string(kept))
+            .transpose()?;
+        write(&match kept {
+            Some(kept) => serde_json::from_str::<Results>(&kept)?.with(results),
+            None => results,
+        })?;
+    }
+    if context.skipped.get() > 0 {
+        eprintln!("{} measurements were skipped", context.skipped.get());
     }
     ensure!(
         failed.is_empty(),
@@ -226,6 +265,12 @@ fn take_sample(sample: &[String]) -> anyhow::Result<()> {
         }
         ["instances", scope, count, work] => {
             scale::take_instances_sample(scope, count.parse()?, work.as_ref())
+        }
+        ["limit", scope, most, work] => {
+            scale::take_limit_sample(scope, most.parse()?, work.as_ref())
+        }
+        ["serve", mode, data, compiled] => {
+            server::take_sample(mode, data.as_ref(), compiled.as_ref())
         }
         _ => bail!("no such sample: {words:?}"),
     }

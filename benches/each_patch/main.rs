@@ -109,7 +109,11 @@ fn programs(
         None => {
             eprintln!("Wasmer as published");
             let options = ["--locked", "--target-dir", text(target)?];
-            variants::keep(&build_program(&baseline()?, &options)?, &folder, PUBLISHED)?
+            variants::keep(
+                &build_program(&baseline()?, "benches", &options)?,
+                &folder,
+                PUBLISHED,
+            )?
         }
     };
     let mut programs = vec![(PUBLISHED.to_owned(), published)];
@@ -190,6 +194,7 @@ fn measure(programs: &[(String, PathBuf)], arguments: &Arguments) -> anyhow::Res
         .map(|operation| samples.row(&operation.name, &columns));
     Ok(Results {
         machine,
+        apart: Vec::new(),
         tables: vec![Table {
             id: "each-patch".to_owned(),
             title: "Each patch by itself".to_owned(),

@@ -169,7 +169,11 @@ impl Variants {
             own.ok().filter(|_| is_same).unwrap_or(lock),
         );
         put(&workspace, &files)?;
-        let built = build_program(&workspace, &["--target-dir", crate::text(target)?])?;
+        let built = build_program(
+            &workspace,
+            "benches",
+            &["--target-dir", crate::text(target)?],
+        )?;
         keep(&built, folder, &name)
     }
 }

@@ -12,5 +12,5 @@ pub use program::{empty, take_sample};
 pub use summary::{cost_table, summary};
 pub use wasix_landlock_figures::{
     Cell, Column, Machine, Plot, Ratio, Results, Row, Samples, Spread, Table, fastest_file_system,
-    short,
+    file_system, short,
 };

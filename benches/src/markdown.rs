@@ -11,6 +11,9 @@ pub fn document(results: &Results) -> String {
          and as a [page with plots](results/index.html).\n\n",
     );
     text += &results.machine.describe();
+    for apart in &results.apart {
+        text += &format!("\n\n{}", apart.describe(results));
+    }
     text += "\n\nEach number is a median, with the least and the 90th percentile in brackets. *Upstream* is Wasmer as \
              published, *fork* is this project with enforcement off, *enforced* with it.\n\n";
     for sentence in summary(results) {

@@ -114,5 +114,28 @@ pub fn summary(results: &Results) -> Vec<String> {
             ));
         }
     }
+    sentences.extend(server(results));
     sentences
+}
+
+/// The server in words, where more is better.
+fn server(results: &Results) -> Option<String> {
+    let table = results.table("server-processor")?;
+    let than = |column: &str| {
+        Comparison::of(table, "enforced", column).map(|comparison| comparison.range())
+    };
+    let mut text = format!(
+        "**A server with enforcement** answers, by mode and load and per second of processor time, {} times as many \
+         requests as without it",
+        than("fork")?
+    );
+    for (column, name) in [
+        ("upstream", "Wasmer as published"),
+        ("wasmtime", "wasmtime"),
+    ] {
+        if let Some(range) = than(column) {
+            text += &format!("; {range} times as many as {name}");
+        }
+    }
+    Some(text + ".")
 }

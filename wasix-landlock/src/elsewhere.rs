@@ -27,6 +27,11 @@ pub(crate) const fn has_gained_privileges() -> bool {
     false
 }
 
+/// Nothing is known of limits here.
+pub(crate) const fn open_files_limit_reached() -> Option<(u64, Option<u64>)> {
+    None
+}
+
 /// Nothing is known of descriptors here.
 pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
     Err(io::ErrorKind::Unsupported.into())

@@ -1,10 +1,12 @@
 //! One error type per operation, under one root.
 
 mod enforce;
+mod open_files;
 mod prepare;
 mod within;
 
 pub use enforce::{EnforceError, ThreadError};
+pub use open_files::OpenFilesLimit;
 pub use prepare::{PathError, PrepareError, Unavailable};
 pub use within::NotWithin;
 

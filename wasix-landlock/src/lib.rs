@@ -94,8 +94,8 @@ mod platform;
 pub use access::Access;
 pub use audit::AuditLog;
 pub use error::{
-    EnforceError, Error, ModeError, NotWithin, OperatorError, PathError, PrepareError,
-    ProtectionError, ThreadError, Unavailable,
+    EnforceError, Error, ModeError, NotWithin, OpenFilesLimit, OperatorError, PathError,
+    PrepareError, ProtectionError, ThreadError, Unavailable,
 };
 pub use explain::{Explanation, GrantedPath, Verdict, explain, resolve_existing};
 pub use inherited::Inherited;

@@ -3,11 +3,9 @@
 mod instances;
 mod preopens;
 
-pub use instances::take_sample as take_instances_sample;
-pub use preopens::take_sample as take_preopens_sample;
+pub use instances::{take_limit_sample, take_sample as take_instances_sample};
+pub use preopens::{make as make_preopens, take_sample as take_preopens_sample};
 
-use std::fs::File;
-use std::io::Read as _;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -57,13 +55,27 @@ fn table(about: &About<'_>, rows: &[usize], columns: &[Column], samples: &Sample
 }
 
 /// Two numbers that a process of its own prints: milliseconds, and MiB.
-fn sample(
+///
+/// # Errors
+/// A sample that fails.
+pub fn sample(
     context: &Context,
     kind: &str,
     enforced: bool,
     arguments: &[String],
 ) -> anyhow::Result<(f64, f64)> {
-    // Each preopen is a descriptor until it is enforced.
+    let printed = printed(context, kind, enforced, arguments)?;
+    serde_json::from_slice(&printed).context("a sample said something else")
+}
+
+/// What a process of its own prints.
+fn printed(
+    context: &Context,
+    kind: &str,
+    enforced: bool,
+    arguments: &[String],
+) -> anyhow::Result<Vec<u8>> {
+    // Each preopened directory is a descriptor.
     let output = Command::new("sh")
         .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$@\"", "sh"])
         .arg(std::env::current_exe()?)
@@ -78,25 +90,14 @@ fn sample(
         "a sample of {kind} {arguments:?} failed: {}",
         output.status
     );
-    serde_json::from_slice(&output.stdout).context("a sample said something else")
+    Ok(output.stdout)
 }
 
-/// The memory of a process that is its own, in MiB: what it shares with others counts by their number.
-struct Memory(File);
-
-impl Memory {
-    /// Of this process, or of another one. Opened before anything is restricted.
-    fn of(process: &str) -> anyhow::Result<Self> {
-        Ok(Self(File::open(format!("/proc/{process}/smaps_rollup"))?))
-    }
-
-    /// Now; can be asked once.
-    fn read(mut self) -> anyhow::Result<f64> {
-        let mut text = String::new();
-        self.0.read_to_string(&mut text)?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next());
-        let kilobytes: f64 = kilobytes.context("no Pss")?.parse()?;
-        Ok(kilobytes / 1024.0)
-    }
+/// The most descriptors that a sample can have, if there is a limit.
+fn most_descriptors() -> Option<usize> {
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -Hn"])
+        .output()
+        .ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }

@@ -7,8 +7,9 @@ use wasix_landlock_benches::{Column, Samples, Table};
 use wasix_landlock_examples::offline_runtime;
 use wasmer_wasix::WasiEnv;
 
-use super::{About, Memory, sample, table};
+use super::{About, most_descriptors, sample, table};
 use crate::context::Context;
+use crate::memory::Memory;
 use wasix_landlock_engine::engine;
 use wasix_landlock_profile::Compiler;
 
@@ -16,19 +17,27 @@ const PREOPENS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 /// Threads of the process, with the one that builds.
 const THREADS: [usize; 4] = [1, 8, 64, 200];
 
+/// The descriptors of a sample that are no preopen's.
+const OTHERS: usize = 64;
+
 /// Takes all samples.
 ///
 /// # Errors
 /// A sample that fails.
 pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     let most = if context.short { 100 } else { 10_000 };
-    let preopens: Vec<usize> = PREOPENS
-        .into_iter()
-        .filter(|count| *count <= most)
-        .collect();
-    let files = context.work.join("preopens");
-    for number in 0..most {
-        std::fs::create_dir_all(directory(&files, number))?;
+    let mut preopens = PREOPENS.to_vec();
+    preopens.retain(|count| *count <= most);
+    make(context, most)?;
+    if let Some(limit) = most_descriptors() {
+        for count in &preopens {
+            if count + OTHERS > limit {
+                let reason =
+                    format!("the hard limit of open files is {limit}, and each preopen is one");
+                context.skip(&format!("scale, {count} preopens"), &reason);
+            }
+        }
+        preopens.retain(|count| count + OTHERS <= limit);
     }
     let (mut by_preopens, mut by_threads) = (Samples::default(), Samples::default());
     for round in 0..context.samples {
@@ -83,6 +92,18 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         table(&preopens_about, &preopens, &columns, &by_preopens),
         table(&threads_about, &THREADS, &columns, &by_threads),
     ])
+}
+
+/// Makes the directories of so many preopens.
+///
+/// # Errors
+/// What the file system says.
+pub fn make(context: &Context, count: usize) -> anyhow::Result<()> {
+    let files = context.work.join("preopens");
+    for number in 0..count {
+        std::fs::create_dir_all(directory(&files, number))?;
+    }
+    Ok(())
 }
 
 /// Builds once.

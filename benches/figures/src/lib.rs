@@ -9,7 +9,7 @@ mod samples;
 mod spread;
 mod table;
 
-pub use machine::{Machine, fastest_file_system};
+pub use machine::{Machine, fastest_file_system, file_system};
 pub use samples::Samples;
 pub use spread::{Spread, short};
-pub use table::{Cell, Column, Plot, Ratio, Results, Row, Table};
+pub use table::{Apart, Cell, Column, Plot, Ratio, Results, Row, Table};

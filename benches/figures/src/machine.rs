@@ -94,7 +94,8 @@ pub fn fastest_file_system() -> std::path::PathBuf {
     }
 }
 
-fn file_system(directory: &Path) -> String {
+/// The kind of the file system that a directory is on, as `stat` names it.
+pub fn file_system(directory: &Path) -> String {
     let directory = directory.display().to_string();
     // `stat` has one name for ext2, ext3 and ext4.
     let table = output("df", &["--output=fstype", &directory]);

@@ -11,9 +11,56 @@ pub struct Results {
     pub machine: Machine,
     /// In the order in which they are shown.
     pub tables: Vec<Table>,
+    /// The runs of those tables that were taken apart from the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<Apart>,
+}
+
+/// A run that gave some of the tables.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Apart {
+    /// The machine, and the time.
+    pub machine: Machine,
+    /// The identifiers of the tables.
+    pub tables: Vec<String>,
+}
+
+impl Apart {
+    /// The titles of its tables and its machine, in words.
+    #[must_use]
+    pub fn describe(&self, results: &Results) -> String {
+        let titles = self.tables.iter().filter_map(|id| results.table(id));
+        let titles: Vec<&str> = titles.map(|table| table.title.as_str()).collect();
+        format!(
+            "Taken apart: {}. {}",
+            titles.join("; "),
+            self.machine.describe()
+        )
+    }
 }
 
 impl Results {
+    /// These results with the tables of a later run of some parts, each in the place of the earlier one.
+    #[must_use]
+    pub fn with(mut self, later: Self) -> Self {
+        let tables: Vec<String> = later.tables.iter().map(|table| table.id.clone()).collect();
+        for table in later.tables {
+            match self.tables.iter_mut().find(|known| known.id == table.id) {
+                Some(known) => *known = table,
+                None => self.tables.push(table),
+            }
+        }
+        for apart in &mut self.apart {
+            apart.tables.retain(|id| !tables.contains(id));
+        }
+        self.apart.retain(|apart| !apart.tables.is_empty());
+        if !tables.is_empty() {
+            let machine = later.machine;
+            self.apart.push(Apart { machine, tables });
+        }
+        self
+    }
+
     /// The table with this identifier.
     pub fn table(&self, id: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.id == id)

@@ -26,7 +26,11 @@ pub fn tables(
         runs(samples),
         isolation(),
     ];
-    Results { machine, tables }
+    Results {
+        machine,
+        tables,
+        apart: Vec::new(),
+    }
 }
 
 fn columns(unit: &str) -> Vec<Column> {

@@ -97,7 +97,7 @@ fn all_columns() -> anyhow::Result<[anyhow::Result<Column>; 3]> {
         Some(program) => PathBuf::from(program),
         None => {
             eprintln!("building Wasmer as published (ten minutes, if it never was)");
-            build_program(&packages::own("../baseline"), &["--locked"])?
+            build_program(&packages::own("../baseline"), "benches", &["--locked"])?
         }
     };
     Ok([

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use super::{ModeError, NotWithin, OperatorError};
+use super::{ModeError, NotWithin, OpenFilesLimit, OperatorError};
 use crate::{MODE_VARIABLE, Object, Protection, Right, names::list};
 
 /// An error of preparing a policy. Nothing was restricted, and nothing was left behind.
@@ -200,6 +200,10 @@ pub enum PathError {
         /// The missing permission: `read` or `reach`.
         right: &'static str,
     },
+
+    /// The process has as many files open as it may.
+    #[error("can't be opened: {0}")]
+    OpenFiles(OpenFilesLimit),
 
     /// The path could not be opened, for a reason that has no variant of its own.
     #[error("can't be opened: {0}; name a path that this user can open")]

@@ -126,7 +126,12 @@ impl Plan {
         }
         // Held until the instance counts.
         let process = process::lock();
-        if Membership::current().is_some() {
+        if let Some(instance) = Membership::current() {
+            // Where nothing is enforced, a policy that enforces nothing joins.
+            if matches!(baseline, Baseline::Nothing) && instance.enforced().is_none() {
+                drop(process);
+                return Ok(self.finish().announce());
+            }
             return Err(EnforceError::ScopeTaken);
         }
         let probe = match (baseline, &*process) {

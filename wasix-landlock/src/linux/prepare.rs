@@ -13,9 +13,9 @@ use super::{
 };
 use crate::policy::RuntimePath;
 use crate::{
-    Access, GrantedPath, HostKind, HostReport, HostTarget, Mode, NotGranted, Object, PathError,
-    Policy, PreopenReport, PrepareError, RecordedPreopen, Report, Right, RuntimePathReport,
-    RuntimePathStatus, Status, explain::Grant, rights::Rights,
+    Access, GrantedPath, HostKind, HostReport, HostTarget, Mode, NotGranted, Object,
+    OpenFilesLimit, PathError, Policy, PreopenReport, PrepareError, RecordedPreopen, Report, Right,
+    RuntimePathReport, RuntimePathStatus, Status, explain::Grant, rights::Rights,
 };
 
 /// Prepares a policy, see [`Policy::prepare`] and [`Policy::show`].
@@ -57,8 +57,9 @@ impl Plan {
     /// Grants every path of the policy, and those that the operator reserves.
     fn prepared(mut self, reserved: &[RuntimePath]) -> Result<Self, PrepareError> {
         let mut to_create = Vec::new();
-        for preopen in mem::take(&mut self.policy.preopens) {
-            self.preopen(&preopen, &mut to_create)?;
+        let preopens = mem::take(&mut self.policy.preopens);
+        for preopen in &preopens {
+            self.preopen(preopen, preopens.len(), &mut to_create)?;
         }
         for path in mem::take(&mut self.policy.runtime_paths) {
             self.runtime_path(&path)?;
@@ -89,9 +90,11 @@ impl Plan {
         self.report.mode != Mode::Enforce
     }
 
+    /// Grants one of so many preopens.
     fn preopen(
         &mut self,
         preopen: &RecordedPreopen,
+        all: usize,
         to_create: &mut Vec<ToCreate>,
     ) -> Result<(), PrepareError> {
         let (guest, origin, hosts) = (&preopen.guest, preopen.origin, preopen.targets.len());
@@ -115,7 +118,7 @@ impl Plan {
                     });
                     Ok(())
                 }
-                Err(problem) => Err(of_path(&owner, &target.path, problem)),
+                Err(problem) => Err(of_path(&owner, &target.path, of_limit(problem, all))),
             };
             self.fail_or_note(result, target, &mut host)?;
             hosts.push(host);
@@ -377,6 +380,16 @@ impl Plan {
 }
 
 /// The error of a host path.
+/// The problem, or the limit that is behind it: each preopen will be a descriptor.
+fn of_limit(problem: PathError, preopens: usize) -> PathError {
+    match problem {
+        PathError::Open(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+            OpenFilesLimit::reached(preopens).map_or(PathError::Open(error), PathError::OpenFiles)
+        }
+        problem => problem,
+    }
+}
+
 fn of_path(owner: &str, path: &Path, problem: PathError) -> PrepareError {
     PrepareError::Path {
         preopen: owner.to_owned(),

@@ -456,3 +456,26 @@ fn no_free_descriptor_is_no_lack_of_the_kernels() {
         );
     });
 }
+
+#[test]
+fn a_path_that_no_descriptor_is_left_for_names_the_limit() {
+    isolated!(|| {
+        let tree = Tree::new();
+        limits::descriptors(64);
+        let mut held: Vec<_> = std::iter::from_fn(|| fs::File::open("/").ok()).collect();
+        // Asking the kernel takes some, and the path is opened after that.
+        let limit = std::iter::from_fn(|| held.pop()).find_map(|_one_less| {
+            let policy = policy().preopen(directory(tree.granted(), Access::READ));
+            match policy.prepare() {
+                Err(PrepareError::Path {
+                    problem: PathError::OpenFiles(limit),
+                    ..
+                }) => Some(limit),
+                _ => None,
+            }
+        });
+        let limit = limit.expect("the path was once the first thing that failed");
+        assert_eq!(limit.limit, 64);
+        assert!(limit.needed > 64, "{limit}");
+    });
+}

@@ -300,6 +300,10 @@ fn nothing_enforced_in_it_is_an_error_for_who_needs_it_there() {
             let off = instance(tree.granted()).mode(Mode::Off).enforce().unwrap();
             assert!(!off.enforced);
             assert_eq!(off.scope, Scope::Instance);
+            // Who enforces nothing either is no second instance.
+            let again = policy().mode(Mode::Off).enforce().unwrap();
+            assert_eq!((again.scope, again.enforced), (Scope::Instance, false));
+            assert_eq!(Membership::current().unwrap().threads(), 1);
             // Rather than the whole process.
             let error = policy().enforce().unwrap_err();
             assert!(

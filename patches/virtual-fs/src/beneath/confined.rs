@@ -24,7 +24,7 @@ pub(crate) struct Beneath(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
     confined: bool,
 }
 
@@ -46,16 +46,21 @@ impl AsFd for Parent<'_> {
 impl Beneath {
     /// The directory `root`, which is absolute.
     pub(crate) fn new(root: &Path) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
         // Nothing lies outside of the host's root, and links that begin there are all fine.
         let confined = root != Path::new("/");
         let root = root.to_owned();
         Ok(Self(Arc::new(Inner {
             root,
-            directory,
+            directory: Arc::new(directory),
             confined,
         })))
+    }
+
+    /// The descriptor of the directory, for other calls from there: a process has few descriptors.
+    pub(crate) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
+        Some(Arc::clone(&self.0.directory))
     }
 
     /// `path` as seen from the directory.

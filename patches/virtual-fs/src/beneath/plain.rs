@@ -36,6 +36,12 @@ impl Beneath {
         Ok(Self)
     }
 
+    /// There is no descriptor of the directory.
+    #[cfg(target_os = "linux")]
+    pub(crate) const fn descriptor(&self) -> Option<std::sync::Arc<std::os::fd::OwnedFd>> {
+        None
+    }
+
     pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         fs::metadata(planted(path))?.try_into()
     }

@@ -11,14 +11,14 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{HostDirectory, HostPlace, HostStat, HostTime, stat};
-use crate::beneath::resolve;
+use crate::beneath::{Beneath, resolve};
 use crate::host_backing::HostAccess;
 
 /// A directory, or a single file with nothing around it.
 #[derive(Debug)]
 pub(super) enum Base {
     Directory {
-        descriptor: OwnedFd,
+        descriptor: Arc<OwnedFd>,
         /// True if no path leads out. The host's root has no outside.
         confined: bool,
     },
@@ -48,7 +48,18 @@ impl HostDirectory {
     pub fn open_root(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-        Ok(Self::of(descriptor, path != Path::new("/")))
+        Ok(Self::of(Arc::new(descriptor), path != Path::new("/")))
+    }
+
+    /// The root of a host file system, with everything allowed in it. Its paths are resolved from the same descriptor.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub(crate) fn of_root(path: &Path, beneath: &Beneath) -> io::Result<Self> {
+        match beneath.descriptor() {
+            Some(descriptor) => Ok(Self::of(descriptor, path != Path::new("/"))),
+            None => Self::open_root(path),
+        }
     }
 
     /// The single host file `path`, which is looked up anew at each call.
@@ -87,11 +98,11 @@ impl HostDirectory {
         let descriptor = self.base.open(path, flags, Mode::empty())?;
         Ok(Self {
             access: self.access,
-            ..Self::of(descriptor, true)
+            ..Self::of(Arc::new(descriptor), true)
         })
     }
 
-    fn of(descriptor: OwnedFd, confined: bool) -> Self {
+    fn of(descriptor: Arc<OwnedFd>, confined: bool) -> Self {
         Self {
             base: Arc::new(Base::Directory {
                 descriptor,
@@ -138,7 +149,7 @@ impl HostDirectory {
         Self {
             above: Some(Arc::new(above)),
             access: self.access,
-            ..Self::of(descriptor, true)
+            ..Self::of(Arc::new(descriptor), true)
         }
     }
 }

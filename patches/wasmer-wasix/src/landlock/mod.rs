@@ -77,9 +77,9 @@ pub use outside::OutsideError;
 pub use wasix_landlock::{
     Access, AuditLog, DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind,
     DescriptorsReport, EnforceError, Explanation, GrantedPath, HostKind, Inherited, Layer, Level,
-    MODE_VARIABLE, Mode, Network, OperatorError, OutsideReport, POLICY_VARIABLE, PathError, Policy,
-    PrepareError, Protection, Protections, RESERVE_VARIABLE, Report, SCOPE_VARIABLE, Scope,
-    Verdict, WayOut, current as process_report, explain,
+    MODE_VARIABLE, Mode, Network, OpenFilesLimit, OperatorError, OutsideReport, POLICY_VARIABLE,
+    PathError, Policy, PrepareError, Protection, Protections, RESERVE_VARIABLE, Report,
+    SCOPE_VARIABLE, Scope, Verdict, WayOut, current as process_report, explain,
 };
 pub use wasix_landlock_profile::{HostPreopen, HostPreopenBuilder, PreopenError, UnsavedWrites};
 

@@ -4,12 +4,14 @@
 use std::{ffi::OsStr, path::Path};
 
 use wasix_landlock::{Access, Inherited, NotWithin, PathError, Protection};
-use wasix_landlock_testing::{isolated, with_variable};
+use wasix_landlock_testing::{isolated, limits, with_variable};
 use wasmer::{Module, Store};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::{
     WasiEnvBuilder, WasiRuntimeError, WasiStateCreationError,
-    landlock::{BuildError, EnforceError, Instance, MODE_VARIABLE, PrepareError, with_causes},
+    landlock::{
+        BuildError, EnforceError, Instance, MODE_VARIABLE, Mode, PrepareError, with_causes,
+    },
     runners::wasi::{RuntimeOrEngine, WasiRunner},
 };
 
@@ -73,6 +75,48 @@ fn a_host_path_that_is_not_there_is_an_error_of_preparing() {
                 .landlock_show()
                 .unwrap_err()
         ));
+    });
+}
+
+#[test]
+fn preopens_beyond_the_limit_of_open_files_are_an_error_that_says_how_many_are_needed() {
+    const PREOPENS: u64 = 100;
+    isolated!(|| {
+        let tree = Tree::new();
+        // What the process opens once is open before the limit is set.
+        builder().landlock(|l| l.mode(Mode::Off)).build().unwrap();
+        let with_many = |preopens: u64| {
+            (0..preopens).fold(builder(), |builder, number| {
+                let name = format!("d{number}");
+                let preopen =
+                    builder.preopen(|p| p.directory(tree.granted()).alias(&name).read(true));
+                preopen.unwrap()
+            })
+        };
+        limits::descriptors(PREOPENS / 2);
+        let error = with_many(PREOPENS).build_enforced().unwrap_err();
+        let BuildError::Prepare(PrepareError::Path {
+            problem: PathError::OpenFiles(limit),
+            ..
+        }) = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(limit.limit, PREOPENS / 2);
+        assert!(limit.needed > PREOPENS, "{limit}");
+        let text = error.to_string();
+        for part in [
+            "its limit of 50 open files".to_owned(),
+            format!("need {}", limit.needed),
+            format!("ulimit -n {}", limit.needed),
+        ] {
+            assert!(text.contains(&part), "{text}");
+        }
+        // Nothing was restricted, nothing stays open, and so many preopens less fit.
+        assert_granted(&tree.also(), Access::ALL);
+        let fitting = PREOPENS - (limit.needed - limit.limit);
+        with_many(fitting).build_enforced().unwrap();
+        tree.assert_only_granted(Access::READ);
     });
 }
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use virtual_fs::FileSystem;
 use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
+use wasix_landlock::{HostKind, OpenFilesLimit, PathError, PrepareError};
 use wasix_landlock_profile::HostPreopen;
 
+use super::preopen::guest_name;
 #[cfg(feature = "host-fs")]
 use super::preopen::mount_point;
 use super::recorded::Recorded;
@@ -18,18 +20,39 @@ use crate::WasiStateCreationError;
 use crate::fs::WasiFsRoot;
 #[cfg(feature = "host-fs")]
 use crate::landlock::backings::host_access;
+use crate::landlock::error::BuildError;
 use crate::state::PreopenedDir;
 
 /// Mounts the recorded preopens with their rights, and each host preopen in the tree.
 pub(crate) fn mount_all(
     recorded: &Recorded<'_>,
     host_preopens: &[HostPreopen],
-) -> Result<(), WasiStateCreationError> {
+) -> Result<(), BuildError> {
     narrow_recorded(recorded)?;
-    for preopen in host_preopens {
-        mount(preopen, recorded)?;
+    for (mounted, preopen) in host_preopens.iter().enumerate() {
+        mount(preopen, recorded)
+            .map_err(|error| of_limit(error, preopen, &host_preopens[mounted..]))?;
     }
     Ok(())
+}
+
+/// The error, or the limit that is behind it: errors of virtual file systems have no form of it.
+fn of_limit(
+    error: WasiStateCreationError,
+    preopen: &HostPreopen,
+    not_mounted: &[HostPreopen],
+) -> BuildError {
+    let directories = not_mounted
+        .iter()
+        .filter(|left| left.kind != HostKind::File);
+    match OpenFilesLimit::reached(directories.count()) {
+        Some(limit) => BuildError::Prepare(PrepareError::Path {
+            preopen: format!("preopen `{}`", guest_name(preopen)),
+            path: preopen.host.clone(),
+            problem: PathError::OpenFiles(limit),
+        }),
+        None => error.into(),
+    }
 }
 
 /// Mounts each recorded preopen over itself, with its rights and with nothing around it. One that lies in
@@ -165,7 +188,6 @@ fn without_host_files(host: &Path) -> WasiStateCreationError {
 #[cfg(feature = "host-fs")]
 fn mount(preopen: &HostPreopen, recorded: &Recorded<'_>) -> Result<(), WasiStateCreationError> {
     use virtual_fs::host_fs;
-    use wasix_landlock::HostKind;
 
     let access = host_access(preopen.access);
     let file_system: Arc<dyn FileSystem + Send + Sync> = match preopen.kind {

@@ -1,0 +1,223 @@
+//! From nothing to the first output: a worker, plain processes of the runtimes, and a native program in containers.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
+use wasix_landlock_programs::runner::Compiler;
+use wasix_landlock_worker::{End, Launcher, Mode, Request, WorkerStreams};
+
+use super::containers::Containers;
+use super::modules::{self, PREOPEN, Started};
+use super::rounds;
+use crate::context::Context;
+
+/// The columns without a module.
+const NATIVE: [&str; 4] = ["native", "bubblewrap", "runc", "minijail"];
+
+/// The time until the first byte of output, and until the end is known.
+pub type Took = (Duration, Duration);
+
+/// A way to start, which can be taken again and again.
+type Way<'a> = Box<dyn FnMut() -> anyhow::Result<Took> + 'a>;
+
+/// Takes all samples.
+///
+/// # Errors
+/// A sample that fails.
+pub fn measure(context: &Context) -> anyhow::Result<Table> {
+    let mut samples = Samples::default();
+    let launcher = modules::launcher(context)?;
+    let containers = Containers::new(context)?;
+    let started = modules::both(context)?;
+    let mut columns: Vec<&str> = ["enforced", "fork", "upstream", "wasmtime"]
+        .into_iter()
+        .filter(|column| context.columns().contains(column))
+        .collect();
+    if context.columns().contains(&"native") {
+        columns.extend(NATIVE);
+    }
+    let mut ways: Vec<(&Started, &str, Way<'_>)> = Vec::new();
+    for module in &started {
+        for column in &columns {
+            let made = if NATIVE.contains(column) {
+                match module.arguments.is_empty() {
+                    true => containers.way(context, column),
+                    false => Err(anyhow::anyhow!("the native program only prints a byte")),
+                }
+            } else {
+                way(context, &launcher, module, column)
+            };
+            match made {
+                Ok(way) => ways.push((module, column, way)),
+                Err(reason) => {
+                    for what in ["first output", "end"] {
+                        samples.leave_out(&row(module, what), column, format!("{reason:#}"));
+                    }
+                }
+            }
+        }
+    }
+    let rounds = rounds(context);
+    for round in 0..rounds {
+        context.say(&format!(
+            "start: round {} of {rounds}: processes",
+            round + 1
+        ));
+        for (module, column, way) in &mut ways {
+            let (first, end) = way().with_context(|| format!("{}, {column}", module.name))?;
+            samples.add(
+                &row(module, "first output"),
+                column,
+                first.as_secs_f64() * 1e3,
+            );
+            samples.add(&row(module, "end"), column, end.as_secs_f64() * 1e3);
+        }
+    }
+    let rows: Vec<String> = started
+        .iter()
+        .flat_map(|module| ["first output", "end"].map(|what| row(module, what)))
+        .collect();
+    Ok(table(&columns, &rows, &samples))
+}
+
+fn row(module: &Started, what: &str) -> String {
+    format!("{}: {what}", module.name)
+}
+
+fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
+    let columns: Vec<Column> = columns
+        .iter()
+        .map(|column| Column::new(column, "ms"))
+        .collect();
+    Table {
+        id: "start".to_owned(),
+        title: "Start: from nothing to the first output".to_owned(),
+        text: "From the host's call until the first byte of output is read, and until the host knows the end. *enforced* \
+               and *fork*: a worker, with enforcement and without. *upstream* and *wasmtime*: a plain process of each that \
+               nothing restricts. All of them load a module that was compiled before (Cranelift) from a file, wasmtime \
+               from its own cache, and see one directory. *native*: a static program in C that prints a byte, by itself \
+               and in containers that see the same directory. *small* prints a byte; *genrsa*, a program in Rust, lists \
+               the directory."
+            .to_owned(),
+        head: "module".to_owned(),
+        rows: rows.iter().map(|row| samples.row(row, &columns)).collect(),
+        columns,
+        ratios: [
+            ("enforced", "fork"),
+            ("enforced", "upstream"),
+            ("enforced", "wasmtime"),
+            ("enforced", "bubblewrap"),
+            ("enforced", "runc"),
+            ("enforced", "minijail"),
+        ]
+        .map(|(above, below)| Ratio::new(above, below))
+        .to_vec(),
+        plots: vec![Plot::Bars {
+            title: "Starts, as multiples of a plain process of Wasmer as published".to_owned(),
+            columns: ["enforced", "wasmtime", "bubblewrap", "runc"].map(str::to_owned).to_vec(),
+            base: "upstream".to_owned(),
+            logarithmic: false,
+        }],
+    }
+}
+
+fn way<'a>(
+    context: &'a Context,
+    launcher: &'a Launcher,
+    module: &'a Started,
+    column: &str,
+) -> anyhow::Result<Way<'a>> {
+    Ok(match column {
+        "upstream" => {
+            let (program, run) = (context.upstream()?, module.run_of_upstream()?);
+            Box::new(move || {
+                let mut command = Command::new(program);
+                command.arg("run").arg(&run);
+                of_process(command)
+            })
+        }
+        "wasmtime" => {
+            let program = context.wasmtime_server()?;
+            let make = move || {
+                let mut command = Command::new(program);
+                command
+                    .arg("once")
+                    .arg(&module.file)
+                    .arg(module.wasmtime_cache())
+                    .arg(&module.granted)
+                    .arg(PREOPEN)
+                    .arg(module.name)
+                    .args(module.arguments);
+                command
+            };
+            // Fills the cache.
+            of_process(make())?;
+            Box::new(move || of_process(make()))
+        }
+        _ => {
+            let mode = if column == "enforced" {
+                Mode::Enforce
+            } else {
+                Mode::Off
+            };
+            let [request, _] = module.requests(launcher, Compiler::Cranelift)?;
+            let request = request.mode(mode);
+            Box::new(move || of_worker(launcher, &request))
+        }
+    })
+}
+
+/// Starts a worker.
+///
+/// # Errors
+/// A worker that fails.
+pub fn of_worker(launcher: &Launcher, request: &Request) -> anyhow::Result<Took> {
+    let begun = Instant::now();
+    let streams = WorkerStreams {
+        errors: Stdio::inherit(),
+        ..WorkerStreams::piped()
+    };
+    let mut worker = launcher.spawn(request, streams)?;
+    let output = worker.output().context("no pipe")?;
+    let (first, rest) = first_byte(output, begun)?;
+    let end = worker.wait(None)?.end;
+    let ended = begun.elapsed();
+    ensure!(end == End::Exited(0), "{end:?}");
+    let _rest = rest.join();
+    Ok((first, ended))
+}
+
+/// Starts a process.
+///
+/// # Errors
+/// A process that fails.
+pub fn of_process(mut command: Command) -> anyhow::Result<Took> {
+    let begun = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("no pipe")?;
+    let (first, rest) = first_byte(output, begun)?;
+    let status = child.wait()?;
+    let ended = begun.elapsed();
+    ensure!(status.success(), "{command:?}: {status}");
+    let _rest = rest.join();
+    Ok((first, ended))
+}
+
+/// Waits for a byte. The rest is read by a thread, since whoever prints more must not wait for a reader.
+fn first_byte(
+    mut output: impl Read + Send + 'static,
+    begun: Instant,
+) -> anyhow::Result<(Duration, std::thread::JoinHandle<()>)> {
+    output.read_exact(&mut [0]).context("it printed nothing")?;
+    let first = begun.elapsed();
+    let rest = std::thread::spawn(move || {
+        let _closed = std::io::copy(&mut output, &mut std::io::sink());
+    });
+    Ok((first, rest))
+}
