@@ -339,11 +339,14 @@ fn engine_and_module() -> anyhow::Result<(Engine, Module)> {
     Ok((engine, module))
 }
 
+/// An instance with all that keeps it alive.
+type Made = (Store, (wasmer::Instance, WasiFunctionEnv));
+
 /// Makes an instance at each call.
 fn instances_in_this_process(
     granted: &Path,
     tokio: Handle,
-) -> anyhow::Result<impl FnMut() -> anyhow::Result<(Store, (wasmer::Instance, WasiFunctionEnv))>> {
+) -> anyhow::Result<impl FnMut() -> anyhow::Result<Made>> {
     let (engine, module) = engine_and_module()?;
     let runtime = offline_runtime(&engine, tokio);
     Ok(move || {

@@ -84,8 +84,11 @@ pub fn measure(context: &Context, minutes: u64) -> anyhow::Result<Vec<Table>> {
     Ok(tables(&all, minutes))
 }
 
+/// A quantity: its identifier, its name, its unit, and its value at a time.
+type Quantity = (&'static str, &'static str, &'static str, fn(&Held) -> f64);
+
 fn tables(all: &[Watched], minutes: u64) -> Vec<Table> {
-    let quantities: [(&str, &str, &str, fn(&Held) -> f64); 3] = [
+    let quantities: [Quantity; 3] = [
         ("memory", "memory", "MiB", |held| held.memory),
         ("threads", "threads", "", |held| held.threads as f64),
         ("descriptors", "open descriptors", "", |held| {
