@@ -44,8 +44,9 @@ impl Library {
         cargo
             .args(["build", "--lib", "--no-default-features"])
             .args(["--features", "wat,sys-default,cranelift,compiler,wasi"])
-            // Most of both builds is the same. What is compared needs no speed.
-            .env("CARGO_TARGET_DIR", target.join("build"))
+            // Most of both builds is the same. What is compared needs no speed. The crate's build script takes no other
+            // name of the directory.
+            .env("CARGO_TARGET_DIR", target.join("target"))
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .current_dir(&source);
         for fork in ["wasmer-wasix", "virtual-fs"] {
@@ -63,7 +64,7 @@ impl Library {
             "libwasmer ({name}) was not built: {status}"
         );
         let library = folder.join("libwasmer.so");
-        std::fs::copy(target.join("build/debug/libwasmer.so"), &library)?;
+        std::fs::copy(target.join("target/debug/libwasmer.so"), &library)?;
 
         let embedder = folder.join("embedder");
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.c");
