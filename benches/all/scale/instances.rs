@@ -56,7 +56,7 @@ const SCOPES: [Scope; 4] = [
         told: "instance",
         enforced: true,
         most: 1000,
-        most_tried: 10_000,
+        most_tried: 2000,
     },
     Scope {
         name: "worker",

@@ -208,6 +208,8 @@ fn table(
         .collect();
     let drawn = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let rows: Vec<Row> = rows.iter().map(|row| samples.row(row, &units)).collect();
+    // Most of these are 0, of which there is no multiple.
+    let counts = *id == "server-failed";
     Table {
         id: (*id).to_owned(),
         title: (*title).to_owned(),
@@ -219,15 +221,17 @@ fn table(
             ("enforced", "upstream"),
             ("enforced", "wasmtime"),
         ]
+        .into_iter()
+        .filter(|_| !counts)
         .map(|(above, below)| Ratio::new(above, below))
-        .to_vec(),
+        .collect(),
         rows,
-        plots: vec![Plot::Bars {
+        plots: Vec::from_iter((!counts).then(|| Plot::Bars {
             title: format!("{title}, as multiples of the fork without enforcement"),
             columns: drawn(&["upstream", "enforced", "wasmtime"]),
             base: "fork".to_owned(),
             logarithmic: true,
-        }],
+        })),
     }
 }
 
