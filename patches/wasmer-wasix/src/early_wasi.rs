@@ -22,11 +22,12 @@ const ROOM: usize = 4;
 /// module: a runner preopens `/` and `.`, and what it preopens besides is reached through these, as `wasmer`'s volumes
 /// are. A module of preview 1 keeps all of them, for it may look for one by its name.
 pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
-    if get_wasi_version(module, false) != Some(WasiVersion::Snapshot0) {
+    if !is_early(module) {
         return;
     }
-    let mut fd_map = fs.fd_map.write().unwrap();
-    let mut preopen_fds = fs.preopen_fds.write().unwrap();
+    let (Ok(mut fd_map), Ok(mut preopen_fds)) = (fs.fd_map.write(), fs.preopen_fds.write()) else {
+        return;
+    };
     if preopen_fds.len() <= ROOM {
         return;
     }
@@ -46,6 +47,36 @@ pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
         fd_map.remove(*fd);
     }
     preopen_fds.retain(|fd| !redundant.contains(fd));
+}
+
+/// Numbers the virtual root before the other preopens, as upstream does. The library takes the last preopen with whose name
+/// a path begins, not the longest: in the virtual root, the others would be out of reach.
+pub(crate) fn put_root_first(module: &Module, fs: &WasiFs) {
+    if !is_early(module) {
+        return;
+    }
+    let (Ok(mut fd_map), Ok(preopen_fds)) = (fs.fd_map.write(), fs.preopen_fds.read()) else {
+        return;
+    };
+    let entries = preopen_fds.iter().map(|fd| fd_map.get(*fd).cloned());
+    let Some(mut entries) = entries.collect::<Option<Vec<Fd>>>() else {
+        return;
+    };
+    let is_root = |fd: &Fd| matches!(&*fd.inode.read(), Kind::Root { .. });
+    if !entries.last().is_some_and(is_root) {
+        return;
+    }
+    entries.rotate_right(1);
+    for fd in preopen_fds.iter() {
+        fd_map.remove(*fd);
+    }
+    for (fd, entry) in preopen_fds.iter().zip(entries) {
+        fd_map.insert(true, *fd, entry);
+    }
+}
+
+fn is_early(module: &Module) -> bool {
+    get_wasi_version(module, false) == Some(WasiVersion::Snapshot0)
 }
 
 /// Does a path by the name of `preopen` reach the same directory, with the same rights, through `other`?

@@ -21,6 +21,8 @@ WASI by others, make a key in a directory that they map, and then open natively 
 ";
 
 const NOTES: &str = "
+Capturing gives nothing with either library: upstream's C interface reads from the end of a pipe that is only written to.
+
 Without the operator's setting, a second environment with another directory is an error that names the setting: the process
 is restricted to what the first one was granted. `WASIX_LANDLOCK_RESERVE` grants the directory to the whole process from the
 first environment on. `WASIX_LANDLOCK_SCOPE=instance` is no way for these programs: they call the module on their own

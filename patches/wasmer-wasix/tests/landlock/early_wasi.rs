@@ -8,7 +8,7 @@ use wasmer_wasix::{WasiEnvBuilder, WasiRuntimeError};
 use webc::metadata::annotations::Wasi;
 
 use crate::common::{
-    host::{any_offline, builder, singlepass, tokio},
+    host::{any_offline, builder, host_builder, singlepass, tokio},
     tree::Tree,
 };
 
@@ -129,4 +129,39 @@ fn it_keeps_those_with_rights_of_their_own() {
 #[test]
 fn it_does_without_those_with_no_other_rights() {
     isolated!(|| assert_eq!(among(true), 3));
+}
+
+/// A module that ends with the length of its first preopen's name.
+fn first_name(namespace: &str) -> String {
+    format!(
+        r#"(module
+  (import "{namespace}" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "{namespace}" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (if (call $prestat (i32.const 3) (i32.const 0)) (then (call $exit (i32.const 255))))
+    (call $exit (i32.load (i32.const 4)))))"#
+    )
+}
+
+/// Returns the length of the first preopen's name, and of the only directory's that is preopened.
+fn first_of_a_directory(namespace: &str) -> (i32, usize) {
+    let tree = Tree::new();
+    let name = tree.granted().to_str().unwrap().len();
+    let _tokio = tokio().enter();
+    let builder = host_builder().preopen_dir(tree.granted()).unwrap();
+    (run(builder, &first_name(namespace)), name)
+}
+
+#[test]
+fn its_first_preopen_is_the_virtual_root() {
+    isolated!(|| assert_eq!(first_of_a_directory(EARLY).0, 1));
+}
+
+#[test]
+fn the_first_preopen_of_preview_1_is_the_directory() {
+    isolated!(|| {
+        let (first, name) = first_of_a_directory(PREVIEW_1);
+        assert_eq!(usize::try_from(first), Ok(name));
+    });
 }
