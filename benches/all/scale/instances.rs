@@ -27,7 +27,7 @@ const INSTANCES: [usize; 6] = [1, 10, 30, 100, 300, 1000];
 /// A column.
 struct Scope {
     name: &'static str,
-    /// What the process of a sample is told.
+    /// The argument of a sample's process.
     told: &'static str,
     enforced: bool,
     /// The most instances that are measured.
@@ -176,7 +176,7 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     ])
 }
 
-/// What ends each scope: instances are made until one can't be.
+/// The limit of each scope: instances are made until one can't be.
 fn limits(context: &Context) -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for scope in &SCOPES {
@@ -204,7 +204,7 @@ fn limits(context: &Context) -> anyhow::Result<Table> {
     })
 }
 
-/// Where the making of instances ended.
+/// The end of making instances.
 #[derive(Serialize, Deserialize)]
 struct Limit {
     made: usize,

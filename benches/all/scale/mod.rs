@@ -68,7 +68,7 @@ pub fn sample(
     serde_json::from_slice(&printed).context("a sample said something else")
 }
 
-/// What a process of its own prints.
+/// Returns the output of a process of its own.
 fn printed(
     context: &Context,
     kind: &str,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::own;
 
-/// What `wrk` measured.
+/// The figures of `wrk`.
 #[derive(Debug, Deserialize)]
 pub struct Load {
     /// Requests with an answer, also one that says that it failed.
@@ -59,7 +59,7 @@ impl Load {
     }
 }
 
-/// Why there is no load on this machine.
+/// The reason for which this machine can make no load.
 pub fn missing() -> Option<&'static str> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let there = std::env::split_paths(&paths).any(|path: std::path::PathBuf| has_wrk(&path));

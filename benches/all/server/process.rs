@@ -14,11 +14,11 @@ const TICKS_IN_A_SECOND: f64 = 100.0;
 /// A server that runs until this is dropped.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address that the server listens on.
     pub address: String,
 }
 
-/// What a server holds at a moment.
+/// The resources that a server holds at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
     /// Proportional set size, in MiB.
@@ -64,7 +64,7 @@ impl Server {
         Ok(ticks?.iter().sum::<f64>() / TICKS_IN_A_SECOND)
     }
 
-    /// What it holds now.
+    /// Returns the resources that the server holds now.
     ///
     /// # Errors
     /// What `/proc` lacks.

@@ -126,7 +126,7 @@ fn tables(all: &[Watched], minutes: u64) -> Vec<Table> {
     tables
 }
 
-/// What each server held in the first minute that counts and in the last, and the slope between.
+/// The resources of each server in the first minute that counts and in the last, and the slope between.
 fn growth(all: &[Watched], minutes: u64) -> Table {
     let row = |watched: &Watched| {
         let skipped = if watched.held.len() > 2 * WARM_UP {

@@ -26,11 +26,11 @@ pub struct Started {
     pub name: &'static str,
     /// The module.
     pub file: PathBuf,
-    /// What follows its name.
+    /// The arguments after the name.
     pub arguments: &'static [&'static str],
     /// The directory that it gets.
     pub granted: PathBuf,
-    /// Where what is compiled of it is kept.
+    /// The directory of compiled modules.
     kept: PathBuf,
 }
 

@@ -40,7 +40,7 @@ impl Apart {
 }
 
 impl Results {
-    /// These results with the tables of a later run of some parts, each in the place of the earlier one.
+    /// Returns the results with the tables of a later run of some parts, each in the place of the earlier one.
     #[must_use]
     pub fn with(mut self, later: Self) -> Self {
         let tables: Vec<String> = later.tables.iter().map(|table| table.id.clone()).collect();

@@ -17,7 +17,7 @@ use crate::{
     suite::{Runtime, SECRET, Suite, annotation, directory, mount, text},
 };
 
-/// What an attack is tried in.
+/// The surroundings of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Surroundings {
     /// A native program without a container.
@@ -56,7 +56,7 @@ pub(crate) struct Attack {
     pub(crate) succeeds: fn(&Suite, Surroundings) -> bool,
     /// True if the fault of [`KernelAlone`] serves the attack.
     pub(crate) by_path: bool,
-    /// Where the attack succeeds besides [`Bare`] and [`Unheld`], because the container's owner has it so.
+    /// The other surroundings besides [`Bare`] and [`Unheld`] in which the attack succeeds, because the container's owner has it so.
     pub(crate) allowed: &'static [Surroundings],
 }
 

@@ -109,7 +109,7 @@ fn assert_nothing_is_left(daemon: &Daemon, id: &str, sockets: &[PathBuf]) {
     }
 }
 
-/// What a container has on its machine.
+/// The traces of a container on its machine.
 #[derive(Debug)]
 struct Remains {
     processes: Vec<String>,
