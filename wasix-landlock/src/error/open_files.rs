@@ -46,8 +46,8 @@ impl fmt::Display for OpenFilesLimit {
         } = self;
         write!(
             f,
-            "the process has reached its limit of {limit} open files, and the preopens need {needed}; raise the soft limit \
-             RLIMIT_NOFILE (`ulimit -n {needed}`, or `LimitNOFILE={needed}` of a systemd unit"
+            "Too many open files: the process has reached its limit of {limit}, and the preopens need {needed}; raise the soft \
+             limit RLIMIT_NOFILE (`ulimit -n {needed}`, or `LimitNOFILE={needed}` of a systemd unit"
         )?;
         match hard_limit {
             Some(hard) if hard < needed => {

@@ -106,7 +106,7 @@ fn preopens_beyond_the_limit_of_open_files_are_an_error_that_says_how_many_are_n
         assert!(limit.needed > PREOPENS, "{limit}");
         let text = error.to_string();
         for part in [
-            "its limit of 50 open files".to_owned(),
+            "its limit of 50, and".to_owned(),
             format!("need {}", limit.needed),
             format!("ulimit -n {}", limit.needed),
         ] {
