@@ -1,7 +1,7 @@
 //! A policy from outside, by which whoever runs the program takes from what the program grants.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
@@ -51,6 +51,20 @@ pub enum OutsideError {
     },
 }
 
+/// Reads the policy at a path, once in a process: a process that is restricted can't read the file again.
+fn load_once(path: PathBuf) -> Result<Arc<Ceiling>, FileError> {
+    static LOADED: Mutex<Option<(PathBuf, Arc<Ceiling>)>> = Mutex::new(None);
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((known, ceiling)) = &*loaded
+        && *known == path
+    {
+        return Ok(Arc::clone(ceiling));
+    }
+    let ceiling = Arc::new(Ceiling::load(&path)?);
+    *loaded = Some((path, Arc::clone(&ceiling)));
+    Ok(ceiling)
+}
+
 /// The policy from outside that holds for an environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Outside {
@@ -79,7 +93,7 @@ impl Outside {
             return Ok(None);
         }
         Ok(Some(Self {
-            ceiling: Arc::new(Ceiling::load(path)?),
+            ceiling: load_once(path)?,
             taken: Vec::new(),
         }))
     }
