@@ -14,7 +14,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use wasix_landlock_engine::limited;
-use wasix_landlock_profile::{Compiler, HostPreopen, Profile};
+use wasix_landlock_profile::{Ceiling, Compiler, HostPreopen, Profile};
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::{
@@ -145,7 +145,7 @@ fn compile(request: &Request) -> anyhow::Result<Outcome> {
     let tokio = tokio::runtime::Runtime::new()?;
     let bytes = module::read(&request.module)?;
     let begun = Instant::now();
-    let limits = runner::limits(&request.profile)?;
+    let limits = Ceiling::limits_from_env(&request.profile.limits)?;
     let engine = limited(request.compiler, &limits);
     let module = module::compile(&engine, &request.module, &bytes)?;
     let compile = milliseconds(begun);
@@ -169,7 +169,7 @@ fn run(request: &Request) -> anyhow::Result<Outcome> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let begun = Instant::now();
-    let limits = runner::limits(&request.profile)?;
+    let limits = Ceiling::limits_from_env(&request.profile.limits)?;
     let engine = limited(request.compiler, &limits);
     let module = load(request, &engine, &tokio, hash, &bytes)?;
     let load = milliseconds(begun);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use wasix_landlock_engine::limited;
+use wasix_landlock_profile::Ceiling;
 use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::{Report, exit_code};
 use wasmer_wasix::runners::wasi::RuntimeOrEngine;
@@ -62,7 +63,7 @@ impl Run {
         } = &self.program;
         let bytes = module::read(path)?;
         let profile = given.profile(arguments)?;
-        let limits = runner::limits(&profile)?;
+        let limits = Ceiling::limits_from_env(&profile.limits)?;
         let engine = limited(*compiler, &limits);
         let module = module::compile(&engine, path, &bytes)?;
         let mut runner = runner::runner(&profile)?;

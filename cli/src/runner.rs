@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasix_landlock_profile::{Ceiling, HostKind, Limit, Limits, Network, Profile};
+use wasix_landlock_profile::{HostKind, Limit, Limits, Network, Profile};
 use wasmer::Engine;
 use wasmer_wasix::runners::wasi::WasiRunner;
 use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
@@ -14,18 +14,6 @@ use wasmer_wasix::{PluggableRuntime, Runtime, profile};
 
 /// The time in which a module that has reached its deadline may end by itself.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// Returns the limits that the module has: those of the profile, and of the policy from outside.
-///
-/// # Errors
-/// A policy that can't be read.
-pub fn limits(profile: &Profile) -> anyhow::Result<Limits> {
-    let ceiling = Ceiling::from_env()?;
-    Ok(match ceiling {
-        Some(ceiling) => ceiling.limits(&profile.limits),
-        None => profile.limits.clone(),
-    })
-}
 
 /// Returns a runner with all that a profile gives.
 ///

@@ -53,11 +53,7 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     close_inherited(report.as_raw_fd())?;
     print_denials()?;
     // Files can't be read later.
-    let ceiling = Ceiling::from_env()?;
-    let limits = ceiling.map_or_else(
-        || profile.limits.clone(),
-        |ceiling| ceiling.limits(&profile.limits),
-    );
+    let limits = Ceiling::limits_from_env(&profile.limits)?;
     let inside = restrict(&profile, settings.harden)?;
     // Before the report, by which others see that the container runs: a signal would be lost.
     end_by_signals(&inside)?;

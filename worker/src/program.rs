@@ -122,14 +122,12 @@ fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
     }
     bounds::limit(&request.limits)?;
     // Files can't be read later.
-    let ceiling = Ceiling::from_env()?;
+    let limits = Ceiling::limits_from_env(&request.profile.limits)?;
     let inside = restrict::enforce(&request)?;
     send_report(control, &restrict::bound(&inside)?)?;
 
     let input = listen(control, request.input)?;
     // Everything that depends on the module comes after.
-    let limits = &request.profile.limits;
-    let limits = ceiling.map_or_else(|| limits.clone(), |ceiling| ceiling.limits(limits));
     let engine = engine(&request, &limits);
     let module = if request.artifact {
         artifact::load(&engine, bytes)?

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use wasix_landlock_engine::limited;
-use wasix_landlock_profile::Profile;
+use wasix_landlock_profile::{Ceiling, Profile};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::{Learning, exit_code};
 use wasmer_wasix::runners::wasi::RuntimeOrEngine;
@@ -19,7 +19,7 @@ use crate::{module, runner};
 /// A module that can't be run.
 pub fn learn(program: &Program, profile: &Profile) -> anyhow::Result<ExitCode> {
     let bytes = module::read(&program.module)?;
-    let limits = runner::limits(profile)?;
+    let limits = Ceiling::limits_from_env(&profile.limits)?;
     let engine = limited(program.compiler, &limits);
     let module = module::compile(&engine, &program.module, &bytes)?;
     let mut profile = profile.clone();

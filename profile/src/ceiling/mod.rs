@@ -5,6 +5,7 @@ mod place;
 mod table;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasix_landlock::{Access, HostKind, Policy, outside_policy};
 
@@ -86,15 +87,39 @@ impl Ceiling {
         Ok(ceiling)
     }
 
-    /// Reads the policy from outside that [`outside_policy`] names; `None` if there is none.
+    /// Returns the policy from outside that [`outside_policy`] names; `None` if there is none. The file is read once in a
+    /// process: a process that is restricted can't read it again.
     ///
-    /// `build()` in the fork of `wasmer-wasix` applies that policy by itself. A program that makes engines with limits
-    /// makes them with what [`Ceiling::limits`] leaves.
+    /// `build()` in the fork of `wasmer-wasix` applies this policy by itself.
     ///
     /// # Errors
     /// As [`Ceiling::load`].
-    pub fn from_env() -> Result<Option<Self>, FileError> {
-        outside_policy().map(Self::load).transpose()
+    pub fn from_env() -> Result<Option<Arc<Self>>, FileError> {
+        static LOADED: Mutex<Option<(PathBuf, Arc<Ceiling>)>> = Mutex::new(None);
+        let Some(path) = outside_policy() else {
+            return Ok(None);
+        };
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, ceiling)) = &*loaded
+            && *known == path
+        {
+            return Ok(Some(Arc::clone(ceiling)));
+        }
+        let ceiling = Arc::new(Self::load(&path)?);
+        *loaded = Some((path, Arc::clone(&ceiling)));
+        Ok(Some(ceiling))
+    }
+
+    /// Returns the limits that the policy from outside leaves, for a program that makes engines with limits: all of them
+    /// without a policy.
+    ///
+    /// # Errors
+    /// As [`Ceiling::load`].
+    pub fn limits_from_env(granted: &Limits) -> Result<Limits, FileError> {
+        Ok(match Self::from_env()? {
+            Some(ceiling) => ceiling.limits(granted),
+            None => granted.clone(),
+        })
     }
 
     /// Reads a ceiling from text, which can't extend a file.

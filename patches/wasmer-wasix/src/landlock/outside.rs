@@ -1,7 +1,7 @@
 //! A policy from outside, by which whoever runs the program takes from what the program grants.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use virtual_fs::host_backing::HostAccess;
 use virtual_fs::limited::Limited;
@@ -51,20 +51,6 @@ pub enum OutsideError {
     },
 }
 
-/// Reads the policy at a path, once in a process: a process that is restricted can't read the file again.
-fn load_once(path: PathBuf) -> Result<Arc<Ceiling>, FileError> {
-    static LOADED: Mutex<Option<(PathBuf, Arc<Ceiling>)>> = Mutex::new(None);
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, ceiling)) = &*loaded
-        && *known == path
-    {
-        return Ok(Arc::clone(ceiling));
-    }
-    let ceiling = Arc::new(Ceiling::load(&path)?);
-    *loaded = Some((path, Arc::clone(&ceiling)));
-    Ok(ceiling)
-}
-
 /// The policy from outside that holds for an environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Outside {
@@ -92,8 +78,9 @@ impl Outside {
             *policy = std::mem::take(policy).outside(report);
             return Ok(None);
         }
-        Ok(Some(Self {
-            ceiling: load_once(path)?,
+        let ceiling = Ceiling::from_env()?;
+        Ok(ceiling.map(|ceiling| Self {
+            ceiling,
             taken: Vec::new(),
         }))
     }
