@@ -20,7 +20,7 @@ impl Memory {
     /// Now; can be asked once.
     ///
     /// # Errors
-    /// What `/proc` lacks.
+    /// An entry that `/proc` lacks.
     pub fn read(mut self) -> anyhow::Result<f64> {
         let mut text = String::new();
         self.0.read_to_string(&mut text)?;

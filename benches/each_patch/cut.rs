@@ -40,7 +40,7 @@ impl Fork {
     /// touched, so that cargo builds nothing twice.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn cut(&self, count: usize, target: &Path) -> anyhow::Result<()> {
         let patches = &self.patches[..count];
         let mut files = BTreeMap::new();
@@ -90,7 +90,7 @@ pub fn with_absolute_paths(manifest: &str, folder: &Path) -> anyhow::Result<Stri
 /// Makes the folder hold these files and no others.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn put(folder: &Path, files: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     for file in files_below(folder)? {

@@ -27,7 +27,7 @@ pub fn operation() -> Operation {
 /// Takes a sample of it, in a folder of its own in `work`: the program is copied there, where anybody may run it.
 ///
 /// # Errors
-/// What the file system says, and a program that fails.
+/// An error of the file system, and a program that fails.
 pub fn sample(program: &Path, work: &Path) -> anyhow::Result<f64> {
     let operation = operation();
     let folder = work.join("ordinary");

@@ -181,7 +181,7 @@ impl Variants {
 /// Copies a program to where the next one doesn't take its place, and returns where that is.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn keep(built: &Path, folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let kept = folder.join("binaries").join(name);
     fs::create_dir_all(folder.join("binaries"))?;

@@ -38,7 +38,7 @@ pub fn take_sample(
 /// Empties a directory, but for the entry `kept`.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn empty(directory: &Path, kept: &str) -> anyhow::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -133,7 +133,7 @@ impl Operation {
     /// Makes what the operation needs.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn prepare(&self, root: &Path) -> anyhow::Result<()> {
         let path = root.join(&self.path);
         if let Some(folder) = path.parent() {
@@ -161,7 +161,7 @@ impl Operation {
     /// Does it with the standard library, in the current directory. Returns the microseconds for each.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn native(&self) -> anyhow::Result<f64> {
         let begun = Instant::now();
         self.native_loop().with_context(|| self.name.clone())?;

@@ -30,7 +30,7 @@ pub struct Once {
 /// Compiles the module for a column, if that column has modules, and says what that took.
 ///
 /// # Errors
-/// What the compiler says.
+/// An error of the compiler.
 pub fn prepare(
     context: &Context,
     column: &str,

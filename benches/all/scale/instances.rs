@@ -214,7 +214,7 @@ struct Limit {
 /// Makes instances until one can't be made.
 ///
 /// # Errors
-/// What goes wrong before the first.
+/// A failure before the first one.
 pub fn take_limit_sample(scope: &str, most: usize, work: &Path) -> anyhow::Result<()> {
     let granted = work.join("granted");
     let limit = match scope {

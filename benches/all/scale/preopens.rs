@@ -97,7 +97,7 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
 /// Makes the directories of so many preopens.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn make(context: &Context, count: usize) -> anyhow::Result<()> {
     let files = context.work.join("preopens");
     for number in 0..count {

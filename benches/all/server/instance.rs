@@ -16,7 +16,7 @@ use super::serve::read_page;
 /// Serves by an instance of its own threads for each request. The server itself stays as it is.
 ///
 /// # Errors
-/// What can't be served.
+/// An address or a module that can't be served.
 pub fn serve(directory: &Path) -> anyhow::Result<()> {
     let engine = engine(Compiler::Cranelift);
     let module = Module::new(&engine, page::text())?;

@@ -332,7 +332,7 @@ fn run_of_upstream(context: &Context, data: &Path) -> anyhow::Result<PathBuf> {
 /// Serves, in a process that was started for it.
 ///
 /// # Errors
-/// What can't be served.
+/// An address or a module that can't be served.
 pub fn take_sample(mode: &str, data: &Path, compiled: &Path) -> anyhow::Result<()> {
     match mode {
         "instance" => instance::serve(data),

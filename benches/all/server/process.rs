@@ -54,7 +54,7 @@ impl Server {
     /// The processor time that it and its ended children have used, in seconds.
     ///
     /// # Errors
-    /// What `/proc` lacks.
+    /// An entry that `/proc` lacks.
     pub fn processor_time(&self) -> anyhow::Result<f64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name, in brackets, may have spaces; `utime` is the twelfth field after it.
@@ -67,7 +67,7 @@ impl Server {
     /// Returns the resources that the server holds now.
     ///
     /// # Errors
-    /// What `/proc` lacks.
+    /// An entry that `/proc` lacks.
     pub fn held(&self) -> anyhow::Result<Held> {
         let id = self.child.id().to_string();
         let count =

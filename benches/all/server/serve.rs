@@ -41,7 +41,7 @@ impl Site {
     /// Compiles the module, which sees `directory`.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// An error of the compiler.
     pub fn new(directory: &Path) -> anyhow::Result<Self> {
         let engine = engine(Compiler::Cranelift);
         let text = page::text();
@@ -147,7 +147,7 @@ pub fn read_page(output: &mut Pipe) -> anyhow::Result<Vec<u8>> {
 /// Serves in a mode of which nothing but the runtime is needed: `new` or `pooled`.
 ///
 /// # Errors
-/// What can't be served.
+/// An address or a module that can't be served.
 pub fn serve(mode: &str, directory: &Path) -> anyhow::Result<()> {
     let make = match mode {
         "new" => Site::new_for_each,

@@ -14,7 +14,7 @@ use super::page;
 /// Compiles the module, and keeps it where the workers find it.
 ///
 /// # Errors
-/// What the compiler and the file system say.
+/// An error of the compiler or the file system.
 pub fn compile(directory: &Path) -> anyhow::Result<PathBuf> {
     let file = directory.join("artifact");
     let module = Module::new(&engine(Compiler::Cranelift), page::text())?;
@@ -25,7 +25,7 @@ pub fn compile(directory: &Path) -> anyhow::Result<PathBuf> {
 /// Serves by a worker for each request. The server itself stays as it is.
 ///
 /// # Errors
-/// What can't be served.
+/// An address or a module that can't be served.
 pub fn serve(directory: &Path, artifact: &Path) -> anyhow::Result<()> {
     let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
     let profile = Profile::as_without().preopen(|p| {

@@ -30,7 +30,7 @@ impl Containers {
     /// Compiles the program.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn new(context: &Context) -> anyhow::Result<Self> {
         let work = tempfile::tempdir()?;
         let root = work.path().join("rootfs");

@@ -38,7 +38,7 @@ pub struct Started {
 /// found in its directory.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn both(context: &Context) -> anyhow::Result<[Started; 2]> {
     let kept = context.work.join("started");
     let granted = kept.join("granted");

@@ -20,7 +20,7 @@ impl OwnModules {
     /// Reads it. A fork without one has no modules; one with a base has the base's.
     ///
     /// # Errors
-    /// What the file system says.
+    /// An error of the file system.
     pub fn read(fork: &Path) -> io::Result<Self> {
         let home = crate::Manifest::load(fork).map(|manifest| manifest.home(fork));
         let folder = home.unwrap_or_else(|_| fork.to_owned()).join("src");
@@ -140,7 +140,7 @@ impl OwnModules {
 /// All files of a folder and of those in it.
 ///
 /// # Errors
-/// What the file system says.
+/// An error of the file system.
 pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 use cases::CASES;
 use program::Program;
+use wasix_landlock_testing::output::write_or_compare;
 use world::World;
 
 const USAGE: &str = "\
@@ -111,9 +112,10 @@ fn run(options: Options) -> anyhow::Result<()> {
     if options.case.is_some() {
         return Ok(());
     }
-    table::update(
-        &folder.join("RESULTS.md"),
+    let results = folder.join("RESULTS.md");
+    Ok(write_or_compare(
+        &results,
         &table::text(&rows),
         options.check,
-    )
+    )?)
 }

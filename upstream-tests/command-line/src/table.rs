@@ -1,10 +1,5 @@
 //! RESULTS.md.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::ensure;
-
 use crate::cases::{Case, Check, Kernel};
 use crate::compare::Row;
 
@@ -73,17 +68,4 @@ pub fn text(rows: &[(&Case, Row)]) -> String {
 fn code(lines: &[&str]) -> String {
     let lines: Vec<_> = lines.iter().map(|line| format!("`{line}`")).collect();
     lines.join("<br>")
-}
-
-/// Writes it, or compares.
-pub fn update(path: &Path, text: &str, check: bool) -> anyhow::Result<()> {
-    if check {
-        let committed = fs::read_to_string(path)?;
-        ensure!(
-            committed == text,
-            "RESULTS.md is not what this run gave:\n{text}"
-        );
-        return Ok(());
-    }
-    Ok(fs::write(path, text)?)
 }

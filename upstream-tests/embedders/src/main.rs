@@ -14,6 +14,7 @@ use cases::CASES;
 use clap::Parser;
 use library::Library;
 use wasix_landlock_programs::packages::{OPENSSL, Unavailable};
+use wasix_landlock_testing::output::write_or_compare;
 
 /// Builds libwasmer twice, runs the programs that embed it with both, and writes RESULTS.md.
 #[derive(Parser)]
@@ -74,11 +75,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.case.is_some() {
         return Ok(());
     }
-    table::update(
-        &folder.join("RESULTS.md"),
+    let results = folder.join("RESULTS.md");
+    Ok(write_or_compare(
+        &results,
         &table::text(&rows),
         arguments.check,
-    )
+    )?)
 }
 
 /// A folder for both builds, beside what cargo builds of this program.

@@ -1,10 +1,5 @@
 //! RESULTS.md.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::ensure;
-
 use crate::cases::{Case, Language, Lines};
 
 const HEAD: &str = "\
@@ -57,17 +52,4 @@ fn shown(lines: &Lines) -> String {
         line => line.to_owned(),
     };
     lines.0.iter().map(line).collect::<Vec<_>>().join("<br>")
-}
-
-/// Writes it, or compares.
-pub fn update(path: &Path, text: &str, check: bool) -> anyhow::Result<()> {
-    if check {
-        let committed = fs::read_to_string(path)?;
-        ensure!(
-            committed == text,
-            "RESULTS.md is not what this run gave:\n{text}"
-        );
-        return Ok(());
-    }
-    Ok(fs::write(path, text)?)
 }

@@ -79,7 +79,7 @@ impl Run {
     /// Compiles the module and keeps it.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// An error of the compiler.
     pub fn compile(&self) -> anyhow::Result<()> {
         let tokio = tokio::runtime::Runtime::new()?;
         let bytes = std::fs::read(&self.module)?;

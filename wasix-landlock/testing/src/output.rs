@@ -1,6 +1,8 @@
-//! The output of programs that a test runs.
+//! The output of programs that a test runs, and of programs that test.
 
+use std::path::Path;
 use std::process::Output;
+use std::{fs, io};
 
 /// Standard output as text.
 #[must_use]
@@ -28,4 +30,21 @@ pub fn assert_succeeds(output: &Output) {
         stdout(output),
         stderr(output)
     );
+}
+
+/// Writes a table of results, or compares the committed one with it.
+///
+/// # Errors
+///
+/// A file that can't be read or written, and a committed table that differs.
+pub fn write_or_compare(path: &Path, text: &str, compare: bool) -> io::Result<()> {
+    if !compare {
+        return fs::write(path, text);
+    }
+    if fs::read_to_string(path)? == text {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let error = format!("{name} is not what this run gave:\n{text}");
+    Err(io::Error::other(error))
 }
