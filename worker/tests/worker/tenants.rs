@@ -81,8 +81,22 @@ fn a_policy_from_outside_is_the_workers_too() {
         );
         std::fs::write(&policy, text).unwrap();
         with_variable(POLICY_VARIABLE, Some(policy.as_os_str()), || {
-            let (asked, _) = run();
+            let (asked, (outcome, printed)) = run();
             assert_eq!(asked, [Ok(()), DENIED]);
+            assert_eq!((outcome.end, &*printed), (End::Exited(0), "tenant 0"));
+            let outside = outcome.report.unwrap().outside.unwrap();
+            assert_eq!(outside.taken.len(), 1, "{outside:?}");
+        });
+
+        // A policy that can't be read leaves nothing to run.
+        std::fs::write(&policy, "preopen = 1").unwrap();
+        with_variable(POLICY_VARIABLE, Some(policy.as_os_str()), || {
+            let mut worker = launcher.spawn(&request, WorkerStreams::none()).unwrap();
+            let outcome = worker.wait(PATIENCE).unwrap();
+            let End::Failed(failure) = &outcome.end else {
+                panic!("{outcome:?}")
+            };
+            assert!(failure.to_string().contains("policy.toml"), "{failure}");
         });
     });
 }
