@@ -1,12 +1,13 @@
 //! Containers under seccomp filters: Docker's, and ones that a node may have.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
 
+use crate::seccomp;
 use crate::suite::{Case, Suite, directory, mount, outcome, text};
 
 /// Every case.
@@ -138,15 +139,9 @@ fn write(suite: &Suite, name: &str, filter: &Value) -> Vec<String> {
     ]
 }
 
-/// Docker's default profile, where Debian's package has it or `.ci/tools` has put it.
+/// Docker's default profile.
 fn docker_profile() -> Result<PathBuf, String> {
-    let inside = "usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json";
-    let home = env::var_os("HOME").map_or_else(PathBuf::new, PathBuf::from);
-    let kept = home.join(".cache/wasix-landlock/profiles");
-    let found = [Path::new("/"), &kept]
-        .map(|root| root.join(inside))
-        .into_iter()
-        .find(|file| file.exists());
+    let found = seccomp::find(seccomp::DOCKER);
     found.ok_or_else(|| "Docker's profile is not here; `.ci/tools` gets it".to_owned())
 }
 
@@ -154,44 +149,11 @@ fn docker_profile() -> Result<PathBuf, String> {
 fn docker_filter(profile: &Path) -> Value {
     let profile = fs::read(profile).expect("the profile can be read");
     let profile: Value = serde_json::from_slice(&profile).expect("the profile is JSON");
-    let rules = profile["syscalls"]
-        .as_array()
-        .expect("the profile has rules");
-    let rules: Vec<Value> = rules
-        .iter()
-        .filter(|rule| applies(rule))
-        .map(plain)
-        .collect();
+    // Docker has the other rules for capabilities that a container doesn't have by default.
+    let rules = seccomp::rules(&profile, &["CAP_SYS_CHROOT"]).expect("the profile has rules");
     json!({
         "defaultAction": profile["defaultAction"],
         "defaultErrnoRet": profile["defaultErrnoRet"],
         "syscalls": rules,
     })
-}
-
-fn applies(rule: &Value) -> bool {
-    let architecture = match env::consts::ARCH {
-        "x86_64" => "amd64",
-        other => other,
-    };
-    let has = |side: &str, key: &str, here: &str| {
-        let list = rule[side][key].as_array().filter(|list| !list.is_empty())?;
-        Some(list.iter().any(|name| name == here))
-    };
-    // Docker has these rules for capabilities that a container doesn't have by default, or for its `CAP_SYS_CHROOT`.
-    has("includes", "caps", "CAP_SYS_CHROOT") != Some(false)
-        && has("includes", "arches", architecture) != Some(false)
-        && has("excludes", "caps", "CAP_SYS_CHROOT") != Some(true)
-        && has("excludes", "arches", architecture) != Some(true)
-}
-
-fn plain(rule: &Value) -> Value {
-    let mut plain = json!({"names": rule["names"], "action": rule["action"]});
-    for key in ["args", "errnoRet"] {
-        match rule.get(key) {
-            Some(value) if !value.is_null() => plain[key] = value.clone(),
-            _ => {}
-        }
-    }
-    plain
 }

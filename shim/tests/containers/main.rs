@@ -20,6 +20,8 @@ mod hostile;
 mod image;
 mod restarts;
 mod results;
+#[path = "../../../wasix-landlock/foreign/src/seccomp.rs"]
+mod seccomp;
 mod suite;
 mod variants;
 

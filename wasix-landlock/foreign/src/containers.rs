@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{seccomp, world::World};
 
 /// The engine whose default filter is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,31 +70,16 @@ pub fn make_root(world: &World) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
 impl Profile {
     fn file(self) -> anyhow::Result<PathBuf> {
         let inside = match self {
-            Self::Docker => {
-                "usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json"
-            }
+            Self::Docker => seccomp::DOCKER,
             Self::Podman => "usr/share/containers/seccomp.json",
         };
-        let cache = env::var_os("HOME").map_or_else(PathBuf::new, PathBuf::from);
-        [
-            Path::new("/"),
-            &cache.join(".cache/wasix-landlock/profiles"),
-        ]
-        .iter()
-        .map(|root| root.join(inside))
-        .find(|path| path.exists())
-        .context("there is no such profile here, see .ci/tools")
+        seccomp::find(inside).context("there is no such profile here, see .ci/tools")
     }
 
     /// The filter as `runc` takes it: without the rules for other capabilities and architectures.
     fn filter(self) -> anyhow::Result<Value> {
         let profile: Value = serde_json::from_slice(&fs::read(self.file()?)?)?;
-        let rules = profile["syscalls"].as_array().context("no rules")?;
-        let rules: Vec<Value> = rules
-            .iter()
-            .filter(|rule| applies(rule))
-            .map(plain)
-            .collect();
+        let rules = seccomp::rules(&profile, CAPABILITIES).context("no rules")?;
         let mut filter = json!({
             "defaultAction": profile["defaultAction"],
             "architectures": [architecture()?],
@@ -153,34 +138,4 @@ fn architecture() -> anyhow::Result<&'static str> {
         "aarch64" => "SCMP_ARCH_AARCH64",
         other => bail!("no filter is known for {other}"),
     })
-}
-
-/// Decides that a rule is for a container with these capabilities, on this architecture.
-fn applies(rule: &Value) -> bool {
-    let architecture = match env::consts::ARCH {
-        "x86_64" => "amd64",
-        other => other,
-    };
-    let has = |side: &str, key: &str, here: &dyn Fn(&str) -> bool| {
-        let list = rule[side][key].as_array().filter(|list| !list.is_empty())?;
-        Some(list.iter().filter_map(Value::as_str).any(here))
-    };
-    let capability = |name: &str| CAPABILITIES.contains(&name);
-    let this = |name: &str| name == architecture;
-    has("includes", "caps", &capability) != Some(false)
-        && has("includes", "arches", &this) != Some(false)
-        && has("excludes", "caps", &capability) != Some(true)
-        && has("excludes", "arches", &this) != Some(true)
-}
-
-/// A rule with nothing but what the runtime specification has.
-fn plain(rule: &Value) -> Value {
-    let mut plain = json!({"names": rule["names"], "action": rule["action"]});
-    for key in ["args", "errnoRet"] {
-        match rule.get(key) {
-            Some(value) if !value.is_null() => plain[key] = value.clone(),
-            _ => {}
-        }
-    }
-    plain
 }

@@ -16,6 +16,7 @@ mod launch;
 mod look;
 mod outside;
 mod row;
+mod seccomp;
 mod seen;
 mod situation;
 mod table;
