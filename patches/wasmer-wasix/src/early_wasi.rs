@@ -49,33 +49,8 @@ pub(crate) fn spare_preopens(module: &Module, fs: &WasiFs) {
     preopen_fds.retain(|fd| !redundant.contains(fd));
 }
 
-/// Numbers the virtual root before the other preopens, as upstream does. The library takes the last preopen with whose name
-/// a path begins, not the longest: in the virtual root, the others would be out of reach.
-pub(crate) fn put_root_first(module: &Module, fs: &WasiFs) {
-    if !is_early(module) {
-        return;
-    }
-    let (Ok(mut fd_map), Ok(preopen_fds)) = (fs.fd_map.write(), fs.preopen_fds.read()) else {
-        return;
-    };
-    let entries = preopen_fds.iter().map(|fd| fd_map.get(*fd).cloned());
-    let Some(mut entries) = entries.collect::<Option<Vec<Fd>>>() else {
-        return;
-    };
-    let is_root = |fd: &Fd| matches!(&*fd.inode.read(), Kind::Root { .. });
-    if !entries.last().is_some_and(is_root) {
-        return;
-    }
-    entries.rotate_right(1);
-    for fd in preopen_fds.iter() {
-        fd_map.remove(*fd);
-    }
-    for (fd, entry) in preopen_fds.iter().zip(entries) {
-        fd_map.insert(true, *fd, entry);
-    }
-}
-
-fn is_early(module: &Module) -> bool {
+/// True if a module is one of these.
+pub(crate) fn is_early(module: &Module) -> bool {
     get_wasi_version(module, false) == Some(WasiVersion::Snapshot0)
 }
 
