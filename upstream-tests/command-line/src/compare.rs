@@ -32,7 +32,7 @@ pub struct Row {
 /// Runs `case` with both and compares.
 pub fn compare(
     case: &Case,
-    [upstream, fork]: [&Program; 2],
+    [upstream, fork]: &[Program; 2],
     world: &World,
     library: &Path,
 ) -> anyhow::Result<Row> {

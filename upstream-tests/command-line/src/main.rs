@@ -10,27 +10,33 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
-use cases::CASES;
-use program::Program;
+use anyhow::{Context, ensure};
+use cases::{CASES, Case};
+use clap::Parser;
+use compare::Row;
+use program::{Program, RELEASES};
 use wasix_landlock_testing::output::write_or_compare;
 use world::World;
 
-const USAGE: &str = "\
-usage: wasix-landlock-command-line [OPTION]...   build, compare, and write RESULTS.md
-  --check              fail if RESULTS.md says something else
-  --built DIR          take the programs that an earlier run has left in DIR
-  --case TEXT          only the cases with TEXT in their name, and no RESULTS.md";
-
-#[derive(Default)]
-struct Options {
+/// Builds `wasmer` twice for each release, runs the cases with both builds, and writes RESULTS.md.
+#[derive(Parser)]
+struct Arguments {
+    /// Fails if RESULTS.md says something else.
+    #[arg(long)]
     check: bool,
+    /// Takes the programs that an earlier run has left in this directory.
+    #[arg(long, value_name = "DIR")]
     built: Option<PathBuf>,
+    /// Only the cases whose names contain this, and no RESULTS.md.
+    #[arg(long, value_name = "TEXT")]
     case: Option<String>,
+    /// Only this release of `wasmer-cli`, and no RESULTS.md.
+    #[arg(long, value_name = "VERSION")]
+    release: Option<String>,
 }
 
 fn main() -> ExitCode {
-    match options().and_then(run) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("command-line: {error:#}");
@@ -39,21 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> anyhow::Result<Options> {
-    let mut options = Options::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--check" => options.check = true,
-            "--built" => options.built = Some(arguments.next().context(USAGE)?.into()),
-            "--case" => options.case = Some(arguments.next().context(USAGE)?),
-            _ => bail!(USAGE),
-        }
-    }
-    Ok(options)
-}
-
-fn run(options: Options) -> anyhow::Result<()> {
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let patches = folder.join("../../patches").canonicalize()?;
     let own = std::env::current_exe()?;
@@ -61,31 +53,54 @@ fn run(options: Options) -> anyhow::Result<()> {
         .ancestors()
         .nth(2)
         .context("this program isn't in a target directory")?;
-    let target = options
-        .built
-        .clone()
-        .unwrap_or_else(|| beside.join("command-line"));
+    let target = match &arguments.built {
+        Some(built) => built.clone(),
+        None => beside.join("command-line"),
+    };
     std::fs::create_dir_all(&target)?;
-    let programs =
-        [("upstream", None), ("fork", Some(patches.as_path()))].map(|(name, forks)| match &options
-            .built
-        {
-            Some(built) => Ok(Program {
-                name,
-                path: built.join(name).join("bin/wasmer").canonicalize()?,
-            }),
-            None => Program::install(name, forks, &target),
-        });
-    let [upstream, fork] = programs;
-    let (upstream, fork) = (upstream?, fork?);
     let library = program::preloaded(&target)?;
+
+    let mut releases = Vec::new();
+    for release in &RELEASES {
+        let version = release.version;
+        if arguments
+            .release
+            .as_ref()
+            .is_some_and(|only| only != version)
+        {
+            continue;
+        }
+        let programs = match arguments.built {
+            Some(_) => release.installed(&target)?,
+            None => release.install(&patches, &target)?,
+        };
+        let Some(programs) = programs else { continue };
+        println!("wasmer-cli {version}");
+        let rows = rows(arguments.case.as_deref(), &programs, &library)
+            .with_context(|| format!("wasmer-cli {version}"))?;
+        releases.push((version, rows));
+    }
+    ensure!(!releases.is_empty(), "no such release");
+    if arguments.case.is_some() || releases.len() != RELEASES.len() {
+        return Ok(());
+    }
+    let results = folder.join("RESULTS.md");
+    let text = table::text(&releases);
+    Ok(write_or_compare(&results, &text, arguments.check)?)
+}
+
+/// Runs the cases with `text` in their name, and fails if one is not as it must be.
+fn rows(
+    text: Option<&str>,
+    programs: &[Program; 2],
+    library: &Path,
+) -> anyhow::Result<Vec<(&'static Case, Row)>> {
     let directory = tempfile::tempdir()?;
     let world = World::new(directory.path().canonicalize()?)?;
-
     let mut rows = Vec::new();
-    let wanted = |name: &str| options.case.as_ref().is_none_or(|text| name.contains(text));
+    let wanted = |name: &str| text.is_none_or(|text| name.contains(text));
     for case in CASES.iter().filter(|case| wanted(case.name)) {
-        let row = compare::compare(case, [&upstream, &fork], &world, &library)
+        let row = compare::compare(case, programs, &world, library)
             .with_context(|| format!("case `{}`", case.name))?;
         println!(
             "{}: {}",
@@ -109,13 +124,5 @@ fn run(options: Options) -> anyhow::Result<()> {
         rows.len()
     );
     println!("{} cases", rows.len());
-    if options.case.is_some() {
-        return Ok(());
-    }
-    let results = folder.join("RESULTS.md");
-    Ok(write_or_compare(
-        &results,
-        &table::text(&rows),
-        options.check,
-    )?)
+    Ok(rows)
 }

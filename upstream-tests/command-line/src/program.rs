@@ -10,7 +10,81 @@ use wasix_landlock_testing::end_within;
 
 use crate::world::World;
 
-const VERSION: &str = "7.4.2";
+/// A release of `wasmer-cli`, and the forks that fit.
+#[derive(Debug)]
+pub struct Release {
+    /// Of `wasmer-cli`.
+    pub version: &'static str,
+    /// The folder of the forks, below `patches/`.
+    forks: &'static str,
+    /// The oldest Rust that compiles both.
+    rust: &'static str,
+}
+
+/// All releases, and first the one whose results the table has in full.
+pub const RELEASES: [Release; 2] = [
+    Release {
+        version: "7.4.2",
+        forks: ".",
+        rust: "1.95",
+    },
+    Release {
+        version: "7.5.0",
+        forks: "versions/7.5.0",
+        rust: "1.96",
+    },
+];
+
+impl Release {
+    /// Both programs, as published and with the forks below `patches`. Builds each below `target` as a user would: from
+    /// the registry, without and with two lines of configuration. `None` if there is no Rust for them, whose reason is
+    /// printed.
+    ///
+    /// # Errors
+    /// A failed build.
+    pub fn install(&self, patches: &Path, target: &Path) -> anyhow::Result<Option<[Program; 2]>> {
+        let script = patches.join("../.ci/debian-rust");
+        let found = Command::new(&script)
+            .arg(self.rust)
+            .output()
+            .with_context(|| format!("can't start {}", script.display()))?;
+        let found_text = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        if !found.status.success() {
+            println!("SKIPPED wasmer-cli {}: {found_text}", self.version);
+            return Ok(None);
+        }
+        let target = target.join(self.version);
+        std::fs::create_dir_all(&target)?;
+        let rustc = Path::new(&found_text);
+        let forks = patches.join(self.forks);
+        Ok(Some([
+            Program::install(self.version, UPSTREAM, rustc, None, &target)?,
+            Program::install(self.version, FORK, rustc, Some(&forks), &target)?,
+        ]))
+    }
+
+    /// Both programs, as an earlier run has left them below `target`. `None` if neither is there.
+    ///
+    /// # Errors
+    /// One without the other.
+    pub fn installed(&self, target: &Path) -> anyhow::Result<Option<[Program; 2]>> {
+        let target = target.join(self.version);
+        if !target.exists() {
+            return Ok(None);
+        }
+        let program = |name| -> anyhow::Result<Program> {
+            let path = target.join(name).join("bin/wasmer");
+            let path = path
+                .canonicalize()
+                .with_context(|| format!("{} is not there", path.display()))?;
+            Ok(Program { name, path })
+        };
+        Ok(Some([program(UPSTREAM)?, program(FORK)?]))
+    }
+}
+
+const UPSTREAM: &str = "upstream";
+const FORK: &str = "fork";
 const FEATURES: &str = "sys,wat,cranelift,singlepass";
 
 /// No case takes near as long, on any machine.
@@ -32,9 +106,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Builds it as a user would: from the registry, with two lines of configuration or without.
-    pub fn install(
+    fn install(
+        version: &str,
         name: &'static str,
+        rustc: &Path,
         forks: Option<&Path>,
         target: &Path,
     ) -> anyhow::Result<Self> {
@@ -43,7 +118,7 @@ impl Program {
         cargo
             .args([
                 "install",
-                &format!("wasmer-cli@{VERSION}"),
+                &format!("wasmer-cli@{version}"),
                 "--debug",
                 "--no-default-features",
             ])
@@ -52,6 +127,7 @@ impl Program {
             // Most of both builds is the same. What is compared needs no speed.
             .env("CARGO_TARGET_DIR", target.join("build"))
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("RUSTC", rustc)
             // Away from this workspace and its configuration.
             .current_dir(target);
         for fork in ["wasmer-wasix", "virtual-fs"] {
@@ -71,7 +147,7 @@ impl Program {
         let status = cargo.status().context("can't start cargo")?;
         ensure!(
             status.success(),
-            "wasmer-cli ({name}) was not built: {status}"
+            "wasmer-cli {version} ({name}) was not built: {status}"
         );
         Ok(Self {
             name,

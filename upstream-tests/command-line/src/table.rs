@@ -6,20 +6,27 @@ use crate::compare::Row;
 const HEAD: &str = "\
 # The command line `wasmer`
 
-Written by `cargo run --release -p wasix-landlock-command-line`. The command builds `wasmer-cli` 7.4.2 from the registry
-twice: as published, and with two lines of configuration that name the forks. It runs each command line with both
-builds, in a directory of its own. Standard output, standard error, exit code and the remaining files are the same, unless
+Written by `cargo run --release -p wasix-landlock-command-line`. The command builds each release of `wasmer-cli` from the
+registry twice: as published, and with two lines of configuration that name the forks. It runs each command line with
+both builds, in a directory of its own. Standard output, standard error, exit code and the remaining files are the same, unless
 a policy from outside is set (`WASIX_LANDLOCK_POLICY`), which only the forks know; a note below says what it changes. In
-addition, each thread that prints opens a file that nobody granted; the last two columns have the kernel's answer.
+addition, each thread that prints opens a file that nobody granted; the last two columns have the kernel's answer. The
+sentence below the table names the releases.
 
 | case | `wasmer …` | exit code | published: that open | forks: that open |
 |---|---|---|---|---|
 ";
 
-/// The file's text.
-pub fn text(rows: &[(&Case, Row)]) -> String {
+/// The file's text, of the rows of each release.
+pub fn text(releases: &[(&str, Vec<(&Case, Row)>)]) -> String {
     let mut text = HEAD.to_owned();
-    let mut notes = String::new();
+    let Some(((version, rows), others)) = releases.split_first() else {
+        return text;
+    };
+    let mut notes = format!("\nThe table is of `wasmer-cli` {version}.\n");
+    for (other, other_rows) in others {
+        notes += &difference(other, rows, other_rows);
+    }
     for (case, row) in rows {
         let [published, forked] = match case.kernel {
             Kernel::Restricts => ["succeeds", "refused"],
@@ -63,6 +70,28 @@ pub fn text(rows: &[(&Case, Row)]) -> String {
         );
     }
     text + &notes
+}
+
+/// A sentence on a release whose rows the table doesn't have.
+fn difference(version: &str, rows: &[(&Case, Row)], other: &[(&Case, Row)]) -> String {
+    let pairs = rows.iter().zip(other);
+    let others: Vec<_> = pairs
+        .filter(|((_, row), (_, other))| row.code != other.code)
+        .map(|(_, (case, other))| {
+            let code = other
+                .code
+                .map_or("a signal".to_owned(), |code| code.to_string());
+            format!("{} ends with {code}", case.name)
+        })
+        .collect();
+    let ran = other.len();
+    match others.is_empty() {
+        true => format!("`wasmer-cli` {version} gives the same table: {ran} cases.\n"),
+        false => format!(
+            "`wasmer-cli` {version} gives the same table, {ran} cases, except for exit codes: {}.\n",
+            others.join("; ")
+        ),
+    }
 }
 
 fn code(lines: &[&str]) -> String {

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 fn compare(case: &str, upstream: &str, fork: &str) -> Output {
     let built = tempfile::tempdir().unwrap();
     for (name, script) in [("upstream", upstream), ("fork", fork)] {
-        let bin = built.path().join(name).join("bin");
+        let bin = built.path().join("7.4.2").join(name).join("bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.join("wasmer"), format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(bin.join("wasmer"), fs::Permissions::from_mode(0o755)).unwrap();
