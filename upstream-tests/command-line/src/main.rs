@@ -15,7 +15,7 @@ use cases::{CASES, Case};
 use clap::Parser;
 use compare::Row;
 use program::{Program, RELEASES};
-use wasix_landlock_testing::output::write_or_compare;
+use wasix_landlock_testing::{output::write_or_compare, preload};
 use world::World;
 
 /// Builds `wasmer` twice for each release, runs the cases with both builds, and writes RESULTS.md.
@@ -58,7 +58,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => beside.join("command-line"),
     };
     std::fs::create_dir_all(&target)?;
-    let library = program::preloaded(&target)?;
+    let library = preload::forbidden_open(&target)?;
 
     let mut releases = Vec::new();
     for release in &RELEASES {

@@ -202,16 +202,3 @@ impl Program {
         })
     }
 }
-
-/// Builds the library that asks the kernel.
-pub fn preloaded(target: &Path) -> anyhow::Result<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("forbidden_open.c");
-    let library = target.join("forbidden_open.so");
-    let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-        .args([&library, &source])
-        .status()
-        .context("can't start cc")?;
-    ensure!(status.success(), "{}: {status}", source.display());
-    Ok(library)
-}

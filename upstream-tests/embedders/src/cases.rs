@@ -1,36 +1,36 @@
-//! The programs that embed the library, and what they must print.
+//! The programs that embed Wasmer, and what they must print.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use wasix_landlock_testing::end_within;
 
-use crate::library::Library;
+use crate::{Builds, DEADLINE};
 
-/// No case takes near as long, on any machine.
-const DEADLINE: Duration = Duration::from_secs(300);
-
-/// A run of a program that embeds the library.
+/// A run of a program that embeds Wasmer.
 #[derive(Debug)]
 pub struct Case {
-    /// The name; that of the C program's case, unless it is [`Language::Python`].
+    /// The name; for [`Embedder::C`] that of the C program's case.
     pub name: &'static str,
-    pub language: Language,
+    pub embedder: Embedder,
     /// True if `WASIX_LANDLOCK_RESERVE` names the other directory.
     pub reserves_other: bool,
     pub published: Lines,
     pub forked: Lines,
 }
 
-/// The language of the program.
+/// The program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
+pub enum Embedder {
+    /// `embedder.c`, with libwasmer.
     C,
+    /// `embedder.py`, with libwasmer.
     Python,
+    /// youki, whose containers need root.
+    Youki,
 }
 
 /// The lines that are printed; of each, its beginning.
@@ -55,7 +55,7 @@ const KEY: &str = "key: made";
 const fn case(name: &'static str, published: Lines, forked: Lines) -> Case {
     Case {
         name,
-        language: Language::C,
+        embedder: Embedder::C,
         reserves_other: false,
         published,
         forked,
@@ -92,11 +92,19 @@ pub const CASES: &[Case] = &[
     case("thrown away", Lines(&[KEY, OPENED]), Lines(&[KEY, DENIED])),
     case("thread", Lines(&[KEY, OPENED]), Lines(&[KEY, DENIED])),
     Case {
-        language: Language::Python,
+        embedder: Embedder::Python,
         ..case(
             "a thread of CPython's, by ctypes",
             Lines(&[KEY, OPENED, OPENED]),
             Lines(&[KEY, DENIED, DENIED]),
+        )
+    },
+    Case {
+        embedder: Embedder::Youki,
+        ..case(
+            "a container",
+            Lines(&["module: OpenSSL 1.1.1d", OPENED]),
+            Lines(&["module: OpenSSL 1.1.1d", DENIED]),
         )
     },
 ];
@@ -106,9 +114,28 @@ impl Case {
     ///
     /// # Errors
     /// A program that can't be started, fails or doesn't end.
-    pub fn run(&self, library: &Library, openssl: &Path) -> anyhow::Result<Vec<String>> {
+    pub fn run(&self, builds: &Builds, openssl: &Path) -> anyhow::Result<Vec<String>> {
         let work = tempfile::tempdir()?;
         let work = work.path().canonicalize()?;
+        let library = &builds.library;
+        match self.embedder {
+            Embedder::C => {
+                let mut command = Command::new(&library.embedder);
+                command.arg(self.name).arg(openssl);
+                self.run_with_library(command, &work)
+            }
+            Embedder::Python => {
+                let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.py");
+                let mut command = Command::new("python3");
+                command.args([&program, &library.library, openssl]);
+                self.run_with_library(command, &work)
+            }
+            Embedder::Youki => builds.youki.run(openssl, &builds.preloaded, &work),
+        }
+    }
+
+    /// Adds the directories and the file that nobody grants, runs the command, and returns the lines that it prints.
+    fn run_with_library(&self, mut command: Command, work: &Path) -> anyhow::Result<Vec<String>> {
         let [directory, other] = ["directory", "other"].map(|name| work.join(name));
         for directory in [&directory, &other] {
             fs::create_dir(directory)?;
@@ -116,20 +143,10 @@ impl Case {
         }
         let forbidden = work.join("forbidden");
         fs::write(&forbidden, "nobody granted this")?;
-        let mut command = match self.language {
-            Language::C => {
-                let mut command = Command::new(&library.embedder);
-                command.arg(self.name).arg(openssl);
-                command.args([&directory, &other]);
-                command
-            }
-            Language::Python => {
-                let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.py");
-                let mut command = Command::new("python3");
-                command.args([&program, &library.library, openssl, &directory]);
-                command
-            }
-        };
+        command.arg(&directory);
+        if self.embedder == Embedder::C {
+            command.arg(&other);
+        }
         if self.reserves_other {
             command.env("WASIX_LANDLOCK_RESERVE", &other);
         }

@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use wasix_landlock_programs::packages::Crate;
 
+use crate::package::Package;
+
 /// The C interface of Wasmer.
 const SOURCE: Crate = Crate {
     name: "wasmer-c-api",
@@ -30,47 +32,26 @@ impl Library {
     /// A source that can't be had, and a failed build.
     pub fn build(name: &str, forks: Option<&Path>, target: &Path) -> anyhow::Result<Self> {
         let folder = target.join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
-        let source = SOURCE.unpack(&folder)?;
-        // A package of its own, wherever the target directory is.
-        let manifest = source.join("Cargo.toml");
-        let text = std::fs::read_to_string(&manifest)? + "\n[workspace]\n";
-        std::fs::write(&manifest, text)?;
-
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["build", "--lib", "--no-default-features"])
-            .args(["--features", "wat,sys-default,cranelift,compiler,wasi"])
-            // Most of both builds is the same. What is compared needs no speed. The crate's build script takes no other
-            // name of the directory.
-            .env("CARGO_TARGET_DIR", target.join("target"))
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .current_dir(&source);
-        for fork in ["wasmer-wasix", "virtual-fs"] {
-            if let Some(patches) = forks {
-                let path = patches.join(fork);
-                cargo.arg("--config").arg(format!(
-                    "patch.crates-io.{fork}.path=\"{}\"",
-                    path.display()
-                ));
-            }
-        }
-        let status = cargo.status().context("can't start cargo")?;
-        ensure!(
-            status.success(),
-            "libwasmer ({name}) was not built: {status}"
-        );
+        let package = Package::unpack(&SOURCE, &folder)?;
+        // The crate's build script takes no other name of the directory.
+        let built = target.join("target");
+        package.build(
+            &[
+                "--lib",
+                "--no-default-features",
+                "--features=wat,sys-default,cranelift,compiler,wasi",
+            ],
+            forks,
+            &built,
+        )?;
         let library = folder.join("libwasmer.so");
-        std::fs::copy(target.join("target/debug/libwasmer.so"), &library)?;
+        std::fs::copy(built.join("debug/libwasmer.so"), &library)?;
 
         let embedder = folder.join("embedder");
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.c");
         let status = Command::new("cc")
             .args(["-O1", "-Wall", "-Werror", "-Wno-comment", "-pthread", "-I"])
-            .arg(&source)
+            .arg(&package.source)
             .arg("-o")
             .args([&embedder, &program, &library])
             .arg(format!("-Wl,-rpath,{}", folder.display()))

@@ -1,22 +1,30 @@
-//! Builds libwasmer, as published and with the forks, and has programs embed it that know nothing of the forks: one in C,
-//! and CPython by `ctypes`. Each runs OpenSSL's `genrsa` in a directory, and then opens natively what nobody granted.
+//! Builds libwasmer and youki, as published and with the forks, and runs programs that know nothing of the forks: one in C and
+//! CPython by `ctypes`, which embed libwasmer, and a container of youki's. Each runs OpenSSL in a module, and opens natively
+//! what nobody granted.
 #![forbid(unsafe_code)]
 
 mod cases;
 mod library;
+mod package;
 mod table;
+mod youki;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::ensure;
-use cases::CASES;
+use cases::{CASES, Embedder};
 use clap::Parser;
 use library::Library;
 use wasix_landlock_programs::packages::{OPENSSL, Unavailable};
-use wasix_landlock_testing::output::write_or_compare;
+use wasix_landlock_testing::{is_root, output::write_or_compare, preload};
+use youki::Youki;
 
-/// Builds libwasmer twice, runs the programs that embed it with both, and writes RESULTS.md.
+/// No case takes near as long, on any machine.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Builds libwasmer and youki twice, runs the programs with both, and writes RESULTS.md.
 #[derive(Parser)]
 struct Arguments {
     /// Fails if RESULTS.md says something else.
@@ -45,16 +53,26 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let openssl = OPENSSL.get()?;
     let target = target_folder()?;
-    let published = Library::build("published", None, &target)?;
     let patches = folder.join("../../patches").canonicalize()?;
-    let forked = Library::build("forks", Some(&patches), &target)?;
+    let preloaded = preload::forbidden_open(&target)?;
+    let published = Builds::new("published", None, &target, &preloaded)?;
+    let forked = Builds::new("forks", Some(&patches), &target, &preloaded)?;
     let is_wanted = |name: &str| {
         let text = arguments.case.as_ref();
         text.is_none_or(|text| name.contains(text.as_str()))
     };
     let mut rows = Vec::new();
+    let mut skipped = 0;
     for case in CASES.iter().filter(|case| is_wanted(case.name)) {
-        let outputs = [&published, &forked].map(|library| case.run(library, &openssl));
+        if case.embedder == Embedder::Youki && !is_root() {
+            println!(
+                "SKIPPED embedders, {}: youki's containers need root",
+                case.name
+            );
+            skipped += 1;
+            continue;
+        }
+        let outputs = [&published, &forked].map(|builds| case.run(builds, &openssl));
         let [published, forked] = outputs;
         let (published, forked) = (published?, forked?);
         println!("{}", case.name);
@@ -72,7 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     ensure!(!rows.is_empty(), "no such case");
     println!("{} cases are as they must be", rows.len());
-    if arguments.case.is_some() {
+    if arguments.case.is_some() || skipped > 0 {
         return Ok(());
     }
     let results = folder.join("RESULTS.md");
@@ -83,7 +101,31 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     )?)
 }
 
-/// A folder for both builds, beside what cargo builds of this program.
+/// The programs and libraries that are compared, built in one way.
+#[derive(Debug)]
+struct Builds {
+    library: Library,
+    youki: Youki,
+    /// The library that opens what nobody granted when a module prints.
+    preloaded: PathBuf,
+}
+
+impl Builds {
+    fn new(
+        name: &str,
+        forks: Option<&Path>,
+        target: &Path,
+        preloaded: &Path,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            library: Library::build(name, forks, target)?,
+            youki: Youki::build(name, forks, target)?,
+            preloaded: preloaded.to_owned(),
+        })
+    }
+}
+
+/// A folder for the builds, beside what cargo builds of this program.
 fn target_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.ancestors().nth(2).unwrap_or(Path::new("/"));

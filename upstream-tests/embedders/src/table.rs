@@ -1,15 +1,19 @@
 //! RESULTS.md.
 
-use crate::cases::{Case, Language, Lines};
+use crate::cases::{Case, Embedder, Lines};
 
 const HEAD: &str = "\
-# Programs that embed libwasmer
+# Programs that embed Wasmer
 
 Written by `cargo run --release -p wasix-landlock-embedders`. The command builds the crate `wasmer-c-api` 7.4.2 from the
 registry twice: as published, and with two lines of configuration that name the forks. The programs
 [embedder.c](embedder.c) and [embedder.py](embedder.py) know nothing of the forks. They have OpenSSL 1.1.1d, compiled to
 WASI by others, make a key in a directory that they map, and then open natively a file that nobody granted. Error 13 is
 `EACCES`.
+
+[youki](https://crates.io/crates/youki) 0.7.0 runs containers, and its handler of WebAssembly embeds the crate `wasmer`. Its
+version lines of Wasmer are raised from 7.0.1 to 7.4.2; its source is as published. A preloaded library opens the file that
+nobody granted, in the container, each time that the module prints.
 
 | case | program | published | with the forks |
 |---|---|---|---|
@@ -28,9 +32,10 @@ threads.
 pub fn text(rows: &[&Case]) -> String {
     let mut text = HEAD.to_owned();
     for case in rows {
-        let language = match case.language {
-            Language::C => "C",
-            Language::Python => "Python",
+        let language = match case.embedder {
+            Embedder::C => "C",
+            Embedder::Python => "Python",
+            Embedder::Youki => "youki",
         };
         let setting = match case.reserves_other {
             true => ", `WASIX_LANDLOCK_RESERVE` names it",

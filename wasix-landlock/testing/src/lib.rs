@@ -23,6 +23,7 @@ pub mod foreign;
 mod isolated;
 pub mod limits;
 pub mod output;
+pub mod preload;
 pub mod preview1;
 mod program;
 mod skip;

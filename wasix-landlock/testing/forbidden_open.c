@@ -1,4 +1,4 @@
-/* Preloaded into `wasmer`: each time that it writes to its standard output, the writing thread opens the file that
+/* Preloaded into a program: each time that it writes to its standard output, the writing thread opens the file that
    PROBE_FORBIDDEN names, which nobody granted, and what came of it is a line in the file that PROBE_REPORT names.
    So it is the kernel that is asked, and not the WASI layer. */
 #define _GNU_SOURCE

@@ -1,0 +1,90 @@
+//! A crate from the registry, compiled as a package of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use wasix_landlock_programs::packages::Crate;
+
+/// The source of a crate in a folder of its own.
+#[derive(Debug)]
+pub struct Package {
+    name: &'static str,
+    /// The folder of the source.
+    pub source: PathBuf,
+}
+
+impl Package {
+    /// Unpacks the crate into `folder`, which is emptied.
+    ///
+    /// # Errors
+    /// A source that can't be had.
+    pub fn unpack(of: &Crate, folder: &Path) -> anyhow::Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder)?;
+        let package = Self {
+            name: of.name,
+            source: of.unpack(folder)?,
+        };
+        // A package of its own, wherever the target directory is, with the newest versions that fit.
+        package.edit(|manifest| Ok(manifest + "\n[workspace]\n"))?;
+        let lock = package.source.join("Cargo.lock");
+        if lock.exists() {
+            fs::remove_file(lock)?;
+        }
+        Ok(package)
+    }
+
+    /// Changes the manifest.
+    ///
+    /// # Errors
+    /// What `edit` says, and a manifest that can't be read or written.
+    pub fn edit(&self, edit: impl FnOnce(String) -> anyhow::Result<String>) -> anyhow::Result<()> {
+        let manifest = self.source.join("Cargo.toml");
+        let text = edit(fs::read_to_string(&manifest)?)?;
+        Ok(fs::write(&manifest, text)?)
+    }
+
+    /// Compiles the crate, with two lines of configuration that name the forks in `forks`, or without.
+    ///
+    /// # Errors
+    /// A failed build.
+    pub fn build(
+        &self,
+        arguments: &[&str],
+        forks: Option<&Path>,
+        target: &Path,
+    ) -> anyhow::Result<()> {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .arg("build")
+            .args(arguments)
+            // Most of all builds is the same. What is compared needs no speed.
+            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .current_dir(&self.source);
+        for fork in ["wasmer-wasix", "virtual-fs"] {
+            if let Some(patches) = forks {
+                let path = patches.join(fork);
+                cargo.arg("--config").arg(format!(
+                    "patch.crates-io.{fork}.path=\"{}\"",
+                    path.display()
+                ));
+            }
+        }
+        let status = cargo.status().context("can't start cargo")?;
+        let with = match forks {
+            Some(_) => "with the forks",
+            None => "as published",
+        };
+        ensure!(
+            status.success(),
+            "{} {with} was not built: {status}",
+            self.name
+        );
+        Ok(())
+    }
+}
