@@ -17,6 +17,7 @@ mod host_files;
 mod host_files;
 pub mod landlock;
 mod listing;
+mod namespaces;
 mod positional_io;
 pub mod profile;
 

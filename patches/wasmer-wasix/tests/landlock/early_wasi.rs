@@ -165,3 +165,26 @@ fn the_first_preopen_of_preview_1_is_the_directory() {
         assert_eq!(usize::try_from(first), Ok(name));
     });
 }
+
+/// Only the interfaces that a module names are made for it, and each of them.
+#[test]
+fn a_module_of_several_interfaces_has_the_functions_of_each() {
+    isolated!(|| {
+        let namespaces = [EARLY, PREVIEW_1, "wasix_32v1", "wasix_64v1"];
+        let imports: String = namespaces
+            .iter()
+            .map(|name| format!(r#"(import "{name}" "sched_yield" (func ${name} (result i32)))"#))
+            .collect();
+        let calls: String = namespaces
+            .iter()
+            .map(|name| format!("(if (call ${name}) (then (unreachable)))"))
+            .collect();
+        let module = format!(
+            r#"(module {imports}
+  (import "{PREVIEW_1}" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") {calls} (call $exit (i32.const 7))))"#
+        );
+        assert_eq!(run(builder(), &module), 7);
+    });
+}
