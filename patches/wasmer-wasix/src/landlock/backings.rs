@@ -8,7 +8,11 @@ use wasix_landlock::Access;
 
 /// `path` seen from `base`, without `.` and `..`.
 pub(crate) fn absolute_path(base: &Path, path: impl AsRef<Path>) -> PathBuf {
-    let joined = base.join(path);
+    absolute(base.join(path))
+}
+
+/// The path from the root, without `.` and `..`. Most paths have neither, and stay as they are.
+pub(crate) fn absolute(joined: PathBuf) -> PathBuf {
     if is_plain(&joined) {
         return joined;
     }

@@ -12,7 +12,7 @@ use virtual_fs::{FileOpener, FileSystem, FsError, OpenOptions, OpenOptionsConfig
 use wasix_landlock::Access;
 use wasmer_wasix_types::wasi::{Errno, Fd as WasiFd, Fdflags, Oflags, Rights};
 
-use super::backings::absolute_path;
+use super::backings::{absolute, absolute_path};
 use super::denial::denials::Cause;
 use super::denial::examine::Refusal;
 use super::learn::learning::Learning;
@@ -320,8 +320,13 @@ impl WasiFsRoot {
 impl crate::fs::WasiFs {
     /// The path inside that a path from a descriptor is.
     pub(crate) fn guest_path(&self, base: &Fd, path: &str) -> PathBuf {
-        let base = path_of(base).unwrap_or_else(|| PathBuf::from("/"));
-        absolute_path(&base, path)
+        let joined = match &*base.inode.read() {
+            crate::fs::Kind::Dir { path: base, .. } | crate::fs::Kind::File { path: base, .. } => {
+                base.join(path)
+            }
+            _ => PathBuf::from(path),
+        };
+        absolute(joined)
     }
 }
 
