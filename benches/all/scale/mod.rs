@@ -1,10 +1,12 @@
-//! The growth of time and memory: with preopens, with threads, and with instances in each scope.
+//! The growth of time and memory: with preopens, with threads, with the distance of rules, and with instances in each scope.
 
 mod instances;
 mod preopens;
+mod rules;
 
 pub use instances::{take_limit_sample, take_sample as take_instances_sample};
 pub use preopens::{make as make_preopens, take_sample as take_preopens_sample};
+pub use rules::take_sample as take_rules_sample;
 
 use std::process::Command;
 
@@ -20,6 +22,7 @@ use crate::context::Context;
 /// A sample that fails.
 pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     let mut tables = preopens::measure(context)?;
+    tables.push(rules::measure(context)?);
     tables.extend(instances::measure(context)?);
     Ok(tables)
 }
