@@ -62,9 +62,14 @@ impl Package {
         cargo
             .arg("build")
             .args(arguments)
-            // Most of all builds is the same. What is compared needs no speed.
+            // Most of all builds is the same. What is compared needs no speed, but for the compiler: without optimization it
+            // takes a minute for OpenSSL, in each case anew.
             .env("CARGO_TARGET_DIR", target)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .args(
+                ["cranelift-codegen", "regalloc2"]
+                    .map(|name| format!("--config=profile.dev.package.{name}.opt-level=2")),
+            )
             .current_dir(&self.source);
         for fork in ["wasmer-wasix", "virtual-fs"] {
             if let Some(patches) = forks {
