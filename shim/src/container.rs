@@ -23,7 +23,12 @@ use libcontainer::{
 use oci_spec::runtime::Spec;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{NAME, executor::Executor, settings::Settings};
+use crate::{
+    NAME,
+    artifact::{self, Module},
+    executor::Executor,
+    settings::Settings,
+};
 
 thread_local! {
     /// The container of a process that was started for it: `libcontainer` has to be used from one thread only, and
@@ -51,9 +56,11 @@ pub struct Container {
 
 impl Instance for Container {
     async fn new(id: String, config: &InstanceConfig) -> Result<Self> {
+        let module = artifact::find(&id, config).await;
+        let module = module.map_err(|error| Error::Others(format!("{error:#}")))?;
         let ends = monitor_subscribe(Topic::Pid)?;
         let process = Zygote::global().spawn();
-        call(&process, create, (id.clone(), config.clone()))?;
+        call(&process, create, (id.clone(), config.clone(), module))?;
         Ok(Self {
             id,
             process,
@@ -111,11 +118,11 @@ where
 }
 
 /// Makes the container, up to the point where its first process waits for the start.
-fn create((id, config): (String, InstanceConfig)) -> Answer<()> {
+fn create((id, config, module): (String, InstanceConfig, Module)) -> Answer<()> {
     answer(|| {
         set_logger_kv([("instance", id.as_str())]);
         let spec = Spec::load(config.bundle.join("config.json"))?;
-        let settings = Settings::read(&spec, &config.bundle)?;
+        let settings = Settings::read(&spec, &config.bundle, module)?;
         let mut builder = ContainerBuilder::new(id, SyscallType::Linux)
             .with_executor(Executor::new(settings))
             .with_root_path(config.determine_rootdir(NAME)?)?;
