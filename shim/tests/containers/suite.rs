@@ -227,14 +227,6 @@ impl Waiting<'_> {
             .ctr(["task", "kill", "--signal", signal, &self.id]);
         assert!(sent.status.success(), "{sent:?}");
         let ended = self.child.wait_with_output().expect("it was started");
-        let said = text(&ended.stderr);
-        if said.contains("task must be stopped before deletion") {
-            // For a moment after the end, `containerd-shimkit` may still say that the task runs, and `ctr` asks once.
-            let deleted = text(&self.suite.daemon.ctr(["task", "delete", &self.id]).stderr);
-            let code = deleted.rsplit_once("exit code ").map(|(_, code)| code);
-            let code = code.map(|code| code.trim_end_matches(['"', '\n']).parse());
-            return Some(code.expect("the task was there").expect("it is a number"));
-        }
         // The code of `ctr` itself.
         assert_ne!(ended.status.code(), Some(1), "{ended:?}");
         ended.status.code()
