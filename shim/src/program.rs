@@ -1,6 +1,6 @@
 //! The program of a container as its configuration names it: the module, its arguments and its variables.
 
-use std::{borrow::Cow, fs, panic, path::Path, process};
+use std::{borrow::Cow, fs, io::ErrorKind, panic, path::Path, process, sync::Mutex, thread};
 
 use anyhow::{Context as _, ensure};
 use oci_spec::runtime::{Process, Spec};
@@ -21,10 +21,22 @@ pub(crate) fn check(spec: &Spec, module: &Module) -> anyhow::Result<()> {
     read(process, module).map(drop)
 }
 
-/// Ends the process if one of its threads panics: nobody catches that, and the container would not end.
+/// The reason for the end of a container whose limit of threads Wasmer has met.
+pub(crate) const NO_THREADS: &str = "the container may not start another thread, and Wasmer needs one; raise its limit of processes and threads";
+
+/// Ends the process if one of its threads panics: nobody catches that, and the container would not end. Prints one line.
 pub(crate) fn exit_at_panics() {
+    static FIRST: Mutex<()> = Mutex::new(());
     panic::set_hook(Box::new(|panicked| {
-        eprintln!("wasix-landlock: the shim has a fault: {panicked}");
+        // Not let go: a second thread waits here for the end.
+        let _first = FIRST.lock();
+        let fault = panicked.to_string().replace('\n', " ");
+        match thread::Builder::new().spawn(|| {}) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                eprintln!("wasix-landlock: {NO_THREADS} ({fault})");
+            }
+            _ => eprintln!("wasix-landlock: the shim has a fault: {fault}"),
+        }
         process::exit(FAILED);
     }));
 }
