@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -23,7 +23,12 @@ use libcontainer::{
 use oci_spec::runtime::Spec;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{NAME, executor::Executor, settings::Settings};
+use crate::{
+    NAME,
+    artifact::{self, Module},
+    executor::Executor,
+    settings::Settings,
+};
 
 thread_local! {
     /// The container of a process that was started for it: `libcontainer` has to be used from one thread only, and
@@ -40,6 +45,9 @@ const UNKNOWN: u32 = 137;
 /// The time in which a container that has ended is deleted.
 const DELETION: Duration = Duration::from_secs(10);
 
+/// The time in which `containerd-shimkit` unlocks a container's state after a call.
+const UNLOCKING: Duration = Duration::from_millis(1);
+
 /// A container that runs a module.
 pub struct Container {
     id: String,
@@ -47,18 +55,23 @@ pub struct Container {
     exit: WaitableCell<(u32, DateTime<Utc>)>,
     /// The ends of the shim's child processes, from before the container was made.
     ends: Mutex<Option<Subscription>>,
+    /// Held during a start and a kill.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Instance for Container {
     async fn new(id: String, config: &InstanceConfig) -> Result<Self> {
+        let module = artifact::find(&id, config).await;
+        let module = module.map_err(|error| Error::Others(format!("{error:#}")))?;
         let ends = monitor_subscribe(Topic::Pid)?;
         let process = Zygote::global().spawn();
-        call(&process, create, (id.clone(), config.clone()))?;
+        call(&process, create, (id.clone(), config.clone(), module))?;
         Ok(Self {
             id,
             process,
             exit: WaitableCell::new(),
             ends: Mutex::new(Some(ends)),
+            changing: Arc::default(),
         })
     }
 
@@ -68,13 +81,21 @@ impl Instance for Container {
         let pid = call(&self.process, pid, ())?;
         // Whatever becomes of the thread below, whoever waits gets an answer.
         let guard = self.exit.clone().set_guard_with(|| (UNKNOWN, Utc::now()));
+        let changing = Arc::clone(&self.changing);
+        let _changing = self.changing.lock();
         call(&self.process, start, ())?;
         let exit = self.exit.clone();
         tokio::task::spawn_blocking(move || {
             let _guard = guard;
             while let Ok(event) = ends.rx.recv() {
                 if matches!(event.subject, Subject::Pid(ended) if ended == pid) {
-                    let _ = exit.set((event.exit_code.unsigned_abs(), Utc::now()));
+                    let ended = (event.exit_code.unsigned_abs(), Utc::now());
+                    // `containerd-shimkit` locks the container's state during a start and a kill. Whoever waits for the
+                    // end would queue for the lock, and while one is left in the queue, the crate says that the task
+                    // runs: containerd, which has its answer, can't delete it then.
+                    drop(changing.lock());
+                    thread::sleep(UNLOCKING);
+                    let _ = exit.set(ended);
                     return;
                 }
             }
@@ -83,6 +104,7 @@ impl Instance for Container {
     }
 
     async fn kill(&self, signal: u32) -> Result<()> {
+        let _changing = self.changing.lock();
         call(&self.process, kill, signal)
     }
 
@@ -111,11 +133,11 @@ where
 }
 
 /// Makes the container, up to the point where its first process waits for the start.
-fn create((id, config): (String, InstanceConfig)) -> Answer<()> {
+fn create((id, config, module): (String, InstanceConfig, Module)) -> Answer<()> {
     answer(|| {
         set_logger_kv([("instance", id.as_str())]);
         let spec = Spec::load(config.bundle.join("config.json"))?;
-        let settings = Settings::read(&spec, &config.bundle)?;
+        let settings = Settings::read(&spec, &config.bundle, module)?;
         let mut builder = ContainerBuilder::new(id, SyscallType::Linux)
             .with_executor(Executor::new(settings))
             .with_root_path(config.determine_rootdir(NAME)?)?;

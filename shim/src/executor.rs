@@ -28,7 +28,7 @@ impl Workload for Executor {
         if is_pod(spec) {
             return DefaultExecutor {}.validate(spec);
         }
-        let checked = program::check(spec);
+        let checked = program::check(spec, &self.0.module);
         checked.map_err(|error| ExecutorValidationError::ArgValidationError(format!("{error:#}")))
     }
 

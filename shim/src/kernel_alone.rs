@@ -1,6 +1,7 @@
 //! The shim with a planted fault in the WASI layer, for the tests: see the forks' feature `landlock-kernel-alone`.
 #![deny(missing_docs)]
 
+mod artifact;
 mod container;
 mod executor;
 mod grants;

@@ -2,10 +2,12 @@
 //!
 //! containerd starts `containerd-shim-wasixlandlock-v1` for the runtime `io.containerd.wasixlandlock.v1`. The crate
 //! `containerd-shimkit` talks to containerd, and the crate `libcontainer` makes the container: namespaces, cgroup,
-//! mounts, user, capabilities and seccomp filter. The container's first process then turns the mounts into preopens
-//! ([`grants`]), restricts itself, and compiles and runs the module ([`module`]).
+//! mounts, user, capabilities and seccomp filter. The module is a file of the container, or comes from containerd
+//! ([`artifact`]). The container's first process then turns the mounts into preopens ([`grants`]), restricts itself, and
+//! compiles and runs the module ([`module`]).
 #![deny(missing_docs)]
 
+mod artifact;
 mod container;
 mod executor;
 mod grants;

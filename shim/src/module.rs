@@ -12,11 +12,12 @@ use oci_spec::runtime::Spec;
 use tokio::signal::unix::{SignalKind, signal};
 use wasix_landlock_engine::limited;
 use wasix_landlock_profile::{Ceiling, Profile};
+use wasmer::CompileError;
 use wasmer_wasix::landlock::{Instance, InstanceRuntime, with_causes};
 
 use crate::{
     grants,
-    program::{self, FAILED},
+    program::{self, FAILED, NO_THREADS},
     settings::Settings,
 };
 
@@ -42,7 +43,7 @@ pub(crate) fn run(spec: &Spec, settings: &Settings) -> i32 {
 
 fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     let process = program::process_of(spec)?;
-    let bytes = program::read(process)?;
+    let bytes = program::read(process, &settings.module)?;
     let profile = grants::add(settings.profile.clone(), spec, settings.root)?;
     let profile = program::with_process(profile, process);
 
@@ -63,7 +64,13 @@ fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     // Everything that depends on the module comes after.
     let engine = limited(settings.compiler, &limits);
     let module = inside.compile(&engine, bytes);
-    let module = module.context("the module can't be compiled")?;
+    let module = module.map_err(|error| {
+        let reason = match error {
+            CompileError::Resource(_) => NO_THREADS,
+            _ => "the module can't be compiled",
+        };
+        anyhow::Error::new(error).context(reason)
+    })?;
     let name = program::name(process)?;
     let cwd = process.cwd();
     let is_granted = |preopen: &PathBuf| cwd.starts_with(preopen);

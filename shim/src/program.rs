@@ -1,26 +1,42 @@
 //! The program of a container as its configuration names it: the module, its arguments and its variables.
 
-use std::{borrow::Cow, fs, panic, path::Path, process};
+use std::{borrow::Cow, fs, io::ErrorKind, panic, path::Path, process, sync::Mutex, thread};
 
 use anyhow::{Context as _, ensure};
 use oci_spec::runtime::{Process, Spec};
 use wasix_landlock_profile::Profile;
 
+use crate::artifact::Module;
+
 /// The exit code of a container whose module was not run, or trapped.
 pub(crate) const FAILED: i32 = 125;
 
-/// Checks that the container's first argument names a module.
+/// Checks that the container has a module.
 ///
 /// # Errors
-/// A configuration without arguments, and a file that can't be read or is no module.
-pub(crate) fn check(spec: &Spec) -> anyhow::Result<()> {
-    read(process_of(spec)?).map(drop)
+/// As [`name`] and [`read`].
+pub(crate) fn check(spec: &Spec, module: &Module) -> anyhow::Result<()> {
+    let process = process_of(spec)?;
+    name(process)?;
+    read(process, module).map(drop)
 }
 
-/// Ends the process if one of its threads panics: nobody catches that, and the container would not end.
+/// The reason for the end of a container whose limit of threads Wasmer has met.
+pub(crate) const NO_THREADS: &str = "the container may not start another thread, and Wasmer needs one; raise its limit of processes and threads";
+
+/// Ends the process if one of its threads panics: nobody catches that, and the container would not end. Prints one line.
 pub(crate) fn exit_at_panics() {
+    static FIRST: Mutex<()> = Mutex::new(());
     panic::set_hook(Box::new(|panicked| {
-        eprintln!("wasix-landlock: the shim has a fault: {panicked}");
+        // Not let go: a second thread waits here for the end.
+        let _first = FIRST.lock();
+        let fault = panicked.to_string().replace('\n', " ");
+        match thread::Builder::new().spawn(|| {}) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                eprintln!("wasix-landlock: {NO_THREADS} ({fault})");
+            }
+            _ => eprintln!("wasix-landlock: the shim has a fault: {fault}"),
+        }
         process::exit(FAILED);
     }));
 }
@@ -56,20 +72,38 @@ fn path(process: &Process) -> anyhow::Result<&Path> {
     Ok(Path::new(program))
 }
 
-/// Reads the module.
+/// The module's bytes: the image's Wasm layer, or the file that the container's first argument names.
 ///
 /// # Errors
-/// A file that can't be read or is no module.
-pub(crate) fn read(process: &Process) -> anyhow::Result<Vec<u8>> {
+/// A file that can't be read or is no module, and a layer that is none.
+pub(crate) fn read<'m>(process: &Process, module: &'m Module) -> anyhow::Result<Cow<'m, [u8]>> {
+    if let Module::Layer(bytes) = module {
+        ensure!(
+            is_module(bytes),
+            "the image's Wasm layer is no WebAssembly module"
+        );
+        return Ok(Cow::Borrowed(bytes));
+    }
     let program = process.cwd().join(path(process)?);
-    let bytes = fs::read(&program)
-        .with_context(|| format!("can't read the module {} in the image", program.display()))?;
+    let bytes = fs::read(&program).with_context(|| {
+        let unread = format!("can't read the module {} in the image", program.display());
+        match module {
+            Module::Unknown(reason) => {
+                format!("{unread}, and containerd was not asked for a Wasm layer ({reason})")
+            }
+            _ => unread,
+        }
+    })?;
     ensure!(
-        bytes.starts_with(b"\0asm"),
+        is_module(&bytes),
         "{} is no WebAssembly module; the container's first argument has to name one",
         program.display()
     );
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
+}
+
+fn is_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm")
 }
 
 /// Adds the container's arguments and variables.

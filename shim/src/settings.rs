@@ -11,6 +11,8 @@ use anyhow::{Context as _, bail, ensure};
 use oci_spec::runtime::Spec;
 use wasix_landlock_profile::{Compiler, Network, Profile, Stream, UnsavedWrites};
 
+use crate::artifact::Module;
+
 /// The prefix of the annotations that the shim reads. An unknown annotation with this prefix is an error.
 const PREFIX: &str = "wasix-landlock/";
 
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) root: bool,
     /// The file for the report, in the container's bundle. The container takes it.
     pub(crate) report: Mutex<Option<File>>,
+    /// The module, if it is no file of the container.
+    pub(crate) module: Module,
 }
 
 impl Settings {
@@ -40,7 +44,7 @@ impl Settings {
     ///
     /// # Errors
     /// An annotation, or a profile, that can't be used as it is.
-    pub(crate) fn read(spec: &Spec, bundle: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(spec: &Spec, bundle: &Path, module: Module) -> anyhow::Result<Self> {
         let report = bundle.join(REPORT);
         let report = File::create(&report)
             .with_context(|| format!("can't make {} for the report", report.display()))?;
@@ -50,6 +54,7 @@ impl Settings {
             harden: true,
             root: false,
             report: Mutex::new(Some(report)),
+            module,
         };
         let annotations = spec.annotations().iter().flatten();
         let mut named: Vec<_> = annotations
@@ -124,7 +129,7 @@ mod tests {
     use oci_spec::runtime::{Spec, SpecBuilder};
     use wasix_landlock_profile::{Compiler, Network};
 
-    use super::{PREFIX, Settings, load};
+    use super::{Module, PREFIX, Settings, load};
 
     fn read(annotations: &[(&str, &str)]) -> anyhow::Result<Settings> {
         let named = annotations.iter();
@@ -133,7 +138,7 @@ mod tests {
             .chain([("another/one".to_owned(), "anything".to_owned())])
             .collect();
         let spec: Spec = SpecBuilder::default().annotations(annotations).build()?;
-        Settings::read(&spec, tempfile::tempdir()?.path())
+        Settings::read(&spec, tempfile::tempdir()?.path(), Module::File)
     }
 
     #[test]

@@ -217,13 +217,28 @@ fn port(suite: &Suite, at: Surroundings) -> bool {
     }
 }
 
-/// The limit is in the container's configuration, which `ctr` has no option for.
 fn threads(suite: &Suite, at: Surroundings) -> bool {
     let Some(runtime) = at.runtime() else {
         return run(suite, at, &[], &[], &["processes", "90"])
             .status
             .success();
     };
+    let program: &[&str] = match runtime {
+        Runtime::Runc => &["/native", "processes", "90"],
+        _ => &["/threads.wasm"],
+    };
+    let limit = (at != Unheld).then_some(64);
+    run_limited(suite, runtime, limit, program).status.success()
+}
+
+/// Runs a container that may have so many processes and threads. The limit is in the container's configuration, which
+/// `ctr` has no option for.
+pub(crate) fn run_limited(
+    suite: &Suite,
+    by: Runtime,
+    limit: Option<u32>,
+    program: &[&str],
+) -> Output {
     let root = TempDir::new().expect("a directory is made");
     let native = suite.native.as_deref().ok();
     for (name, bytes) in guests::files(native).expect("the files are made") {
@@ -235,17 +250,14 @@ fn threads(suite: &Suite, at: Surroundings) -> bool {
     let default = suite.daemon.ctr(["oci", "spec"]);
     let mut spec: Value = serde_json::from_slice(&default.stdout).expect("it is JSON");
     spec["root"]["path"] = json!(root.path());
-    spec["process"]["args"] = match runtime {
-        Runtime::Runc => json!(["/native", "processes", "90"]),
-        _ => json!(["/threads.wasm"]),
-    };
+    spec["process"]["args"] = json!(program);
     spec["linux"]["cgroupsPath"] = json!(format!("/default/{}", crate::daemon::name()));
-    if at != Unheld {
-        spec["linux"]["resources"]["pids"] = json!({"limit": 64});
+    if let Some(limit) = limit {
+        spec["linux"]["resources"]["pids"] = json!({"limit": limit});
     }
     let file = root.path().join("config.json");
     fs::write(&file, spec.to_string()).expect("the configuration is written");
-    suite.run_configured(runtime, &file).status.success()
+    suite.run_configured(by, &file)
 }
 
 fn memory(suite: &Suite, at: Surroundings) -> bool {

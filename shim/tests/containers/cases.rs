@@ -5,9 +5,10 @@ use std::{fs, path::PathBuf, process::Stdio, thread};
 use tempfile::TempDir;
 
 use crate::{
+    attacks,
     daemon::name,
     guests,
-    suite::{Case, Suite, annotation, directory, mount, outcome, text},
+    suite::{Case, Runtime, Suite, annotation, directory, mount, outcome, text},
 };
 
 /// Every case.
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[Case] = &[
     Case::new("a_kill_ends_the_container", kill),
     Case::new("exec_is_not_supported", exec),
     Case::new("memory_beyond_the_limit_ends_the_container", memory),
+    Case::new("too_few_threads_are_a_line_of_the_log", few_threads),
     Case::new("fifty_containers_run_ten_at_once", at_once),
 ];
 
@@ -314,6 +316,30 @@ fn memory(suite: &Suite) {
     assert_eq!(limited.status.code(), Some(137), "{limited:?}");
     let unlimited = suite.run(&[], &["/memory.wasm"]);
     assert_eq!(unlimited.status.code(), Some(0), "{unlimited:?}");
+}
+
+/// Limits that stop Wasmer in each of its stages. A module that starts more threads than it may have is stopped as well.
+fn few_threads(suite: &Suite) {
+    let limited = |limit, module| {
+        let ran = attacks::run_limited(suite, Runtime::Shim, Some(limit), &[module]);
+        let log = text(&ran.stderr);
+        let said = log
+            .lines()
+            .filter(|line| line.starts_with("wasix-landlock: "));
+        let said: Vec<_> = said.map(str::to_owned).collect();
+        (ran.status.code(), said)
+    };
+    let tried = (2..=8).map(|limit| (limit, limited(limit, "/seven.wasm")));
+    let (enough, few): (Vec<_>, Vec<_>) = tried.partition(|(_, (code, _))| *code == Some(7));
+    assert!(!few.is_empty(), "{enough:?}");
+    let many = [8, 16, 64].map(|limit| (limit, limited(limit, "/threads.wasm")));
+    for (limit, (code, said)) in few.into_iter().chain(many) {
+        assert_eq!(code, Some(125), "{limit}: {said:?}");
+        assert!(
+            matches!(&said[..], [line] if line.contains("raise its limit")),
+            "{limit}: {said:?}"
+        );
+    }
 }
 
 fn at_once(suite: &Suite) {

@@ -1,6 +1,8 @@
 //! A containerd of the tests' own.
 
 use std::{
+    env,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -18,9 +20,48 @@ const END: Duration = Duration::from_secs(5);
 /// The time that a container gets.
 const LONGEST: &str = "60";
 
+/// The variable that names a directory with another `containerd` and `ctr` than those of the machine.
+pub(crate) const OTHER: &str = "WASIX_LANDLOCK_CONTAINERD";
+
+/// The directories with programs: that of [`OTHER`] comes first.
+fn search_path() -> OsString {
+    let own = env::var_os("PATH").unwrap_or_default();
+    match env::var_os(OTHER) {
+        Some(other) => [other, own].join(":".as_ref()),
+        None => own,
+    }
+}
+
+/// One of containerd's programs, or one that these call.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env("PATH", search_path());
+    command
+}
+
+/// The first version of containerd, major and minor, that unpacks an image with layers that are no files.
+const WITH_ARTIFACTS: (u32, u32) = (1, 7);
+
+/// Checks that containerd unpacks images with Wasm layers.
+pub(crate) fn unpacks_artifacts() -> Result<(), String> {
+    let said = program("containerd").arg("--version").output();
+    let said = said.map_err(|error| format!("there is no containerd: {error}"))?;
+    let said = String::from_utf8_lossy(&said.stdout);
+    let version = said.split_whitespace().nth(2).unwrap_or("unknown");
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= WITH_ARTIFACTS => Ok(()),
+        _ => Err(format!(
+            "containerd {version} can't unpack an image with a Wasm layer; `.ci/containerd` prints the directory of one that can, for {OTHER}"
+        )),
+    }
+}
+
 /// A running containerd, with its own root, state and socket.
 pub(crate) struct Daemon {
     directory: TempDir,
+    /// The socket by which `ctr` reaches containerd.
+    answers_at: PathBuf,
     child: Child,
     /// Starts containerd once more.
     again: Command,
@@ -43,7 +84,7 @@ impl Daemon {
         fs::write(at("config.toml"), configuration).map_err(|error| error.to_string())?;
         let mut path = programs.as_os_str().to_owned();
         path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
+        path.push(search_path());
         let log = File::create(at("log")).map_err(|error| error.to_string())?;
         let mut again = Command::new("containerd");
         again
@@ -57,6 +98,7 @@ impl Daemon {
         let child = again.spawn();
         let child = child.map_err(|error| format!("containerd can't be started: {error}"))?;
         let mut daemon = Self {
+            answers_at: at("socket"),
             directory,
             child,
             again,
@@ -92,30 +134,36 @@ impl Daemon {
     }
 
     /// Runs `ctr`.
-    pub(crate) fn ctr<A: AsRef<std::ffi::OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Output {
+    pub(crate) fn ctr<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
         let output = self.command().args(arguments).stdin(Stdio::null()).output();
         output.expect("ctr starts")
     }
 
     /// `ctr`, which is ended if it takes too long.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new("timeout");
+        let mut command = program("timeout");
         command.args(["--kill-after=5", LONGEST, "ctr", "--address"]);
-        command.arg(self.socket());
+        command.arg(&self.answers_at);
         command
     }
 
-    /// Imports an image.
+    /// Moves the socket, so that shims don't reach containerd, and `ctr` does.
+    pub(crate) fn move_socket(&mut self) {
+        let moved = self.directory.path().join("moved");
+        fs::rename(&self.answers_at, &moved).expect("the socket is renamed");
+        self.answers_at = moved;
+    }
+
+    /// Imports an image, of any platform.
     pub(crate) fn import(&self, image: &Path) {
-        let imported = self.ctr([
-            "image".as_ref(),
-            "import".as_ref(),
-            "--snapshotter=native".as_ref(),
-            image.as_os_str(),
-        ]);
+        let mut options = vec!["image", "import", "--snapshotter=native", "--all-platforms"];
+        let help = self.ctr(["image", "import", "--help"]);
+        // Since 2.0, containerd itself imports by default, and then unpacks for its own platform and snapshotter alone.
+        if String::from_utf8_lossy(&help.stdout).contains("--local") {
+            options.push("--local");
+        }
+        let arguments = options.into_iter().map(OsStr::new);
+        let imported = self.ctr(arguments.chain([image.as_os_str()]));
         assert!(imported.status.success(), "{imported:?}");
     }
 

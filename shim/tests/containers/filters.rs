@@ -45,12 +45,7 @@ fn assert_as_without(suite: &Suite, filter: &[String]) {
 /// The number of filters that a container's process has, its own ones included.
 fn filters(suite: &Suite, options: &[String]) -> u32 {
     let waiting = suite.start_waiting(options);
-    let listed = text(&suite.daemon.ctr(["task", "ls"]).stdout);
-    let row = listed
-        .lines()
-        .find(|row| row.split_whitespace().next() == Some(&waiting.id));
-    let number = row.and_then(|row| row.split_whitespace().nth(1));
-    let status = format!("/proc/{}/status", number.expect("the task is listed"));
+    let status = waiting.process().join("status");
     let status = fs::read_to_string(status).expect("the process runs");
     let count = status
         .lines()

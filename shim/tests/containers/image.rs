@@ -16,10 +16,29 @@ pub(crate) fn write(to: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> io::Res
         "aarch64" => "arm64",
         other => other,
     };
+    let layer = ("application/vnd.oci.image.layer.v1.tar", &layer[..]);
+    write_layers(to, name, (architecture, "linux"), &[layer])
+}
+
+/// Writes an image with these layers, each with its media type. `platform` is the architecture and the system.
+pub(crate) fn write_layers(
+    to: &Path,
+    name: &str,
+    (architecture, system): (&str, &str),
+    layers: &[(&str, &[u8])],
+) -> io::Result<()> {
+    let files = layers.iter().filter(|(kind, _)| kind.contains(".tar"));
+    let files: Vec<_> = files
+        .map(|(_, layer)| format!(r#""{}""#, digest(layer)))
+        .collect();
     let config = format!(
-        r#"{{"architecture":"{architecture}","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
-        digest(&layer)
+        r#"{{"architecture":"{architecture}","os":"{system}","config":{{}},"rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
+        files.join(",")
     );
+    let described = layers
+        .iter()
+        .map(|(kind, layer)| descriptor(kind, layer, ""));
+    let described: Vec<_> = described.collect();
     let manifest = format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[{}]}}"#,
         descriptor(
@@ -27,15 +46,17 @@ pub(crate) fn write(to: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> io::Res
             config.as_bytes(),
             ""
         ),
-        descriptor("application/vnd.oci.image.layer.v1.tar", &layer, ""),
+        described.join(","),
     );
-    let annotation = format!(r#","annotations":{{"io.containerd.image.name":"{name}"}}"#);
+    let platform = format!(
+        r#","annotations":{{"io.containerd.image.name":"{name}"}},"platform":{{"architecture":"{architecture}","os":"{system}"}}"#
+    );
     let index = format!(
         r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
         descriptor(
             "application/vnd.oci.image.manifest.v1+json",
             manifest.as_bytes(),
-            &annotation,
+            &platform,
         ),
     );
     let mut image = tar::Builder::new(File::create(to)?);
@@ -46,7 +67,11 @@ pub(crate) fn write(to: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> io::Res
         0o644,
     )?;
     add(&mut image, "index.json", index.as_bytes(), 0o644)?;
-    for blob in [config.as_bytes(), manifest.as_bytes(), &layer] {
+    let layers = layers.iter().map(|(_, layer)| *layer);
+    for blob in [config.as_bytes(), manifest.as_bytes()]
+        .into_iter()
+        .chain(layers)
+    {
         let path = format!("blobs/{}", digest(blob).replace(':', "/"));
         add(&mut image, &path, blob, 0o644)?;
     }

@@ -10,6 +10,7 @@
 //! containers --figures  the tables of figures, in RESULTS.md
 //! ```
 
+mod artifacts;
 mod attacks;
 mod cases;
 mod daemon;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
 
 fn test(programs: &Path, short: bool, arguments: &Arguments) -> ExitCode {
     let runs = |name: &str| !short || SHORT.contains(&name);
-    let cases = [cases::ALL, filters::ALL, restarts::ALL].concat();
+    let cases = [cases::ALL, artifacts::ALL, filters::ALL, restarts::ALL].concat();
     let cases: Vec<Case> = cases.into_iter().filter(|case| runs(case.name)).collect();
     let attacks = attacks::ALL
         .iter()

@@ -1,6 +1,8 @@
 //! The file with the results.
 
-use std::{fs, io, path::Path, process::Command};
+use std::{fs, io, path::Path};
+
+use crate::daemon::program;
 
 const HEAD: &str = "# Results of the shim\n";
 
@@ -26,8 +28,8 @@ fn replace(old: &str, title: &str, section: &str) -> String {
 
 /// The machine and the day.
 pub(crate) fn made_on() -> String {
-    let output = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output();
+    let output = |name: &str, arguments: &[&str]| {
+        let output = program(name).args(arguments).output();
         output.map_or_else(
             |_| "unknown".to_owned(),
             |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),

@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    daemon::{Daemon, name},
+    daemon::{self, Daemon, name},
     guests, image,
 };
 
@@ -72,9 +72,9 @@ pub(crate) struct Suite {
 impl Suite {
     /// Starts a daemon that finds shims in `programs`, with `variables`, and imports the image.
     pub(crate) fn start(programs: &Path, variables: &[(&str, &str)]) -> Result<Self, String> {
-        for program in ["containerd", "ctr", "runc"] {
-            let found = Command::new(program).arg("--version").output();
-            found.map_err(|_| format!("there is no {program}"))?;
+        for name in ["containerd", "ctr", "runc"] {
+            let found = daemon::program(name).arg("--version").output();
+            found.map_err(|_| format!("there is no {name}"))?;
         }
         let user = Command::new("id").arg("-u").output();
         if !user.is_ok_and(|id| id.stdout == b"0\n") {
@@ -126,6 +126,23 @@ impl Suite {
         id: &str,
         arguments: &[&str],
     ) -> Command {
+        self.command_of(IMAGE, by, options, id, arguments)
+    }
+
+    /// Runs a container of another image to its end.
+    pub(crate) fn run_of(&self, image: &str, options: &[String], arguments: &[&str]) -> Output {
+        let mut command = self.command_of(image, Runtime::Shim, options, &name(), arguments);
+        command.stdin(Stdio::null()).output().expect("ctr starts")
+    }
+
+    fn command_of(
+        &self,
+        image: &str,
+        by: Runtime,
+        options: &[String],
+        id: &str,
+        arguments: &[&str],
+    ) -> Command {
         let mut command = self.daemon.command();
         command.args([
             "run",
@@ -134,7 +151,7 @@ impl Suite {
             "--runtime",
             by.name(),
         ]);
-        command.args(options).args([IMAGE, id]).args(arguments);
+        command.args(options).args([image, id]).args(arguments);
         command
     }
 
@@ -163,8 +180,18 @@ impl Suite {
 
     /// Starts a container that waits, and returns once it runs.
     pub(crate) fn start_waiting(&self, options: &[String]) -> Waiting<'_> {
+        self.start_waiting_of(IMAGE, options, "/waits.wasm")
+    }
+
+    /// Starts a container of another image, whose `program` waits.
+    pub(crate) fn start_waiting_of(
+        &self,
+        image: &str,
+        options: &[String],
+        program: &str,
+    ) -> Waiting<'_> {
         let id = name();
-        let mut command = self.command(options, &id, &["/waits.wasm"]);
+        let mut command = self.command_of(image, Runtime::Shim, options, &id, &[program]);
         let child = command.stdin(Stdio::null()).stderr(Stdio::piped());
         let child = child.spawn().expect("ctr starts");
         self.wait_until_restricted(&id);
@@ -184,6 +211,14 @@ pub(crate) struct Waiting<'s> {
 }
 
 impl Waiting<'_> {
+    /// The directory of its process in `/proc`.
+    pub(crate) fn process(&self) -> PathBuf {
+        let listed = text(&self.suite.daemon.ctr(["task", "ls"]).stdout);
+        let mut rows = listed.lines().map(str::split_whitespace);
+        let number = rows.find_map(|mut row| (row.next()? == self.id).then(|| row.next())?);
+        Path::new("/proc").join(number.expect("the task is listed"))
+    }
+
     /// Sends a signal, and returns the container's exit code.
     pub(crate) fn end_by(self, signal: &str) -> Option<i32> {
         let sent = self
@@ -192,14 +227,6 @@ impl Waiting<'_> {
             .ctr(["task", "kill", "--signal", signal, &self.id]);
         assert!(sent.status.success(), "{sent:?}");
         let ended = self.child.wait_with_output().expect("it was started");
-        let said = text(&ended.stderr);
-        if said.contains("task must be stopped before deletion") {
-            // For a moment after the end, `containerd-shimkit` may still say that the task runs, and `ctr` asks once.
-            let deleted = text(&self.suite.daemon.ctr(["task", "delete", &self.id]).stderr);
-            let code = deleted.rsplit_once("exit code ").map(|(_, code)| code);
-            let code = code.map(|code| code.trim_end_matches(['"', '\n']).parse());
-            return Some(code.expect("the task was there").expect("it is a number"));
-        }
         // The code of `ctr` itself.
         assert_ne!(ended.status.code(), Some(1), "{ended:?}");
         ended.status.code()

@@ -2,6 +2,8 @@
 //! kernel rules.
 #![deny(missing_docs)]
 
+#[path = "../../src/artifact.rs"]
+mod artifact;
 #[path = "../../src/container.rs"]
 mod container;
 #[path = "../../src/executor.rs"]

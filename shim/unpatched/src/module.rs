@@ -37,7 +37,7 @@ pub(crate) fn run(spec: &Spec, settings: &Settings) -> i32 {
 
 fn try_run(spec: &Spec, settings: &Settings) -> anyhow::Result<i32> {
     let process = program::process_of(spec)?;
-    let bytes = program::read(process)?;
+    let bytes = program::read(process, &settings.module)?;
     let profile = grants::add(settings.profile.clone(), spec, settings.root)?;
     let profile = program::with_process(profile, process);
     log::set_max_level(log::LevelFilter::Off);
