@@ -63,7 +63,7 @@ pub fn take_sample(distance: usize, work: &Path) -> anyhow::Result<()> {
     let file = directory(DEPTH).join("file");
     fs::write(root.join(&file), "")?;
     let granted = |path: PathBuf| RecordedPreopen {
-        guest: path.clone(),
+        guest: path.display().to_string(),
         origin: "rules",
         access: Access::READ,
         targets: vec![HostTarget {

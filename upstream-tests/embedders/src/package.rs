@@ -30,7 +30,7 @@ impl Package {
             source: of.unpack(folder)?,
         };
         // A package of its own, wherever the target directory is, with the newest versions that fit.
-        package.edit(|manifest| Ok(manifest + "\n[workspace]\n"))?;
+        package.edit("Cargo.toml", |manifest| Ok(manifest + "\n[workspace]\n"))?;
         let lock = package.source.join("Cargo.lock");
         if lock.exists() {
             fs::remove_file(lock)?;
@@ -38,14 +38,36 @@ impl Package {
         Ok(package)
     }
 
-    /// Changes the manifest.
+    /// Changes a file of the source.
     ///
     /// # Errors
-    /// What `edit` says, and a manifest that can't be read or written.
-    pub fn edit(&self, edit: impl FnOnce(String) -> anyhow::Result<String>) -> anyhow::Result<()> {
-        let manifest = self.source.join("Cargo.toml");
-        let text = edit(fs::read_to_string(&manifest)?)?;
-        Ok(fs::write(&manifest, text)?)
+    /// What `edit` says, and a file that can't be read or written.
+    pub fn edit(
+        &self,
+        file: &str,
+        edit: impl FnOnce(String) -> anyhow::Result<String>,
+    ) -> anyhow::Result<()> {
+        let file = self.source.join(file);
+        let text = edit(fs::read_to_string(&file)?)?;
+        Ok(fs::write(&file, text)?)
+    }
+
+    /// Replaces texts in a file of the source, each of which is there once.
+    ///
+    /// # Errors
+    /// A text that isn't there, or is there twice, and a file that can't be read or written.
+    pub fn replace(&self, file: &str, texts: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.edit(file, |mut text| {
+            for (old, new) in texts {
+                ensure!(
+                    text.matches(old).count() == 1,
+                    "{file} of {} doesn't have `{old}` once",
+                    self.name
+                );
+                text = text.replace(old, new);
+            }
+            Ok(text)
+        })
     }
 
     /// Compiles the crate, with two lines of configuration that name the forks in `forks`, or without.

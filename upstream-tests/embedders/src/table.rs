@@ -12,8 +12,9 @@ WASI by others, make a key in a directory that they map, and then open natively 
 `EACCES`.
 
 [youki](https://crates.io/crates/youki) 0.7.0 runs containers, and its handler of WebAssembly embeds the crate `wasmer`. Its
-version lines of Wasmer are raised from 7.0.1 to 7.4.2; its source is as published. A preloaded library opens the file that
-nobody granted, in the container, each time that the module prints.
+version lines of Wasmer are raised from 7.0.1 to 7.4.2. With nothing else changed, the handler panics on the published crates
+and on the forks: Wasmer 7.4.2 needs the engine of the module and a Tokio runtime. Three lines give it both. A preloaded
+library opens the file that nobody granted, in the container, each time that the module prints.
 
 | case | program | published | with the forks |
 |---|---|---|---|

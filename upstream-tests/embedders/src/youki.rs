@@ -18,8 +18,31 @@ const SOURCE: Crate = Crate {
     sha256: "0db9124bcfe24842d30a69c6aad82f5b90d7c6a3ee92275179e3a6e86f6929a4",
 };
 
-/// The version lines of Wasmer's crates that youki has, and those that they become: the forks' versions.
-const RAISED: [(&str, &str); 2] = [("\"7.0.1\"", "\"=7.4.2\""), ("\"0.700.1\"", "\"=0.704.2\"")];
+/// The version lines of Wasmer's crates that youki has, and the forks' versions in their place; and the crate that the changed
+/// handler needs.
+const MANIFEST: [(&str, &str); 3] = [
+    ("\"7.0.1\"", "\"=7.4.2\""),
+    ("\"0.700.1\"", "\"=0.704.2\""),
+    (
+        "[dependencies.wasmer]\n",
+        "[dependencies.tokio]\nversion = \"1\"\nfeatures = [\"rt\"]\n\n[dependencies.wasmer]\n",
+    ),
+];
+
+/// The lines of youki's handler that Wasmer 7.4.2 asks for: without them it panics, with the forks or without.
+const HANDLER: [(&str, &str); 2] = [
+    (
+        "let mut store = Store::default();",
+        "let tokio = tokio::runtime::Builder::new_current_thread().build().expect(\"a runtime\");
+        let _tokio = tokio.enter();
+        let mut store = Store::default();",
+    ),
+    (
+        ".args(args.iter().skip(1))",
+        ".engine(store.engine().clone())
+            .args(args.iter().skip(1))",
+    ),
+];
 
 /// The file in the container that no module gets.
 const FORBIDDEN: &str = "forbidden";
@@ -29,23 +52,16 @@ const FORBIDDEN: &str = "forbidden";
 pub struct Youki(PathBuf);
 
 impl Youki {
-    /// Builds youki with its version lines of Wasmer raised, and two lines of configuration or none.
+    /// Builds youki with its version lines of Wasmer raised, its handler brought up to date, and two lines of configuration or
+    /// none.
     ///
     /// # Errors
     /// A source that can't be had, and a failed build.
     pub fn build(name: &str, forks: Option<&Path>, target: &Path) -> anyhow::Result<Self> {
         let folder = target.join(format!("youki-{name}"));
         let package = Package::unpack(&SOURCE, &folder)?;
-        package.edit(|mut manifest| {
-            for (old, new) in RAISED {
-                ensure!(
-                    manifest.matches(old).count() == 1,
-                    "youki doesn't ask for {old} once"
-                );
-                manifest = manifest.replace(old, new);
-            }
-            Ok(manifest)
-        })?;
+        package.replace("Cargo.toml", &MANIFEST)?;
+        package.replace("src/workload/wasmer.rs", &HANDLER)?;
         let built = target.join("target");
         package.build(
             &["--bin=youki", "--features=v1,v2,wasm-wasmer"],
