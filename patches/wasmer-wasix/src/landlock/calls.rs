@@ -12,7 +12,7 @@ use virtual_fs::{FileOpener, FileSystem, FsError, OpenOptions, OpenOptionsConfig
 use wasix_landlock::Access;
 use wasmer_wasix_types::wasi::{Errno, Fd as WasiFd, Fdflags, Oflags, Rights};
 
-use super::backings::{absolute, absolute_path};
+use super::backings::absolute_path;
 use super::denial::denials::Cause;
 use super::denial::examine::Refusal;
 use super::learn::learning::Learning;
@@ -326,7 +326,7 @@ impl crate::fs::WasiFs {
             }
             _ => PathBuf::from(path),
         };
-        absolute(joined)
+        super::backings::absolute(joined)
     }
 }
 
