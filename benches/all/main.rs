@@ -263,7 +263,9 @@ fn take_sample(sample: &[String]) -> anyhow::Result<()> {
         ["preopens", preopens, threads, work] => {
             scale::take_preopens_sample(preopens.parse()?, threads.parse()?, work.as_ref())
         }
-        ["rules", distance, work] => scale::take_rules_sample(distance.parse()?, work.as_ref()),
+        ["rules", access, distance, work] => {
+            scale::take_rules_sample(access, distance.parse()?, work.as_ref())
+        }
         ["instances", scope, count, work] => {
             scale::take_instances_sample(scope, count.parse()?, work.as_ref())
         }
