@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use wasix_landlock_testing::end_within;
 
+use crate::library::Library;
 use crate::{Builds, DEADLINE};
 
 /// A run of a program that embeds Wasmer.
@@ -115,23 +116,43 @@ impl Case {
     /// # Errors
     /// A program that can't be started, fails or doesn't end.
     pub fn run(&self, builds: &Builds, openssl: &Path) -> anyhow::Result<Vec<String>> {
+        if self.embedder != Embedder::Youki {
+            return self.embed(&builds.library, openssl, None);
+        }
         let work = tempfile::tempdir()?;
         let work = work.path().canonicalize()?;
-        let library = &builds.library;
-        match self.embedder {
-            Embedder::C => {
-                let mut command = Command::new(&library.embedder);
-                command.arg(self.name).arg(openssl);
-                self.run_with_library(command, &work)
-            }
+        builds.youki.run(openssl, &builds.preloaded, &work)
+    }
+
+    /// Runs a program that embeds libwasmer in directories that are made for it, in the fork's default mode or another, and
+    /// returns the lines that it prints.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn embed(
+        &self,
+        library: &Library,
+        openssl: &Path,
+        mode: Option<&str>,
+    ) -> anyhow::Result<Vec<String>> {
+        let work = tempfile::tempdir()?;
+        let work = work.path().canonicalize()?;
+        let mut command = match self.embedder {
             Embedder::Python => {
                 let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.py");
                 let mut command = Command::new("python3");
                 command.args([&program, &library.library, openssl]);
-                self.run_with_library(command, &work)
+                command
             }
-            Embedder::Youki => builds.youki.run(openssl, &builds.preloaded, &work),
-        }
+            _ => {
+                let mut command = Command::new(&library.embedder);
+                command.arg(self.name).arg(openssl);
+                command
+            }
+        };
+        command.env_remove("WASIX_LANDLOCK");
+        command.envs(mode.map(|mode| ("WASIX_LANDLOCK", mode)));
+        self.run_with_library(command, &work)
     }
 
     /// Adds the directories and the file that nobody grants, runs the command, and returns the lines that it prints.
@@ -153,7 +174,6 @@ impl Case {
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| work.join(name));
         let mut child = command
             .arg(&forbidden)
-            .env_remove("WASIX_LANDLOCK")
             .stdin(Stdio::null())
             .stdout(fs::File::create(&stdout)?)
             .stderr(fs::File::create(&stderr)?)
