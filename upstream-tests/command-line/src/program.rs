@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use wasix_landlock_testing::end_within;
+use wasix_landlock_testing::{end_within, patch_lines};
 
 use crate::world::World;
 
@@ -130,19 +130,9 @@ impl Program {
             .env("RUSTC", rustc)
             // Away from this workspace and its configuration.
             .current_dir(target);
-        for fork in ["wasmer-wasix", "virtual-fs"] {
-            if let Some(patches) = forks {
-                let path = patches.join(fork);
-                cargo.arg("--config");
-                cargo.arg(format!(
-                    "patch.crates-io.{fork}.path=\"{}\"",
-                    path.display()
-                ));
-            }
-        }
-        if forks.is_some() {
+        if let Some(folder) = forks {
             // The forks' sources may have changed, which `cargo install` doesn't see.
-            cargo.arg("--force");
+            cargo.args(patch_lines(folder)).arg("--force");
         }
         let status = cargo.status().context("can't start cargo")?;
         ensure!(

@@ -137,26 +137,6 @@ impl Case {
     ) -> anyhow::Result<Vec<String>> {
         let work = tempfile::tempdir()?;
         let work = work.path().canonicalize()?;
-        let mut command = match self.embedder {
-            Embedder::Python => {
-                let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.py");
-                let mut command = Command::new("python3");
-                command.args([&program, &library.library, openssl]);
-                command
-            }
-            _ => {
-                let mut command = Command::new(&library.embedder);
-                command.arg(self.name).arg(openssl);
-                command
-            }
-        };
-        command.env_remove("WASIX_LANDLOCK");
-        command.envs(mode.map(|mode| ("WASIX_LANDLOCK", mode)));
-        self.run_with_library(command, &work)
-    }
-
-    /// Adds the directories and the file that nobody grants, runs the command, and returns the lines that it prints.
-    fn run_with_library(&self, mut command: Command, work: &Path) -> anyhow::Result<Vec<String>> {
         let [directory, other] = ["directory", "other"].map(|name| work.join(name));
         for directory in [&directory, &other] {
             fs::create_dir(directory)?;
@@ -164,16 +144,28 @@ impl Case {
         }
         let forbidden = work.join("forbidden");
         fs::write(&forbidden, "nobody granted this")?;
-        command.arg(&directory);
-        if self.embedder == Embedder::C {
-            command.arg(&other);
-        }
+        let mut command = match self.embedder {
+            Embedder::Python => {
+                let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("embedder.py");
+                let mut command = Command::new("python3");
+                command.args([&program, &library.library, openssl, &directory]);
+                command
+            }
+            _ => {
+                let mut command = Command::new(&library.embedder);
+                command.arg(self.name).arg(openssl);
+                command.args([&directory, &other]);
+                command
+            }
+        };
         if self.reserves_other {
             command.env("WASIX_LANDLOCK_RESERVE", &other);
         }
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| work.join(name));
         let mut child = command
             .arg(&forbidden)
+            .env_remove("WASIX_LANDLOCK")
+            .envs(mode.map(|mode| ("WASIX_LANDLOCK", mode)))
             .stdin(Stdio::null())
             .stdout(fs::File::create(&stdout)?)
             .stderr(fs::File::create(&stderr)?)

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use wasix_landlock_programs::packages::Crate;
+use wasix_landlock_testing::patch_lines;
 
 /// The source of a crate in a folder of its own.
 #[derive(Debug)]
@@ -25,31 +26,19 @@ impl Package {
             fs::remove_dir_all(folder)?;
         }
         fs::create_dir_all(folder)?;
-        let package = Self {
-            name: of.name,
-            source: of.unpack(folder)?,
-        };
+        let source = of.unpack(folder)?;
         // A package of its own, wherever the target directory is, with the newest versions that fit.
-        package.edit("Cargo.toml", |manifest| Ok(manifest + "\n[workspace]\n"))?;
-        let lock = package.source.join("Cargo.lock");
+        let manifest = source.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)? + "\n[workspace]\n";
+        fs::write(manifest, text)?;
+        let lock = source.join("Cargo.lock");
         if lock.exists() {
             fs::remove_file(lock)?;
         }
-        Ok(package)
-    }
-
-    /// Changes a file of the source.
-    ///
-    /// # Errors
-    /// What `edit` says, and a file that can't be read or written.
-    pub fn edit(
-        &self,
-        file: &str,
-        edit: impl FnOnce(String) -> anyhow::Result<String>,
-    ) -> anyhow::Result<()> {
-        let file = self.source.join(file);
-        let text = edit(fs::read_to_string(&file)?)?;
-        Ok(fs::write(&file, text)?)
+        Ok(Self {
+            name: of.name,
+            source,
+        })
     }
 
     /// Replaces texts in a file of the source, each of which is there once.
@@ -57,17 +46,17 @@ impl Package {
     /// # Errors
     /// A text that isn't there, or is there twice, and a file that can't be read or written.
     pub fn replace(&self, file: &str, texts: &[(&str, &str)]) -> anyhow::Result<()> {
-        self.edit(file, |mut text| {
-            for (old, new) in texts {
-                ensure!(
-                    text.matches(old).count() == 1,
-                    "{file} of {} doesn't have `{old}` once",
-                    self.name
-                );
-                text = text.replace(old, new);
-            }
-            Ok(text)
-        })
+        let path = self.source.join(file);
+        let mut text = fs::read_to_string(&path)?;
+        for (old, new) in texts {
+            ensure!(
+                text.matches(old).count() == 1,
+                "{file} of {} doesn't have `{old}` once",
+                self.name
+            );
+            text = text.replace(old, new);
+        }
+        Ok(fs::write(path, text)?)
     }
 
     /// Compiles the crate, with two lines of configuration that name the forks in `forks`, or without.
@@ -93,14 +82,8 @@ impl Package {
                     .map(|name| format!("--config=profile.dev.package.{name}.opt-level=2")),
             )
             .current_dir(&self.source);
-        for fork in ["wasmer-wasix", "virtual-fs"] {
-            if let Some(patches) = forks {
-                let path = patches.join(fork);
-                cargo.arg("--config").arg(format!(
-                    "patch.crates-io.{fork}.path=\"{}\"",
-                    path.display()
-                ));
-            }
+        if let Some(folder) = forks {
+            cargo.args(patch_lines(folder));
         }
         let status = cargo.status().context("can't start cargo")?;
         let with = match forks {

@@ -22,6 +22,7 @@ pub mod descriptors;
 pub mod foreign;
 mod isolated;
 pub mod limits;
+mod lines;
 pub mod output;
 pub mod preload;
 pub mod preview1;
@@ -36,6 +37,7 @@ mod variable;
 
 pub use alone::{alone, alone_in_process_namespace};
 pub use isolated::{TIMEOUT, isolated, run};
+pub use lines::patch_lines;
 pub use program::{end_within, succeeds};
 pub use skip::{note, note_from_anywhere, skip_from_anywhere, skipped};
 pub use user::{ORDINARY_USER, as_ordinary_user, is_root};
