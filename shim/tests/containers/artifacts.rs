@@ -51,20 +51,8 @@ fn runs(suite: &Suite) {
         let artifact = import(suite, &[(kind, &probe())]);
         let (rw, ro) = (directory(&[("a", "1")]), directory(&[("a", "1")]));
         let options = [mount(rw.path(), "/rw", "rw"), mount(ro.path(), "/ro", "ro")];
-        let attempts = [
-            "read",
-            "/ro/a",
-            "--",
-            "write",
-            "/ro/a",
-            "--",
-            "create",
-            "/rw/new",
-            "--",
-            "read",
-            "/proc/self/environ",
-        ];
-        let arguments = [&["convert.wasm", "probe"], &attempts[..]].concat();
+        let arguments = "convert.wasm probe read /ro/a -- write /ro/a -- create /rw/new -- read /proc/self/environ";
+        let arguments: Vec<_> = arguments.split(' ').collect();
         let ran = suite.run_of(&artifact, &options, &arguments);
         let output = text(&ran.stdout);
         for allowed in ["read /ro/a", "create /rw/new"] {
