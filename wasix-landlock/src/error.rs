@@ -12,7 +12,7 @@ pub use within::NotWithin;
 
 use std::path::PathBuf;
 
-use crate::{MODE_VARIABLE, Protection, RESERVE_VARIABLE, SCOPE_VARIABLE, names::list};
+use crate::{MODE_VARIABLE, RESERVE_VARIABLE, SCOPE_VARIABLE};
 
 /// An error of [`Policy::enforce`](crate::Policy::enforce).
 #[derive(Debug, thiserror::Error)]
@@ -57,15 +57,4 @@ pub enum OperatorError {
         /// The value that was given.
         value: String,
     },
-}
-
-/// A protection that doesn't exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{value}` is not a protection; use one of {}",
-    list(Protection::ALL, ", ")
-)]
-pub struct ProtectionError {
-    /// The value that was given.
-    pub value: String,
 }

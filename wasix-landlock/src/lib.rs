@@ -78,8 +78,6 @@ mod network;
 mod operator;
 mod policy;
 mod prepared;
-mod protection;
-mod protections;
 mod report;
 mod rights;
 mod scope;
@@ -95,7 +93,7 @@ pub use access::Access;
 pub use audit::AuditLog;
 pub use error::{
     EnforceError, Error, ModeError, NotWithin, OpenFilesLimit, OperatorError, PathError,
-    PrepareError, ProtectionError, ThreadError, Unavailable,
+    PrepareError, ThreadError, Unavailable,
 };
 pub use explain::{Explanation, GrantedPath, Verdict, explain, resolve_existing};
 pub use inherited::Inherited;
@@ -107,8 +105,6 @@ pub use platform::Membership;
 pub use platform::take_passed_on;
 pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen};
 pub use prepared::{Prepared, current};
-pub use protection::{Layer, Level, Protection};
-pub use protections::Protections;
 pub use report::{
     DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind, DescriptorReport,
     DescriptorsReport, HostReport, NotGranted, OutsideReport, PreopenReport, ProtectionReport,
@@ -117,3 +113,4 @@ pub use report::{
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;
+pub use wasix_landlock_filter::{Layer, Level, Protection, ProtectionError, Protections};

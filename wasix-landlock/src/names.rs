@@ -10,10 +10,7 @@ use serde::{
     },
 };
 
-use crate::{
-    DescriptorKind, Layer, Level, Mode, ModeError, Object, Protection, ProtectionError, Right,
-    Scope, Status, SweepMethod,
-};
+use crate::{DescriptorKind, Mode, ModeError, Object, Right, Scope, Status, SweepMethod};
 
 macro_rules! show_as_serialized {
     ($($name:ty),*) => { $(
@@ -27,30 +24,23 @@ macro_rules! show_as_serialized {
 
 show_as_serialized!(
     DescriptorKind,
-    Layer,
-    Level,
     Mode,
     Object,
-    Protection,
     Right,
     Scope,
     Status,
     SweepMethod
 );
 
-macro_rules! parse_as_serialized {
-    ($($name:ty, $error:ident);*) => { $(
-        impl FromStr for $name {
-            type Err = $error;
+impl FromStr for Mode {
+    type Err = ModeError;
 
-            fn from_str(name: &str) -> Result<Self, $error> {
-                parse(name).ok_or_else(|| $error { value: name.to_owned() })
-            }
-        }
-    )* };
+    fn from_str(name: &str) -> Result<Self, ModeError> {
+        parse(name).ok_or_else(|| ModeError {
+            value: name.to_owned(),
+        })
+    }
 }
-
-parse_as_serialized!(Mode, ModeError; Protection, ProtectionError);
 
 /// Finds the value of a name.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(name: &'a str) -> Option<T> {

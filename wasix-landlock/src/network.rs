@@ -118,6 +118,16 @@ impl Network {
         !self.bind.is_empty() || !self.connect.is_empty()
     }
 
+    /// Returns the parts of it that the filter has to know.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn in_filter(&self) -> wasix_landlock_filter::Ports {
+        wasix_landlock_filter::Ports {
+            tcp: self.has_tcp(),
+            bind_tcp: !self.bind.is_empty(),
+            udp: self.has_udp(),
+        }
+    }
+
     /// True if any UDP port is granted.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_udp(&self) -> bool {

@@ -8,8 +8,9 @@ use std::{
 };
 
 /// The sources of the crates whose types a program can name. The forks' are those of this repository, without upstream's.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "wasix-landlock/src",
+    "wasix-landlock/filter/src",
     "profile/src",
     "profile/engine/src",
     "patches/pair/src",

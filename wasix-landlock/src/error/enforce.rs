@@ -2,6 +2,8 @@
 
 use std::{fmt, io, time::Duration};
 
+use wasix_landlock_filter::FilterError;
+
 use super::NotWithin;
 use crate::{Protection, names::list};
 
@@ -255,6 +257,15 @@ impl EnforceError {
             | Self::Probe { .. }
             | Self::NoFreeSignal
             | Self::Signal { .. } => false,
+        }
+    }
+}
+
+impl From<FilterError> for EnforceError {
+    fn from(error: FilterError) -> Self {
+        match error {
+            FilterError::Diverges { tid } => Self::FilterDiverges { tid },
+            FilterError::Rejected { source } => Self::Filter { source },
         }
     }
 }

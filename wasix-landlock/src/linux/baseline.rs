@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use wasix_landlock_filter::Filter;
+
 use super::{
-    filter::{self, Filter},
     kernel::{Builder, Features, Kernel, Need},
     membership::{self, Place},
     process::{self, Enforced, Process},
@@ -132,7 +133,7 @@ pub(super) fn on_kernel(
 ) -> Result<Baseline, PrepareError> {
     report.abi = kernel.abi;
     report.errata = kernel.errata;
-    let filters = filter::available();
+    let filters = Filter::available();
     let mut handled = Features {
         rights: kernel.features.rights.clone(),
         ..Features::default()
@@ -200,7 +201,7 @@ pub(super) fn on_kernel(
         .map_err(|source| PrepareError::PortRule { source })?;
     let filter = match filtered.as_slice() {
         [] => None,
-        [first, ..] => Some(Filter::new(&filtered, &ports).map_err(|reason| {
+        [first, ..] => Some(Filter::new(&filtered, ports.in_filter()).map_err(|reason| {
             PrepareError::FilterUnavailable {
                 protection: *first,
                 reason,

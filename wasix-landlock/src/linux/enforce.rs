@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
 
+use wasix_landlock_filter::Filter;
+
 use super::{
     baseline::Baseline,
-    filter::Filter,
-    judge::judge,
+    judge::{judge, not_refused},
     kernel::Builder,
     membership::{self, Membership},
     plan::Plan,
@@ -159,9 +160,9 @@ impl Plan {
         match filter.map(Filter::install_here) {
             None | Some(Ok(None)) => {}
             Some(Ok(Some(refusal))) => {
-                return Err(EnforceError::of_thread(tid, refusal.missing()));
+                return Err(EnforceError::of_thread(tid, not_refused(&refusal)));
             }
-            Some(Err(error)) => restrict::lacks_filter(error, &mut self.report)?,
+            Some(Err(error)) => restrict::lacks_filter(error.into(), &mut self.report)?,
         }
         let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
         // Of the other threads none is touched, so that nothing of the process has to end.

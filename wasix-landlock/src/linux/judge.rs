@@ -2,6 +2,8 @@
 
 use std::io;
 
+use wasix_landlock_filter::Refusal;
+
 use super::sys::{Call, Probe, Visit};
 use crate::{EnforceError, ThreadError};
 
@@ -33,7 +35,7 @@ pub(crate) fn judge(
         Err((call, errno)) => return fail(call.failed(errno)),
     }
     if let Some(refusal) = visit.not_refused {
-        return fail(refusal.missing());
+        return fail(not_refused(refusal));
     }
     match (probe, visit.after) {
         // The kernel's word is all there is; only a policy that lets this pass comes here.
@@ -49,6 +51,14 @@ pub(crate) fn judge(
 pub(crate) fn still_allowed(probe: &Probe) -> ThreadError {
     ThreadError::NotRestricted {
         probe: probe.to_string(),
+    }
+}
+
+/// The problem of a thread in which the filter must refuse a call, and doesn't.
+pub(crate) fn not_refused(refusal: &Refusal) -> ThreadError {
+    ThreadError::NotFiltered {
+        protection: refusal.protection,
+        call: refusal.name,
     }
 }
 

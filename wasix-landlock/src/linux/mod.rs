@@ -5,7 +5,6 @@ mod create;
 mod descriptors;
 mod enforce;
 mod explain;
-mod filter;
 mod judge;
 mod kernel;
 mod membership;

@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wasix_landlock_filter::Filter;
+
 use super::{
-    filter::Filter,
     judge::judge,
     reach::Reach,
     sys::{self, Call, Domain, Probe, Visit},
@@ -120,7 +121,7 @@ impl Enforcement {
                 self.restricted = 1;
                 Ok(())
             }
-            Err(error) => lacks_filter(error, report),
+            Err(error) => lacks_filter(error.into(), report),
         }
     }
 

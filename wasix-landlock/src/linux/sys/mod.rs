@@ -6,7 +6,6 @@
 mod descriptors;
 mod landlock;
 mod probe;
-mod refusal;
 mod signal;
 mod table;
 mod thread;
@@ -18,7 +17,6 @@ pub(crate) use landlock::{
     set_no_new_privileges,
 };
 pub(crate) use probe::{Fifo, Probe};
-pub(crate) use refusal::{Refusal, can_refuse, expect, first_not_refused};
 pub(crate) use signal::{Handler, bit, program_signals, send};
 pub(crate) use table::{ABANDONED, Call, GONE, Round, State, Table, Visit};
 pub(crate) use thread::{current_thread, is_only_thread, leads, thread_exists};

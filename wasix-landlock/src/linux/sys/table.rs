@@ -17,9 +17,11 @@ use rustix::{
     thread::futex::{self, Flags},
 };
 
+use wasix_landlock_filter::{Refusal, first_not_refused};
+
 use super::{
-    Domain, Probe, Refusal, current_thread, first_not_refused, has_no_new_privileges,
-    set_no_new_privileges, thread::thread_name,
+    Domain, Probe, current_thread, has_no_new_privileges, set_no_new_privileges,
+    thread::thread_name,
 };
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.

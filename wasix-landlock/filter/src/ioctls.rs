@@ -1,7 +1,9 @@
 //! Commands that `ioctl(2)` takes.
 
-use super::{Condition, Refusal, Rules};
-use crate::Protection;
+use crate::{
+    Protection, Refusal,
+    filter::{Condition, Rules},
+};
 
 /// No descriptor.
 const NO: i64 = -1;
@@ -46,7 +48,7 @@ const TYPE: u32 = 0x5412;
 const TERMINAL_INPUT: [u32; 2] = [TYPE, 0x541c];
 
 /// Adds the rules of a protection, and returns the calls that prove them.
-pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
+pub(crate) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
     let (refused, name, shown): (&[u32], _, _) = match protection {
         Protection::Metadata => (&INODE, "ioctl(FS_IOC_SETVERSION)", SET_VERSION),
         Protection::TerminalInput => (&TERMINAL_INPUT, "ioctl(TIOCSTI)", TYPE),

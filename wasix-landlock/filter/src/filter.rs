@@ -1,9 +1,5 @@
 //! The second layer: a seccomp filter for calls that Landlock doesn't mediate.
 
-mod calls;
-mod ioctls;
-mod sockets;
-
 use std::{collections::BTreeMap, env::consts::ARCH, io};
 
 use seccompiler::{
@@ -11,8 +7,11 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
-use super::sys::{self, Refusal};
-use crate::{EnforceError, Network, Protection};
+use crate::{
+    FilterError, Protection, calls, ioctls,
+    refusal::{self, Refusal},
+    sockets,
+};
 
 /// The error number of a refused system call. Landlock's own answer to most is `EACCES`, so this one also
 /// tells which layer it was.
@@ -27,41 +26,61 @@ const NEWEST: u32 = 469;
 
 /// A filter that is complete and not installed.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub struct Filter {
     program: BpfProgram,
     /// The calls that prove, for each protection, that the filter is there.
     refusals: Vec<Refusal>,
 }
 
 /// The error of a filter that could not be put on the threads. Nothing was filtered in any of them.
-fn failed(error: seccompiler::Error) -> EnforceError {
+fn failed(error: seccompiler::Error) -> FilterError {
     use seccompiler::Error::{Prctl, Seccomp, ThreadSync};
 
     match error {
-        ThreadSync(tid) => EnforceError::FilterDiverges {
+        ThreadSync(tid) => FilterError::Diverges {
             tid: i32::try_from(tid).unwrap_or(0),
         },
-        Prctl(source) | Seccomp(source) => EnforceError::Filter { source },
-        other => EnforceError::Filter {
+        Prctl(source) | Seccomp(source) => FilterError::Rejected { source },
+        other => FilterError::Rejected {
             source: io::Error::other(other.to_string()),
         },
     }
 }
 
-/// Checks that this machine can have a filter.
-pub(crate) fn available() -> Result<(), String> {
-    TargetArch::try_from(ARCH).map_err(|_| format!("seccomp filters don't support {ARCH}"))?;
-    sys::can_refuse().map_err(|error| format!("this kernel has no seccomp filters: {error}"))
+/// The ports that Landlock's rules grant, as far as the filter has to know them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// True if any TCP port is granted, to bind or to connect.
+    pub tcp: bool,
+    /// True if any TCP port is granted to bind.
+    pub bind_tcp: bool,
+    /// True if any UDP port is granted.
+    pub udp: bool,
 }
 
 impl Filter {
+    /// Checks that this machine can have a filter.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which it can't, in words.
+    pub fn available() -> Result<(), String> {
+        TargetArch::try_from(ARCH).map_err(|_| format!("seccomp filters don't support {ARCH}"))?;
+        refusal::can_refuse()
+            .map_err(|error| format!("this kernel has no seccomp filters: {error}"))
+    }
+
     /// Makes the filter of these protections. `ports` are those that Landlock lets pass.
-    pub(crate) fn new(protections: &[Protection], ports: &Network) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// The reason for which there is no such filter on this architecture, in words.
+    pub fn new(protections: &[Protection], ports: Ports) -> Result<Self, String> {
         Self::up_to(NEWEST, protections, ports)
     }
 
     /// As [`Filter::new`], for a kernel of which system calls up to `newest` are known.
-    fn up_to(newest: u32, protections: &[Protection], ports: &Network) -> Result<Self, String> {
+    fn up_to(newest: u32, protections: &[Protection], ports: Ports) -> Result<Self, String> {
         let mut rules = Rules::default();
         let mut refusals = Vec::new();
         for protection in protections.iter().copied() {
@@ -89,16 +108,25 @@ impl Filter {
         Ok(Self { program, refusals })
     }
 
-    /// Puts every thread of the process under the filter, all or none.
-    pub(crate) fn install(self) -> Result<(), EnforceError> {
+    /// Puts every thread of the process under the filter, all or none. From then on,
+    /// [`first_not_refused`](crate::first_not_refused) proves it in a thread.
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError`].
+    pub fn install(self) -> Result<(), FilterError> {
         seccompiler::apply_filter_all_threads(&self.program).map_err(failed)?;
-        sys::expect(self.refusals);
+        refusal::expect(self.refusals);
         Ok(())
     }
 
     /// Puts the calling thread under the filter, and what it starts. Returns what is not refused
     /// nevertheless.
-    pub(crate) fn install_here(self) -> Result<Option<Refusal>, EnforceError> {
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError::Rejected`].
+    pub fn install_here(self) -> Result<Option<Refusal>, FilterError> {
         seccompiler::apply_filter(&self.program).map_err(failed)?;
         Ok(self.refusals.into_iter().find(|refusal| !refusal.holds()))
     }
@@ -153,16 +181,16 @@ fn preamble(compiled: &[sock_filter], without_clone3: bool, newest: u32) -> BpfP
 
 /// Rules by system call; `None` refuses it whatever its arguments are.
 #[derive(Debug, Default)]
-struct Rules(BTreeMap<i64, Option<Vec<SeccompRule>>>);
+pub(crate) struct Rules(BTreeMap<i64, Option<Vec<SeccompRule>>>);
 
 impl Rules {
     /// Refuses a system call.
-    fn refuse(&mut self, number: i64) {
+    pub(crate) fn refuse(&mut self, number: i64) {
         self.0.insert(number, None);
     }
 
     /// Refuses a system call where all of these hold.
-    fn refuse_where(&mut self, number: i64, conditions: &[Condition]) {
+    pub(crate) fn refuse_where(&mut self, number: i64, conditions: &[Condition]) {
         let conditions: Vec<SeccompCondition> = conditions
             .iter()
             .filter_map(|condition| condition.compile())
@@ -179,7 +207,7 @@ impl Rules {
 
 /// A condition on a system call's argument, of which the kernel reads the lower 32 bits.
 #[derive(Clone, Copy, Debug)]
-enum Condition {
+pub(crate) enum Condition {
     /// The argument is this value.
     Is(u8, u32),
     /// The argument isn't this value.
@@ -210,14 +238,15 @@ impl Condition {
 mod tests {
     use std::thread;
 
-    use super::{calls::recent, *};
+    use super::*;
+    use crate::calls::recent;
 
     /// The error number of `file_setattr` without anything to set, in a thread that has this filter.
     fn answer(newest: Option<u32>) -> i32 {
         let call = move || {
             if let Some(newest) = newest {
-                let filter = Filter::up_to(newest, &[Protection::Keys], &Network::none()).unwrap();
-                sys::set_no_new_privileges().unwrap();
+                let filter = Filter::up_to(newest, &[Protection::Keys], Ports::default()).unwrap();
+                rustix::thread::set_no_new_privs(true).unwrap();
                 assert_eq!(filter.install_here().unwrap(), None);
             }
             let arguments = [-1, 0, 0, 0, 0];

@@ -1,20 +1,21 @@
 //! System calls that the second layer must refuse.
+//!
+//! All of this crate's unsafe code is here.
 
 use std::{io, sync::OnceLock};
 
-use super::check;
-use crate::{Protection, ThreadError};
+use crate::Protection;
 
 /// A system call that has no effect, and that the filter refuses with `EPERM`. Without a filter it
 /// fails with another error, or succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// The protection that the call proves.
-    pub(crate) protection: Protection,
+    pub protection: Protection,
     /// The system call, for messages.
-    pub(crate) name: &'static str,
-    pub(crate) number: libc::c_long,
-    pub(crate) arguments: [libc::c_long; 5],
+    pub name: &'static str,
+    number: libc::c_long,
+    arguments: [libc::c_long; 5],
 }
 
 /// The calls that must be refused, once the filter is there. There is one filter for the process, and the
@@ -23,13 +24,14 @@ static EXPECTED: OnceLock<Box<[Refusal]>> = OnceLock::new();
 
 /// From now on these must be refused. Only the first call counts.
 pub(crate) fn expect(refusals: Vec<Refusal>) {
-    // A second filter is never added, see `Policy::enforce`.
+    // `wasix-landlock` never adds a second filter, see its `Policy::enforce`.
     let _ = EXPECTED.set(refusals.into());
 }
 
 /// Tries in the calling thread the calls that must be refused, and returns one that isn't. Async-signal-safe:
 /// system calls only.
-pub(crate) fn first_not_refused() -> Option<&'static Refusal> {
+#[must_use]
+pub fn first_not_refused() -> Option<&'static Refusal> {
     EXPECTED.get()?.iter().find(|refusal| !refusal.holds())
 }
 
@@ -57,21 +59,14 @@ impl Refusal {
     /// Returns the call's result.
     pub(crate) fn answer(&self) -> Result<libc::c_long, i32> {
         let [a, b, c, d, e] = self.arguments;
-        // SAFETY: each of these calls is one of `filter`, whose arguments name nothing: no
+        // SAFETY: only this crate makes a `Refusal`, and each is one of its tables, whose arguments name nothing: no
         // descriptor, no process and no memory, but for constants.
         check(unsafe { libc::syscall(self.number, a, b, c, d, e, 0) })
     }
 
-    /// The problem of a thread in which the call isn't refused.
-    pub(crate) fn missing(&self) -> ThreadError {
-        ThreadError::NotFiltered {
-            protection: self.protection,
-            call: self.name,
-        }
-    }
-
-    /// True if the call is refused.
-    pub(crate) fn holds(&self) -> bool {
+    /// True if the call is refused. Async-signal-safe: system calls only.
+    #[must_use]
+    pub fn holds(&self) -> bool {
         match self.answer() {
             Err(errno) => errno == libc::EPERM,
             Ok(fd) => {
@@ -83,6 +78,15 @@ impl Refusal {
                 false
             }
         }
+    }
+}
+
+/// Returns a system call's result, or the error number. Reading errno allocates nothing.
+fn check(returned: libc::c_long) -> Result<libc::c_long, i32> {
+    if returned < 0 {
+        Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    } else {
+        Ok(returned)
     }
 }
 

@@ -1,15 +1,17 @@
 //! The system calls of each protection.
 
-use super::{Condition, Refusal, Rules};
-use crate::Protection;
+use crate::{
+    Protection, Refusal,
+    filter::{Condition, Rules},
+};
 
 /// Numbers that `libc` doesn't have for every target. From 424 on they are the same everywhere.
-pub(super) mod recent {
-    pub(super) const SETXATTRAT: i64 = 463;
-    pub(super) const REMOVEXATTRAT: i64 = 466;
-    pub(super) const OPEN_TREE_ATTR: i64 = 467;
-    pub(in super::super) const FILE_SETATTR: i64 = 469;
-    pub(super) const FCHMODAT2: i64 = 452;
+pub(crate) mod recent {
+    pub(crate) const SETXATTRAT: i64 = 463;
+    pub(crate) const REMOVEXATTRAT: i64 = 466;
+    pub(crate) const OPEN_TREE_ATTR: i64 = 467;
+    pub(crate) const FILE_SETATTR: i64 = 469;
+    pub(crate) const FCHMODAT2: i64 = 452;
 }
 
 /// `CLONE_NEW*` in `linux/sched.h`, as far as `clone` takes them.
@@ -35,7 +37,7 @@ macro_rules! calls {
 }
 
 /// Adds the rules of a protection, and returns the calls that prove them.
-pub(super) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
+pub(crate) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
     for number in refused(protection).iter().chain(old(protection)) {
         rules.refuse(*number);
     }

@@ -1,6 +1,10 @@
 //! Protections that not every kernel has or not every program can live with, by name.
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
+
+use crate::ProtectionError;
 
 /// The level at which a policy wants a protection, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,10 +35,10 @@ pub enum Layer {
 enum OnBy {
     /// Always, at this level.
     Default(Level),
-    /// [`Policy::network`](crate::Policy::network) and, as that comes with it,
-    /// [`Policy::harden`](crate::Policy::harden).
+    /// `Policy::network` and, as that comes with it,
+    /// `Policy::harden`.
     Network,
-    /// [`Policy::harden`](crate::Policy::harden).
+    /// `Policy::harden`.
     Harden,
 }
 
@@ -50,8 +54,7 @@ macro_rules! protections {
         ///
         /// The protections after [`Protection::AbstractSocketScope`] are the *second layer*, a
         /// seccomp filter for calls that Landlock doesn't mediate. They are off unless
-        /// [`Policy::harden`](crate::Policy::harden), [`Policy::network`](crate::Policy::network)
-        /// or [`Policy::protect`](crate::Policy::protect) turns them on. The program around the
+        /// [`Policy::harden`], [`Policy::network`] or [`Policy::protect`] turns them on. The program around the
         /// module is under them as well, and so are the processes that it starts. Under any of
         /// them, system calls that are newer than Linux 6.18 don't exist (`ENOSYS`), as the filter
         /// doesn't know them.
@@ -64,6 +67,10 @@ macro_rules! protections {
         /// # drop(policy);
         /// # Ok::<(), wasix_landlock::ProtectionError>(())
         /// ```
+        ///
+        /// [`Policy::harden`]: ../wasix_landlock/struct.Policy.html#method.harden
+        /// [`Policy::network`]: ../wasix_landlock/struct.Policy.html#method.network
+        /// [`Policy::protect`]: ../wasix_landlock/struct.Policy.html#method.protect
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
@@ -182,7 +189,8 @@ impl Protection {
     }
 
     /// True if the filter has a part in this protection.
-    pub(crate) fn is_of_second_layer(self) -> bool {
+    #[must_use]
+    pub fn is_of_second_layer(self) -> bool {
         matches!(self, Self::Tcp | Self::Udp) || self > Self::AbstractSocketScope
     }
 
@@ -194,5 +202,35 @@ impl Protection {
             OnBy::Harden if harden => Level::Strict,
             OnBy::Network | OnBy::Harden => Level::Off,
         }
+    }
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}
+
+impl FromStr for Protection {
+    type Err = ProtectionError;
+
+    fn from_str(name: &str) -> Result<Self, ProtectionError> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|one| one.name() == name)
+            .ok_or_else(|| ProtectionError {
+                value: name.to_owned(),
+            })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

@@ -1,7 +1,9 @@
 //! Sockets that can be made.
 
-use super::{Condition, Refusal, Rules};
-use crate::{Network, Protection};
+use crate::{
+    Ports, Protection, Refusal,
+    filter::{Condition, Rules},
+};
 
 /// The kernel's mask of a socket's type, without the flags: `SOCK_TYPE_MASK` in
 /// `linux/net.h`.
@@ -20,15 +22,15 @@ const FAST_OPEN: u32 = libc::MSG_FASTOPEN as u32;
 const NO_FAMILY: i64 = 255;
 
 /// Adds the rules of a protection, and returns the calls that prove them.
-pub(super) fn add(
+pub(crate) fn add(
     protection: Protection,
-    ports: &Network,
+    ports: Ports,
     all: &[Protection],
     rules: &mut Rules,
 ) -> Vec<Refusal> {
     match protection {
         Protection::Tcp => tcp(ports, all, rules),
-        Protection::Udp if !ports.has_udp() => internet(protection, DATAGRAM, rules),
+        Protection::Udp if !ports.udp => internet(protection, DATAGRAM, rules),
         Protection::OtherSockets => others(rules),
         Protection::UnixSockets => unix(rules),
         _ => Vec::new(),
@@ -46,9 +48,9 @@ fn internet(protection: Protection, kind: u32, rules: &mut Rules) -> Vec<Refusal
     vec![Refusal::of_socket(protection, arguments)]
 }
 
-fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
+fn tcp(ports: Ports, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if !ports.has_tcp() {
+    if !ports.tcp {
         refusals = internet(Protection::Tcp, STREAM, rules);
     }
     // Sending with this flag, and listening, pass by Landlock: they connect and bind on the way.
@@ -63,7 +65,7 @@ fn tcp(ports: &Network, all: &[Protection], rules: &mut Rules) -> Vec<Refusal> {
         refusals.push(Refusal::new(Protection::Tcp, name, number, arguments));
     }
     // Where unix sockets can be made, one of theirs may be meant.
-    if ports.bind.is_empty() && all.contains(&Protection::UnixSockets) {
+    if !ports.bind_tcp && all.contains(&Protection::UnixSockets) {
         let (number, arguments) = (libc::SYS_listen, [-1, 0, 0, 0, 0]);
         rules.refuse(number);
         refusals.push(Refusal::new(Protection::Tcp, "listen", number, arguments));

@@ -29,8 +29,9 @@ use crate::{Level, Protection};
 )]
 #[non_exhaustive]
 pub struct Protections {
-    /// Every protection that a WASI runtime can live with, as [`Policy::harden`](crate::Policy::harden)
-    /// requires them.
+    /// Every protection that a WASI runtime can live with, as [`Policy::harden`] requires them.
+    ///
+    /// [`Policy::harden`]: ../wasix_landlock/struct.Policy.html#method.harden
     pub harden: bool,
     /// The level of each protection that is named.
     pub levels: BTreeMap<Protection, Level>,
