@@ -83,8 +83,9 @@ impl AuditLog {
 
 #[cfg(target_os = "linux")]
 mod on_linux {
+    use wasix_landlock_threads::log_flags::{NEW_EXEC_ON, SAME_EXEC_OFF, SUBDOMAINS_OFF};
+
     use super::AuditLog;
-    use crate::platform::log_flags::{NEW_EXEC_ON, SAME_EXEC_OFF, SUBDOMAINS_OFF};
 
     /// The ABI that brought the flags, and the one that brought quiet rules.
     const FLAGS_ABI: u32 = 7;

@@ -5,7 +5,7 @@ mod open_files;
 mod prepare;
 mod within;
 
-pub use enforce::{EnforceError, ThreadError};
+pub use enforce::EnforceError;
 pub use open_files::OpenFilesLimit;
 pub use prepare::{PathError, PrepareError, Unavailable};
 pub use within::NotWithin;

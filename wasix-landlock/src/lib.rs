@@ -93,7 +93,7 @@ pub use access::Access;
 pub use audit::AuditLog;
 pub use error::{
     EnforceError, Error, ModeError, NotWithin, OpenFilesLimit, OperatorError, PathError,
-    PrepareError, ThreadError, Unavailable,
+    PrepareError, Unavailable,
 };
 pub use explain::{Explanation, GrantedPath, Verdict, explain, resolve_existing};
 pub use inherited::Inherited;
@@ -114,3 +114,4 @@ pub use report::{
 pub use rights::{Object, Right};
 pub use scope::Scope;
 pub use wasix_landlock_filter::{Layer, Level, Protection, ProtectionError, Protections};
+pub use wasix_landlock_threads::ThreadError;

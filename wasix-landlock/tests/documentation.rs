@@ -51,6 +51,7 @@ fn the_walk_names_files_and_functions_that_exist() {
         let folder = match file.split('/').next() {
             Some("landlock" | "host_files") => "patches/wasmer-wasix/src",
             Some("linux") => "wasix-landlock/src",
+            Some("threads") => "wasix-landlock",
             _ => "",
         };
         let source = fs::read_to_string(repository.join(folder).join(file)).unwrap_or_default();

@@ -8,9 +8,10 @@ use std::{
 };
 
 /// The sources of the crates whose types a program can name. The forks' are those of this repository, without upstream's.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
     "wasix-landlock/src",
     "wasix-landlock/filter/src",
+    "wasix-landlock/threads/src",
     "profile/src",
     "profile/engine/src",
     "patches/pair/src",

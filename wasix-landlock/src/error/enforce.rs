@@ -2,10 +2,14 @@
 
 use std::{fmt, io, time::Duration};
 
+#[cfg(target_os = "linux")]
 use wasix_landlock_filter::FilterError;
+#[cfg(target_os = "linux")]
+use wasix_landlock_threads::RestrictError;
+use wasix_landlock_threads::ThreadError;
 
 use super::NotWithin;
-use crate::{Protection, names::list};
+use crate::names::list;
 
 /// An error of enforcing a policy.
 ///
@@ -168,73 +172,6 @@ pub enum EnforceError {
     },
 }
 
-/// The problem of a thread, in [`EnforceError::Thread`].
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ThreadError {
-    /// Sixteen Landlock layers are on this process already, the kernel's limit (`E2BIG`).
-    #[error(
-        "is under 16 Landlock layers already, the kernel's limit; start this process under fewer"
-    )]
-    TooManyLayers,
-
-    /// The kernel refused to restrict the thread.
-    #[error("could not be restricted: {call}: {source}")]
-    Restrict {
-        /// The call that failed.
-        call: &'static str,
-        /// The kernel's error.
-        source: io::Error,
-    },
-
-    /// The kernel said that the thread is restricted, and the probe that must fail didn't.
-    #[error(
-        "was restricted, but {probe} is still allowed: the kernel doesn't enforce the \
-         restriction; run no module in this process"
-    )]
-    NotRestricted {
-        /// The probe.
-        probe: String,
-    },
-
-    /// The filter is there, and a system call that it must refuse isn't refused.
-    #[error(
-        "has the filter, but {call} is not refused: the kernel doesn't enforce `{protection}`; \
-         run no module in this process"
-    )]
-    NotFiltered {
-        /// The protection.
-        protection: Protection,
-        /// The system call that was tried.
-        call: &'static str,
-    },
-
-    /// The thread did not run the handler before the deadline.
-    #[error("(`{name}`, state {state}) was not reached within {deadline:?}: {reason}")]
-    NotReached {
-        /// The thread's name, the kernel's `comm`.
-        name: String,
-        /// The thread's state, a letter as `ps(1)` shows it.
-        state: char,
-        /// The reason, such as that the thread blocks the signal, and what to do.
-        reason: &'static str,
-        /// The time for which this crate waited.
-        deadline: Duration,
-    },
-
-    /// The thread takes none of the signals with which it could be restricted. Of a thread that was
-    /// there before the build, this is found out before anything is restricted.
-    #[error("(`{name}`, state {state}) can't be restricted: {reason}")]
-    Unreachable {
-        /// The thread's name, the kernel's `comm`.
-        name: String,
-        /// The thread's state, a letter as `ps(1)` shows it.
-        state: char,
-        /// The reason, and what to do.
-        reason: &'static str,
-    },
-}
-
 impl EnforceError {
     /// True if some threads are restricted while others may not be. The process can't be brought
     /// back from that, and should end.
@@ -261,42 +198,26 @@ impl EnforceError {
     }
 }
 
-impl From<FilterError> for EnforceError {
-    fn from(error: FilterError) -> Self {
-        match error {
-            FilterError::Diverges { tid } => Self::FilterDiverges { tid },
-            FilterError::Rejected { source } => Self::Filter { source },
-        }
-    }
-}
-
 #[cfg(target_os = "linux")]
 impl EnforceError {
-    /// The problem of a thread, while none is restricted.
-    pub(crate) const fn of_thread(tid: i32, problem: ThreadError) -> Self {
-        Self::Thread {
-            tid,
-            problem,
-            restricted: 0,
-        }
-    }
-
-    /// The same error when so many threads are restricted.
-    pub(crate) fn with_restricted(mut self, count: usize) -> Self {
-        if let Self::Thread { restricted, .. }
-        | Self::ThreadsKeptStarting { restricted, .. }
-        | Self::Tasks { restricted, .. } = &mut self
-        {
-            *restricted = count;
-        }
-        self
-    }
-
-    /// The thread that the error is about.
-    pub(crate) const fn thread(&self) -> Option<i32> {
-        match self {
-            Self::Thread { tid, .. } => Some(*tid),
-            _ => None,
+    /// The error of restricting threads, when so many are restricted.
+    pub(crate) fn of_threads(error: RestrictError, restricted: usize) -> Self {
+        match error {
+            RestrictError::Thread { tid, problem } => Self::Thread {
+                tid,
+                problem,
+                restricted,
+            },
+            RestrictError::ThreadsKeptStarting { deadline, rounds } => Self::ThreadsKeptStarting {
+                deadline,
+                rounds,
+                restricted,
+            },
+            RestrictError::NoFreeSignal => Self::NoFreeSignal,
+            RestrictError::Signal { signal, source } => Self::Signal { signal, source },
+            RestrictError::Tasks { source } => Self::Tasks { source, restricted },
+            RestrictError::Filter(FilterError::Diverges { tid }) => Self::FilterDiverges { tid },
+            RestrictError::Filter(FilterError::Rejected { source }) => Self::Filter { source },
         }
     }
 }

@@ -1,19 +1,17 @@
 //! The restriction of the process, or of one thread.
 
-use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, mem, os::fd::AsFd, sync::Arc, time::Instant};
 
 use wasix_landlock_filter::Filter;
+use wasix_landlock_threads::{Probe, Progress, Restriction};
 
 use super::{
     baseline::Baseline,
-    judge::{judge, not_refused},
-    kernel::Builder,
+    kernel::{Builder, Ruleset},
     membership::{self, Membership},
     plan::Plan,
     process::{self, Enforced, Process},
-    restrict::{self, Enforcement},
-    sys::{self, Probe, Visit},
-    threads::SweepResult,
+    restrict,
 };
 use crate::{DEFAULT_DEADLINE, EnforceError, Level, Mode, Protection, Report, Scope, SweepMethod};
 
@@ -89,32 +87,49 @@ impl Plan {
     ) -> Result<(), EnforceError> {
         let best_effort = self.report.mode == Mode::BestEffort;
         let (ruleset, probe) = self.arm(ruleset)?;
-        let mut enforcement = Enforcement {
-            domain: ruleset.domain(),
-            filter,
-            probe,
-            deadline: self.policy.deadline.unwrap_or(DEFAULT_DEADLINE),
-            lenient: best_effort || self.policy.level(Protection::AllThreads) != Level::Strict,
-            started: Instant::now(),
-            restricted: 0,
-        };
-        match enforcement.run(&mut self.report) {
-            Ok(threads) => {
-                self.report.enforced = true;
-                self.report.threads = Some(threads);
-                return Ok(());
+        let (started, mut progress) = (Instant::now(), Progress::default());
+        let restriction = self.restriction(&ruleset, filter, &probe);
+        let result = restriction.put_on_all_threads(&mut progress);
+        restrict::note(&mut progress, &mut self.report);
+        if let Err(error) = result {
+            let error = EnforceError::of_threads(error, progress.restricted);
+            if progress.restricted > 0 {
+                *process = Process::Partly;
             }
-            Err(error) => {
-                if enforcement.restricted > 0 {
-                    *process = Process::Partly;
-                }
-                if !best_effort {
-                    return Err(error);
-                }
-                self.report.not_enforced.push(format!("anything: {error}"));
+            if !best_effort {
+                return Err(error);
             }
+            self.report.not_enforced.push(format!("anything: {error}"));
+            return Ok(());
         }
+        let method = match progress.synced {
+            true => SweepMethod::KernelThreadSync,
+            false => SweepMethod::VisitedOneByOne,
+        };
+        let threads = restrict::threads_report(method, started, &probe, &progress);
+        restrict::note_threads(progress, &mut self.report);
+        self.report.enforced = true;
+        self.report.threads = Some(threads);
         Ok(())
+    }
+
+    fn restriction<'r>(
+        &self,
+        ruleset: &'r Ruleset,
+        filter: Option<Filter>,
+        probe: &Arc<Probe>,
+    ) -> Restriction<'r> {
+        Restriction {
+            ruleset: ruleset.descriptor.as_fd(),
+            flags: ruleset.flags,
+            abi: self.report.abi,
+            filter,
+            needs_filter: restrict::needs_filter(&self.report),
+            probe: Arc::clone(probe),
+            deadline: self.policy.deadline.unwrap_or(DEFAULT_DEADLINE),
+            lenient: self.report.mode == Mode::BestEffort
+                || self.policy.level(Protection::AllThreads) != Level::Strict,
+        }
     }
 
     /// Restricts the calling thread alone.
@@ -156,23 +171,14 @@ impl Plan {
     ) -> Result<Arc<Probe>, EnforceError> {
         let started = Instant::now();
         let (ruleset, probe) = self.arm(ruleset)?;
-        let tid = sys::current_thread();
-        match filter.map(Filter::install_here) {
-            None | Some(Ok(None)) => {}
-            Some(Ok(Some(refusal))) => {
-                return Err(EnforceError::of_thread(tid, not_refused(&refusal)));
-            }
-            Some(Err(error)) => restrict::lacks_filter(error.into(), &mut self.report)?,
-        }
-        let visit = Visit::of_this_thread(Some(ruleset.domain()), &probe, false);
+        let mut progress = Progress::default();
+        let restriction = self.restriction(&ruleset, filter, &probe);
+        let result = restriction.put_on_this_thread(&mut progress);
+        restrict::note(&mut progress, &mut self.report);
         // Of the other threads none is touched, so that nothing of the process has to end.
-        judge(tid, visit, &probe, true, true)?;
-        let swept = SweepResult {
-            proved: 1,
-            ..SweepResult::default()
-        };
+        result.map_err(|error| EnforceError::of_threads(error, 0))?;
         let method = SweepMethod::CallingThread;
-        let threads = restrict::threads_report(method, started, &probe, &swept);
+        let threads = restrict::threads_report(method, started, &probe, &progress);
         if !matches!(*probe, Probe::Nothing) {
             membership::remember(&probe);
         }

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
 };
 
 use landlock::{
@@ -11,7 +11,8 @@ use landlock::{
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
-use super::sys::{self, Domain};
+use wasix_landlock_threads::{abi, errata};
+
 use crate::{AuditLog, Network, PrepareError, Protection, Right, Unavailable, rights::Rights};
 
 /// The rights whose denial proves a restriction.
@@ -44,7 +45,7 @@ impl Kernel {
     ///
     /// Landlock is missing, or the kernel failed to answer, for example for want of a descriptor.
     pub(crate) fn ask() -> Result<Self, PrepareError> {
-        let abi = sys::abi().map_err(|errno| PrepareError::LandlockUnavailable {
+        let abi = abi().map_err(|errno| PrepareError::LandlockUnavailable {
             reason: match errno {
                 libc::ENOSYS => Unavailable::NotImplemented,
                 libc::EOPNOTSUPP => Unavailable::NotEnabled,
@@ -67,7 +68,7 @@ impl Kernel {
         }
         Ok(Self {
             abi,
-            errata: sys::errata(),
+            errata: errata(),
             features,
         })
     }
@@ -276,17 +277,8 @@ impl Builder {
 /// A complete ruleset, and the flags to enforce it with.
 #[derive(Debug)]
 pub(crate) struct Ruleset {
-    descriptor: OwnedFd,
-    flags: u32,
-}
-
-impl Ruleset {
-    pub(crate) fn domain(&self) -> Domain {
-        Domain {
-            ruleset: self.descriptor.as_raw_fd(),
-            flags: self.flags,
-        }
-    }
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) flags: u32,
 }
 
 /// The kernel's bits of these rights. A right's number is its bit.

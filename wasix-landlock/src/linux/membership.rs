@@ -8,11 +8,9 @@ use std::{
     },
 };
 
-use super::{
-    judge::still_allowed,
-    process::{self, Enforced, Process},
-    sys::{self, Probe},
-};
+use wasix_landlock_threads::{Probe, check_restricted};
+
+use super::process::{self, Enforced, Process};
 use crate::{EnforceError, Report};
 
 /// The number of the next instance.
@@ -67,10 +65,7 @@ pub(crate) fn place() -> Place {
         return Place::In(membership);
     }
     let proved_with = PROVED_WITH.lock().unwrap_or_else(PoisonError::into_inner);
-    if proved_with
-        .iter()
-        .any(|probe| probe.run() == Err(libc::EACCES))
-    {
+    if proved_with.iter().any(|probe| probe.is_denied()) {
         return Place::Unknown;
     }
     Place::Outside
@@ -179,13 +174,9 @@ impl Membership {
             None => {}
         }
         // Without a restriction there is nothing to be outside of.
-        let probe = &*self.0.probe;
-        if self.0.enforced.is_some()
-            && !matches!(probe, Probe::Nothing)
-            && probe.run() != Err(libc::EACCES)
-        {
-            let tid = sys::current_thread();
-            return Err(EnforceError::of_thread(tid, still_allowed(probe)));
+        if self.0.enforced.is_some() {
+            let checked = check_restricted(&self.0.probe);
+            checked.map_err(|error| EnforceError::of_threads(error, 0))?;
         }
         self.mark();
         Ok(())

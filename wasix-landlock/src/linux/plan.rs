@@ -1,8 +1,9 @@
 //! A prepared policy, and its outcome.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, os::fd::AsRawFd, sync::Arc, time::Instant};
 
 use tracing::{info, warn};
+use wasix_landlock_threads::{Probe, Progress};
 
 use super::{
     baseline::Baseline,
@@ -12,8 +13,6 @@ use super::{
     probe,
     process::Enforced,
     restrict::threads_report,
-    sys::Probe,
-    threads::SweepResult,
 };
 use crate::{EnforceError, Mode, Policy, Report, SweepMethod, explain::Grant};
 
@@ -31,7 +30,7 @@ impl Plan {
     pub(super) fn join(&mut self) {
         self.report.enforced = true;
         self.report.joined = true;
-        let (method, none) = (SweepMethod::Joined, SweepResult::default());
+        let (method, none) = (SweepMethod::Joined, Progress::default());
         let threads = threads_report(method, Instant::now(), &Probe::Nothing, &none);
         self.report.threads = Some(threads);
     }
@@ -46,7 +45,7 @@ impl Plan {
         let ruleset = ruleset
             .finish()
             .map_err(|source| EnforceError::Probe { source })?;
-        let own = [ruleset.domain().ruleset]
+        let own = [ruleset.descriptor.as_raw_fd()]
             .into_iter()
             .chain(probe.descriptor());
         self.check_open(&own.collect())?;

@@ -15,12 +15,9 @@ use std::{
 };
 
 use rustix::fs::OFlags;
+use wasix_landlock_threads::{Fifo, Probe};
 
-use super::{
-    kernel::Builder,
-    resolve,
-    sys::{Fifo, Probe},
-};
+use super::{kernel::Builder, resolve};
 use crate::{EnforceError, Mode, Report, Right, explain::Grant, rights::Rights};
 
 /// Places to try to open, directories first: opening one touches no data.

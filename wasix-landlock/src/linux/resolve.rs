@@ -19,7 +19,8 @@ use rustix::{
     io::retry_on_intr,
 };
 
-use super::sys;
+use wasix_landlock_threads as threads;
+
 use crate::{Access, HostKind, HostTarget, Object, PathError};
 
 /// An object that was found, held by an `O_PATH` descriptor: whatever happens to its name from now
@@ -103,7 +104,7 @@ pub(crate) fn find(target: &HostTarget, access: Access) -> Result<Found, PathErr
 pub(crate) fn may_read(opened: &Opened) -> bool {
     let directory = opened.object == Object::Directory;
     // A filter that hides the call says nothing about the file, hence only EACCES counts.
-    sys::may_read(opened.file.as_fd(), directory) != Err(libc::EACCES)
+    threads::may_read(opened.file.as_fd(), directory) != Err(libc::EACCES)
 }
 
 /// Finds the object at a path.

@@ -7,7 +7,6 @@ use std::{
     os::fd::RawFd,
 };
 
-use super::super::{reach::ThreadKind, tasks::Tasks};
 use crate::{DescriptorReport, WayOut};
 
 /// True if a kernel thread polls this ring (`IORING_SETUP_SQPOLL`). Says yes where that can't be
@@ -30,7 +29,8 @@ pub(super) fn without_descriptor(
         .iter()
         .filter(|(ring, _)| allowed.contains(&ring.number));
     if !allowed.any(|(ring, _)| ring.way_out == Some(WayOut::PolledRing)) {
-        named.extend(pollers()?);
+        let name = |(tid, name)| format!("an io_uring that thread {tid} (`{name}`) polls");
+        named.extend(wasix_landlock_threads::pollers()?.into_iter().map(name));
     }
     Ok(named)
 }
@@ -57,16 +57,4 @@ fn mapped() -> io::Result<BTreeSet<u64>> {
         inodes.extend(inode.and_then(|inode| inode.parse::<u64>().ok()));
     }
     Ok(inodes)
-}
-
-/// Names this process's threads that poll a ring.
-fn pollers() -> io::Result<Vec<String>> {
-    let tasks = Tasks::open()?;
-    let mut threads = tasks.list()?.threads;
-    threads.retain(|tid| ThreadKind::of(&tasks, *tid) == ThreadKind::Poller);
-    let name = |tid| {
-        let name = tasks.describe(tid).name.unwrap_or_default();
-        format!("an io_uring that thread {tid} (`{name}`) polls")
-    };
-    Ok(threads.into_iter().map(name).collect())
 }

@@ -12,7 +12,8 @@ use rustix::{
     io::{FdFlags, fcntl_getfd},
 };
 
-use super::super::procfs;
+use wasix_landlock_threads::procfs;
+
 use crate::DescriptorReport;
 
 /// The place where the kernel lists the calling thread's descriptors. The main thread's listing, which

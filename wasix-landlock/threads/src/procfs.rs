@@ -5,12 +5,17 @@ use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 use rustix::fs::{PROC_SUPER_MAGIC, RawDir, SeekFrom, fstatfs, seek};
 
 /// True if a descriptor is of a proc file system.
-pub(crate) fn is_on(object: BorrowedFd<'_>) -> bool {
+#[must_use]
+pub fn is_on(object: BorrowedFd<'_>) -> bool {
     fstatfs(object).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC)
 }
 
-/// The numbers that name entries of a directory.
-pub(crate) fn numbers_in(directory: BorrowedFd<'_>) -> io::Result<Vec<i32>> {
+/// The numbers that name entries of a directory, in one listing.
+///
+/// # Errors
+///
+/// The kernel's error.
+pub fn numbers_in(directory: BorrowedFd<'_>) -> io::Result<Vec<i32>> {
     // Room for two thousand threads: a listing that takes several calls can miss some when others
     // vanish in between.
     let mut buffer = [const { MaybeUninit::uninit() }; 64 * 1024];

@@ -6,19 +6,18 @@
 
 use std::{
     collections::HashSet,
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::{
+    Progress, RestrictError,
     judge::{Judged, judge},
     reach::{Answers, ThreadKind, poller},
     sys::{self, Domain, Probe, Round, State},
     tasks::{Life, Listing},
     visit::Visitor,
 };
-use crate::EnforceError;
 
 /// The sweep over all threads.
 #[derive(Debug)]
@@ -34,31 +33,6 @@ pub(crate) struct Sweep<'a> {
     pub(crate) answers: &'a Answers,
 }
 
-/// The outcomes.
-#[derive(Debug, Default)]
-pub(crate) struct SweepResult {
-    pub(crate) proved: usize,
-    pub(crate) inherited: usize,
-    pub(crate) gone: usize,
-    pub(crate) rounds: usize,
-    pub(crate) failures: Vec<EnforceError>,
-    /// Threads under a restriction of their own before this one, in which the probe therefore
-    /// shows nothing.
-    pub(crate) foreign: usize,
-    /// True if a signal may still be under way, so that the handler has to stay.
-    pub(crate) unanswered: bool,
-}
-
-impl SweepResult {
-    /// Returns the result for a process with one thread.
-    pub(crate) fn one_round() -> Self {
-        Self {
-            rounds: 1,
-            ..Self::default()
-        }
-    }
-}
-
 impl Sweep<'_> {
     /// Visits every thread but the calling one, those of `listing` first if there is one, and
     /// leaves out those that didn't answer when they were asked.
@@ -66,13 +40,13 @@ impl Sweep<'_> {
     /// From one listing to the next, a thread's number is taken as its identity. The kernel hands
     /// numbers out in a circle, so that one comes back only after tens of thousands of others.
     pub(crate) fn run(
-        &mut self,
+        self,
         listing: Option<Listing>,
-    ) -> Result<SweepResult, (SweepResult, io::Error)> {
+        swept: &mut Progress,
+    ) -> Result<(), RestrictError> {
         let until = Instant::now() + self.deadline;
         let mut handled: HashSet<i32> = self.answers.exempt.clone();
         handled.insert(sys::current_thread());
-        let mut swept = SweepResult::default();
         let mut first = true;
         let mut listing = listing;
         loop {
@@ -81,10 +55,8 @@ impl Sweep<'_> {
                 break;
             }
             swept.rounds += 1;
-            let listing = match listing.take().map_or_else(|| self.visitor.tasks.list(), Ok) {
-                Ok(listing) => listing,
-                Err(error) => return Err((swept, error)),
-            };
+            let listing = listing.take().map_or_else(|| self.visitor.tasks.list(), Ok);
+            let listing = listing.map_err(|source| RestrictError::Tasks { source })?;
             // The first visits wait for a complete listing: that makes it certain that whoever
             // shows up later was started during the sweep.
             if listing.complete || !first {
@@ -95,11 +67,11 @@ impl Sweep<'_> {
                 }
                 let mut new = listing.threads;
                 new.retain(|tid| handled.insert(*tid));
-                new.retain(|tid| self.is_to_visit(*tid, &mut swept));
+                new.retain(|tid| self.is_to_visit(*tid, swept));
                 if new.is_empty() && listing.complete {
                     break;
                 }
-                let born_restricted = self.round(new, until, first, &mut swept, &mut handled);
+                let born_restricted = self.round(new, until, first, swept, &mut handled);
                 if !swept.failures.is_empty() && (!self.lenient || swept.unanswered) {
                     break;
                 }
@@ -114,19 +86,18 @@ impl Sweep<'_> {
                 first = false;
             }
             if Instant::now() >= until {
-                swept.failures.push(EnforceError::ThreadsKeptStarting {
+                swept.failures.push(RestrictError::ThreadsKeptStarting {
                     deadline: self.deadline,
                     rounds: swept.rounds,
-                    restricted: 0,
                 });
                 break;
             }
         }
-        Ok(swept)
+        Ok(())
     }
 
     /// True if a thread runs this process's code, and so has to be visited.
-    fn is_to_visit(&self, tid: i32, swept: &mut SweepResult) -> bool {
+    fn is_to_visit(&self, tid: i32, swept: &mut Progress) -> bool {
         // The others have answered, and a thread that is restricted can't ask.
         if self.answers.name(tid).is_some() || self.domain.is_none() {
             return true;
@@ -148,7 +119,7 @@ impl Sweep<'_> {
         threads: Vec<i32>,
         until: Instant,
         first: bool,
-        swept: &mut SweepResult,
+        swept: &mut Progress,
         handled: &mut HashSet<i32>,
     ) -> bool {
         let (allowed, probe) = (&self.answers.allowed, Arc::clone(&self.probe));

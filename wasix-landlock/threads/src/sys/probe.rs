@@ -15,9 +15,14 @@ use super::current_thread;
 
 /// An attempt that is allowed before a restriction and denied after it.
 #[derive(Debug)]
-pub(crate) enum Probe {
+pub enum Probe {
     /// Open a path that isn't granted.
-    Open { path: CString, flags: OFlags },
+    Open {
+        /// The path.
+        path: CString,
+        /// The flags of the open.
+        flags: OFlags,
+    },
     /// Make a fifo, which is never granted.
     MakeFifo(Fifo),
     /// Nothing could serve as proof.
@@ -26,7 +31,7 @@ pub(crate) enum Probe {
 
 /// A fifo of each thread's own, as threads try at the same time.
 #[derive(Debug)]
-pub(crate) struct Fifo {
+pub struct Fifo {
     directory: OwnedFd,
     /// A name that begins alike for every thread, and has room for a thread's number.
     name: Name,
@@ -42,15 +47,20 @@ const DIGITS: usize = 10;
 
 impl Probe {
     /// The descriptor that the probe keeps open.
-    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+    #[must_use]
+    pub fn descriptor(&self) -> Option<RawFd> {
         match self {
             Self::MakeFifo(fifo) => Some(fifo.directory.as_raw_fd()),
             Self::Open { .. } | Self::Nothing => None,
         }
     }
 
-    /// Runs the probe, undoing it where it succeeds. Async-signal-safe: system calls only.
-    pub(crate) fn run(&self) -> Result<(), i32> {
+    /// Runs the probe in the calling thread, undoing it where it succeeds. Async-signal-safe: system calls only.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error number, `EACCES` under the restriction.
+    pub fn run(&self) -> Result<(), i32> {
         let result = match self {
             Self::Open { path, flags } => {
                 openat(CWD, path.as_c_str(), *flags, Mode::empty()).map(drop)
@@ -59,6 +69,12 @@ impl Probe {
             Self::Nothing => Ok(()),
         };
         result.map_err(Errno::raw_os_error)
+    }
+
+    /// True if the calling thread is denied what the probe tries.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.run() == Err(libc::EACCES)
     }
 }
 
@@ -74,7 +90,8 @@ impl fmt::Display for Probe {
 
 impl Fifo {
     /// A fifo whose name begins with `prefix`, of which as much is taken as there is room for.
-    pub(crate) fn new(directory: OwnedFd, prefix: &str) -> Self {
+    #[must_use]
+    pub fn new(directory: OwnedFd, prefix: &str) -> Self {
         let mut name = [0; size_of::<Name>()];
         // The last byte stays zero.
         let number = prefix.len().min(name.len() - DIGITS - 1);
@@ -89,7 +106,8 @@ impl Fifo {
     }
 
     /// The directory that the fifos would be in.
-    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+    #[must_use]
+    pub fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{procfs, sys};
+use crate::{procfs, sys};
 
 /// `/proc/self/task`, opened before anything is restricted: a descriptor from before can be listed
 /// afterwards, and the path can't be opened any more.

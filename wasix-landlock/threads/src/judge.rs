@@ -4,8 +4,10 @@ use std::io;
 
 use wasix_landlock_filter::Refusal;
 
-use super::sys::{Call, Probe, Visit};
-use crate::{EnforceError, ThreadError};
+use crate::{
+    RestrictError, ThreadError,
+    sys::{self, Call, Probe, Visit},
+};
 
 /// A thread that is restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub(crate) fn judge(
     probe: &Probe,
     restricts: bool,
     first: bool,
-) -> Result<Judged, EnforceError> {
-    let fail = |problem| Err(EnforceError::of_thread(tid, problem));
+) -> Result<Judged, RestrictError> {
+    let fail = |problem| Err(RestrictError::of_thread(tid, problem));
     let tells_before = matches!(probe, Probe::Open { .. });
     let denied_before = tells_before && restricts && visit.before == Err(libc::EACCES);
     match visit.restricted {
@@ -47,8 +49,21 @@ pub(crate) fn judge(
     }
 }
 
+/// Checks that the calling thread is under the restriction that this probe has proved in another.
+///
+/// # Errors
+///
+/// [`ThreadError::NotRestricted`] of the thread.
+pub fn check_restricted(probe: &Probe) -> Result<(), RestrictError> {
+    if matches!(probe, Probe::Nothing) || probe.is_denied() {
+        return Ok(());
+    }
+    let tid = sys::current_thread();
+    Err(RestrictError::of_thread(tid, still_allowed(probe)))
+}
+
 /// The problem of a thread in which the probe must be denied, and isn't.
-pub(crate) fn still_allowed(probe: &Probe) -> ThreadError {
+fn still_allowed(probe: &Probe) -> ThreadError {
     ThreadError::NotRestricted {
         probe: probe.to_string(),
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{check, table, thread::own_process};
-use crate::EnforceError;
+use crate::RestrictError;
 
 /// A handler on a real-time signal.
 ///
@@ -36,9 +36,9 @@ pub(crate) const fn bit(signal: i32) -> u64 {
 impl Handler {
     /// Puts the handler on the first of [`program_signals`] that `usable` lets pass and nobody has
     /// taken.
-    pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, EnforceError> {
+    pub(crate) fn install(usable: impl Fn(i32) -> bool) -> Result<Self, RestrictError> {
         for signal in program_signals().filter(|signal| usable(*signal)) {
-            let failed = |source| EnforceError::Signal { signal, source };
+            let failed = |source| RestrictError::Signal { signal, source };
             if set_action(signal, None).map_err(failed)?.sa_sigaction != libc::SIG_DFL {
                 continue;
             }
@@ -52,7 +52,7 @@ impl Handler {
             // Another thread took it between the two calls: give it back.
             set_action(signal, Some(&previous)).map_err(failed)?;
         }
-        Err(EnforceError::NoFreeSignal)
+        Err(RestrictError::NoFreeSignal)
     }
 
     /// Puts the handler before the C library's own, which gets every signal that isn't this

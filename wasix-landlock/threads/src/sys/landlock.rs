@@ -13,22 +13,27 @@ const CREATE_RULESET_ERRATA: u32 = 1 << 1;
 const RESTRICT_SELF_TSYNC: u32 = 1 << 3;
 
 /// `LANDLOCK_RESTRICT_SELF_LOG_*` in `linux/landlock.h`, since ABI 7: what the audit log records.
-pub(crate) mod log_flags {
+pub mod log_flags {
     /// Records no denial to the program that restricts itself.
-    pub(crate) const SAME_EXEC_OFF: u32 = 1 << 0;
+    pub const SAME_EXEC_OFF: u32 = 1 << 0;
     /// Records denials to programs that it executes.
-    pub(crate) const NEW_EXEC_ON: u32 = 1 << 1;
+    pub const NEW_EXEC_ON: u32 = 1 << 1;
     /// Records no denial by restrictions that are added later.
-    pub(crate) const SUBDOMAINS_OFF: u32 = 1 << 2;
+    pub const SUBDOMAINS_OFF: u32 = 1 << 2;
 }
 
 /// The kernel's Landlock ABI. The `landlock` crate reports no ABI above the ones it knows.
-pub(crate) fn abi() -> Result<u32, i32> {
+///
+/// # Errors
+///
+/// The kernel's error number, such as `ENOSYS` without Landlock.
+pub fn abi() -> Result<u32, i32> {
     ask(CREATE_RULESET_VERSION)
 }
 
 /// The bit mask of errata that are fixed in this kernel; `None` if the kernel reports none.
-pub(crate) fn errata() -> Option<u32> {
+#[must_use]
+pub fn errata() -> Option<u32> {
     ask(CREATE_RULESET_ERRATA).ok()
 }
 
@@ -73,7 +78,8 @@ impl Domain {
 }
 
 /// True if this program was executed with more privileges than its caller has.
-pub(crate) fn has_gained_privileges() -> bool {
+#[must_use]
+pub fn has_gained_privileges() -> bool {
     // SAFETY: takes an integer, and only reads what the kernel gave this process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }

@@ -3,18 +3,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::{
+    RestrictError, ThreadError,
     judge::failed,
     sys::{self, Handler, Probe, Round, State},
     tasks::{Life, Listing, Tasks},
     visit::{PATIENCE, Visitor},
 };
-use crate::{EnforceError, ThreadError};
 
 /// The means to reach the other threads. All of it is there before anything is restricted: afterwards it
 /// could not be had, and an error now costs nothing.
@@ -34,7 +35,7 @@ pub(crate) struct Answers {
     /// Threads that need no visit, see [`ThreadKind::Worker`], or that failed and are let pass.
     pub(crate) exempt: HashSet<i32>,
     /// Threads that can't be restricted.
-    pub(crate) failures: Vec<EnforceError>,
+    pub(crate) failures: Vec<RestrictError>,
     /// True if a signal may still be under way.
     pub(crate) unanswered: bool,
     /// The names of the threads that answered. `/proc` doesn't show them after the restriction.
@@ -89,7 +90,7 @@ impl ThreadKind {
 }
 
 /// The failure that a [`ThreadKind::Poller`] is.
-pub(crate) fn poller(tasks: &Tasks, tid: i32) -> EnforceError {
+pub(crate) fn poller(tasks: &Tasks, tid: i32) -> RestrictError {
     unreachable(
         tasks,
         tid,
@@ -98,14 +99,27 @@ pub(crate) fn poller(tasks: &Tasks, tid: i32) -> EnforceError {
     )
 }
 
-fn unreachable(tasks: &Tasks, tid: i32, reason: &'static str) -> EnforceError {
+fn unreachable(tasks: &Tasks, tid: i32, reason: &'static str) -> RestrictError {
     let description = tasks.describe(tid);
     let problem = ThreadError::Unreachable {
         name: description.name.unwrap_or_else(|| "?".to_owned()),
         state: description.state,
         reason,
     };
-    EnforceError::of_thread(tid, problem)
+    RestrictError::of_thread(tid, problem)
+}
+
+/// Returns this process's threads that take io_uring requests from memory, each with its name.
+///
+/// # Errors
+///
+/// The threads can't be listed in `/proc`.
+pub fn pollers() -> io::Result<Vec<(i32, String)>> {
+    let tasks = Tasks::open()?;
+    let mut threads = tasks.list()?.threads;
+    threads.retain(|tid| ThreadKind::of(&tasks, *tid) == ThreadKind::Poller);
+    let named = |tid| (tid, tasks.describe(tid).name.unwrap_or_default());
+    Ok(threads.into_iter().map(named).collect())
 }
 
 impl Reach {
@@ -118,11 +132,8 @@ impl Reach {
         probe: &Arc<Probe>,
         deadline: Duration,
         lenient: bool,
-    ) -> Result<Self, EnforceError> {
-        let tasks_error = |source| EnforceError::Tasks {
-            source,
-            restricted: 0,
-        };
+    ) -> Result<Self, RestrictError> {
+        let tasks_error = |source| RestrictError::Tasks { source };
         let until = Instant::now() + deadline;
         let tasks = Tasks::open().map_err(tasks_error)?;
         let mut listing = tasks.list().map_err(tasks_error)?;
@@ -142,7 +153,7 @@ impl Reach {
             reach
                 .handler
                 .restore(reach.answers.unanswered)
-                .map_err(|source| EnforceError::Signal {
+                .map_err(|source| RestrictError::Signal {
                     signal: reach.handler.signal(),
                     source,
                 })?;
@@ -174,7 +185,7 @@ impl Reach {
                 State::Gone => {}
                 State::Done(visit) => {
                     answers.names.insert(tid, visit.name());
-                    // Who sets a domain sets the flag, see `Enforcement::run`.
+                    // Who sets a domain sets the flag, see `Restriction::put_on_all_threads`.
                     answers.foreign |= visit.no_new_privileges;
                     match visit.after {
                         Ok(()) => {
@@ -183,7 +194,9 @@ impl Reach {
                         Err(libc::EACCES) => answers.foreign = true,
                         Err(errno) => {
                             let problem = failed("the probe beforehand", errno);
-                            answers.failures.push(EnforceError::of_thread(tid, problem));
+                            answers
+                                .failures
+                                .push(RestrictError::of_thread(tid, problem));
                         }
                     }
                 }
@@ -218,19 +231,19 @@ const BLOCKS: &str = "the thread blocks every signal that could reach it, or wai
 /// Puts the handler on a signal that as many threads as possible neither block nor wait for.
 ///
 /// One that the calling thread blocks is taken last: another thread may be about to wait for it.
-fn choose(tasks: &Tasks, listing: &Listing, until: Instant) -> Result<Handler, EnforceError> {
+fn choose(tasks: &Tasks, listing: &Listing, until: Instant) -> Result<Handler, RestrictError> {
     let since = Instant::now();
     loop {
         let taken = taken(tasks, listing, until);
         let own = tasks.describe(sys::current_thread()).blocked.unwrap_or(0);
         let outside = |taken: u64| move |signal| taken & sys::bit(signal) == 0;
         let handler = match Handler::install(outside(taken | own)) {
-            Err(EnforceError::NoFreeSignal) => Handler::install(outside(taken)),
+            Err(RestrictError::NoFreeSignal) => Handler::install(outside(taken)),
             other => other,
         };
         match handler {
             // A thread blocks a signal for a moment while it handles that one.
-            Err(EnforceError::NoFreeSignal) if Instant::now() < until.min(since + PATIENCE) => {
+            Err(RestrictError::NoFreeSignal) if Instant::now() < until.min(since + PATIENCE) => {
                 thread::yield_now();
             }
             result => return result,

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::{
+    RestrictError, ThreadError,
     sys::{self, Handler, State, Table},
     tasks::{Life, Tasks},
 };
-use crate::{EnforceError, ThreadError};
 
 /// The time for which to wait at first before looking whether threads have ended.
 const FIRST_TICK: Duration = Duration::from_millis(1);
@@ -93,7 +93,7 @@ impl Visitor<'_> {
         tid: i32,
         name: Option<String>,
         deadline: Duration,
-    ) -> EnforceError {
+    ) -> RestrictError {
         let description = self.tasks.describe(tid);
         let reason = if self.blocks(tid) {
             "the thread blocks the signal; unblock the real-time signals in it, or build before \
@@ -107,6 +107,6 @@ impl Visitor<'_> {
             reason,
             deadline,
         };
-        EnforceError::of_thread(tid, problem)
+        RestrictError::of_thread(tid, problem)
     }
 }
