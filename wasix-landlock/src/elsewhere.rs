@@ -1,12 +1,12 @@
 //! Operating systems without Landlock.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use tracing::warn;
 
 use crate::{
-    DescriptorsReport, EnforceError, HostReport, Mode, Policy, PreopenReport, PrepareError,
-    ProtectionReport, Report, RuntimePathReport, RuntimePathStatus, Status,
+    EnforceError, HostReport, Mode, Policy, PreopenReport, PrepareError, ProtectionReport, Report,
+    RuntimePathReport, RuntimePathStatus, Status,
 };
 
 /// A policy of which nothing can be enforced, and which lets that pass.
@@ -30,11 +30,6 @@ pub(crate) const fn has_gained_privileges() -> bool {
 /// Nothing is known of limits here.
 pub(crate) const fn open_files_limit_reached() -> Option<(u64, Option<u64>)> {
     None
-}
-
-/// Nothing is known of descriptors here.
-pub(crate) fn open_now() -> io::Result<DescriptorsReport> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// An instance, of which there is none.

@@ -61,6 +61,7 @@
 //! [Landlock]: https://docs.kernel.org/userspace-api/landlock.html
 
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 /// Compiles the README's example.
 #[cfg(doctest)]
@@ -101,17 +102,17 @@ pub use mode::{MODE_VARIABLE, Mode};
 pub use network::Network;
 pub use operator::{POLICY_VARIABLE, RESERVE_VARIABLE, SCOPE_VARIABLE, outside_policy};
 pub use platform::Membership;
-#[cfg(target_os = "linux")]
-pub use platform::take_passed_on;
 pub use policy::{DEFAULT_DEADLINE, HostKind, HostTarget, Policy, RecordedPreopen};
 pub use prepared::{Prepared, current};
 pub use report::{
-    DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, DescriptorKind, DescriptorReport,
-    DescriptorsReport, HostReport, NotGranted, OutsideReport, PreopenReport, ProtectionReport,
-    ProtectionStatus, Report, RuntimePathReport, RuntimePathStatus, Status, SweepMethod,
-    ThreadsReport, WayOut,
+    DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport, HostReport, NotGranted, OutsideReport,
+    PreopenReport, ProtectionReport, ProtectionStatus, Report, RuntimePathReport,
+    RuntimePathStatus, Status, SweepMethod, ThreadsReport,
 };
 pub use rights::{Object, Right};
 pub use scope::Scope;
+#[cfg(target_os = "linux")]
+pub use wasix_landlock_descriptors::take_passed_on;
+pub use wasix_landlock_descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut};
 pub use wasix_landlock_filter::{Layer, Level, Protection, ProtectionError, Protections};
 pub use wasix_landlock_threads::ThreadError;

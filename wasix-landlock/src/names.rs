@@ -10,7 +10,7 @@ use serde::{
     },
 };
 
-use crate::{DescriptorKind, Mode, ModeError, Object, Right, Scope, Status, SweepMethod};
+use crate::{Mode, ModeError, Object, Right, Scope, Status, SweepMethod};
 
 macro_rules! show_as_serialized {
     ($($name:ty),*) => { $(
@@ -22,15 +22,7 @@ macro_rules! show_as_serialized {
     )* };
 }
 
-show_as_serialized!(
-    DescriptorKind,
-    Mode,
-    Object,
-    Right,
-    Scope,
-    Status,
-    SweepMethod
-);
+show_as_serialized!(Mode, Object, Right, Scope, Status, SweepMethod);
 
 impl FromStr for Mode {
     type Err = ModeError;

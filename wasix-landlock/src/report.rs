@@ -1,18 +1,16 @@
 //! Reports of enforcement and of denials, for people and for programs.
 
 mod denials;
-mod descriptors;
 mod explain;
 mod text;
 
 pub use denials::{DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport};
-pub use descriptors::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy, Protection,
-    RecordedPreopen, Right, Scope,
+    Access, DescriptorsReport, HostKind, HostTarget, Layer, Level, Mode, Network, Object, Policy,
+    Protection, RecordedPreopen, Right, Scope,
 };
 use crate::{names::list, policy::RuntimePath};
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 /// The sources of the crates whose types a program can name. The forks' are those of this repository, without upstream's.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "wasix-landlock/src",
+    "wasix-landlock/descriptors/src",
     "wasix-landlock/filter/src",
     "wasix-landlock/threads/src",
     "profile/src",

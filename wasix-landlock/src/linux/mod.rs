@@ -15,15 +15,11 @@ mod probe;
 mod process;
 mod resolve;
 mod restrict;
-#[allow(unsafe_code)]
-mod sys;
 
-pub(crate) use descriptors::open_now;
 pub(crate) use explain::explain;
 pub use membership::Membership;
 pub(crate) use membership::current;
 pub(crate) use open_files::open_files_limit_reached;
 pub(crate) use plan::Plan;
 pub(crate) use prepare::plan;
-pub use sys::take_passed_on;
 pub(crate) use wasix_landlock_threads::has_gained_privileges;

@@ -1,9 +1,9 @@
 //! The limit of open files.
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
+    process::{Resource, getrlimit},
 };
 
 /// Returns the soft and the hard limit of open files, if the process has none left now.
@@ -14,6 +14,6 @@ pub(crate) fn open_files_limit_reached() -> Option<(u64, Option<u64>)> {
     if !matches!(opened, Err(Errno::MFILE)) {
         return None;
     }
-    let (limit, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    Some((limit, (hard != RLIM_INFINITY).then_some(hard)))
+    let limit = getrlimit(Resource::Nofile);
+    Some((limit.current.unwrap_or(u64::MAX), limit.maximum))
 }

@@ -10,8 +10,7 @@ use rustix::{
     },
 };
 
-use super::{super::sys, peer};
-use crate::DescriptorKind;
+use crate::{DescriptorKind, peer, sys};
 
 /// File systems by their numbers in `linux/magic.h`.
 mod file_system {
@@ -33,7 +32,7 @@ mod file_system {
 
 /// The kind of a descriptor that is more than a name. `sockets` are the inodes of all sockets that
 /// are open in this process.
-pub(super) fn of(
+pub(crate) fn of(
     number: RawFd,
     inode: &Stat,
     target: &str,

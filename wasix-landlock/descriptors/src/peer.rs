@@ -19,7 +19,7 @@ const ANSWER: usize = 16;
 
 /// The inode number of the socket at the other end; `None` if there is no such end, or if the
 /// kernel doesn't tell.
-pub(super) fn of(inode: u64) -> Option<u64> {
+pub(crate) fn of(inode: u64) -> Option<u64> {
     let question = question(u32::try_from(inode).ok()?);
     let kernel = socket_with(
         AddressFamily::NETLINK,

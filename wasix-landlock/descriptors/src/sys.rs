@@ -1,4 +1,6 @@
 //! Descriptors that are known by their number.
+//!
+//! All of this crate's unsafe code is here.
 
 use std::{
     collections::BTreeSet,
