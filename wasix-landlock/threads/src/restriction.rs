@@ -74,16 +74,6 @@ pub struct Progress {
     pub(crate) unanswered: bool,
 }
 
-/// The threads besides the calling one.
-enum Others {
-    /// There is no other thread, so that none can start one either.
-    None,
-    /// The other threads can't be reached, and the restriction is lenient.
-    Unreachable,
-    /// The other threads can be listed and signalled.
-    Reachable(Box<Reach>),
-}
-
 impl Restriction<'_> {
     /// Restricts every thread of the process, the calling one last, and proves the restriction in
     /// each.
@@ -99,18 +89,23 @@ impl Restriction<'_> {
         if sys::has_no_new_privileges() {
             self.rehearse()?;
         }
-        match self.find_others(progress)? {
-            Others::None => {
-                progress.rounds = 1;
-                self.install_filter(progress)?;
-            }
-            Others::Unreachable => {
-                self.install_filter(progress)?;
-                if self.abi >= THREAD_SYNC_ABI {
-                    self.restrict_at_once(1, progress)?;
+        if Tasks::is_alone() {
+            // There is no other thread, so that none can start one either.
+            progress.rounds = 1;
+            self.install_filter(progress)?;
+        } else {
+            // The other threads, and the signal to reach them with.
+            match Reach::prepare(&self.probe, self.deadline, self.lenient) {
+                Ok(reach) => self.visit(reach, progress)?,
+                Err(error) if self.lenient => {
+                    progress.unreachable = Some(error);
+                    self.install_filter(progress)?;
+                    if self.abi >= THREAD_SYNC_ABI {
+                        self.restrict_at_once(1, progress)?;
+                    }
                 }
+                Err(error) => return Err(error),
             }
-            Others::Reachable(reach) => self.visit(*reach, progress)?,
         }
         self.restrict_caller(progress)
     }
@@ -190,21 +185,6 @@ impl Restriction<'_> {
             thread::yield_now();
         }
         judge(tid, visit, probe, true, true).map(drop)
-    }
-
-    /// Finds the other threads, and gets the signal to reach them with.
-    fn find_others(&self, progress: &mut Progress) -> Result<Others, RestrictError> {
-        if Tasks::is_alone() {
-            return Ok(Others::None);
-        }
-        match Reach::prepare(&self.probe, self.deadline, self.lenient) {
-            Ok(reach) => Ok(Others::Reachable(Box::new(reach))),
-            Err(error) if self.lenient => {
-                progress.unreachable = Some(error);
-                Ok(Others::Unreachable)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Restricts and proves every other thread.
