@@ -11,7 +11,7 @@ use super::{
     membership::{self, Membership},
     plan::Plan,
     process::{self, Enforced, Process},
-    restrict,
+    progress,
 };
 use crate::{DEFAULT_DEADLINE, EnforceError, Level, Mode, Protection, Report, Scope, SweepMethod};
 
@@ -85,51 +85,58 @@ impl Plan {
         filter: Option<Filter>,
         process: &mut Process,
     ) -> Result<(), EnforceError> {
-        let best_effort = self.report.mode == Mode::BestEffort;
         let (ruleset, probe) = self.arm(ruleset)?;
-        let (started, mut progress) = (Instant::now(), Progress::default());
-        let restriction = self.restriction(&ruleset, filter, &probe);
-        let result = restriction.put_on_all_threads(&mut progress);
-        restrict::note(&mut progress, &mut self.report);
-        if let Err(error) = result {
-            let error = EnforceError::of_threads(error, progress.restricted);
-            if progress.restricted > 0 {
+        if let Err(error) = self.put(&ruleset, filter, &probe) {
+            if error.process_must_end() {
                 *process = Process::Partly;
             }
-            if !best_effort {
+            if self.report.mode != Mode::BestEffort {
                 return Err(error);
             }
             self.report.not_enforced.push(format!("anything: {error}"));
-            return Ok(());
         }
-        let method = match progress.synced {
-            true => SweepMethod::KernelThreadSync,
-            false => SweepMethod::VisitedOneByOne,
-        };
-        let threads = restrict::threads_report(method, started, &probe, &progress);
-        restrict::note_threads(progress, &mut self.report);
-        self.report.enforced = true;
-        self.report.threads = Some(threads);
         Ok(())
     }
 
-    fn restriction<'r>(
-        &self,
-        ruleset: &'r Ruleset,
+    /// Puts the restriction on the threads of the scope, and reports it.
+    fn put(
+        &mut self,
+        ruleset: &Ruleset,
         filter: Option<Filter>,
         probe: &Arc<Probe>,
-    ) -> Restriction<'r> {
-        Restriction {
+    ) -> Result<(), EnforceError> {
+        let (started, mut progress) = (Instant::now(), Progress::default());
+        let restriction = Restriction {
             ruleset: ruleset.descriptor.as_fd(),
             flags: ruleset.flags,
             abi: self.report.abi,
             filter,
-            needs_filter: restrict::needs_filter(&self.report),
+            needs_filter: progress::needs_filter(&self.report),
             probe: Arc::clone(probe),
             deadline: self.policy.deadline.unwrap_or(DEFAULT_DEADLINE),
             lenient: self.report.mode == Mode::BestEffort
                 || self.policy.level(Protection::AllThreads) != Level::Strict,
-        }
+        };
+        let here = self.report.scope == Scope::Instance;
+        let result = match here {
+            true => restriction.put_on_this_thread(&mut progress),
+            false => restriction.put_on_all_threads(&mut progress),
+        };
+        progress::note(&mut progress, &mut self.report);
+        // Of the threads outside an instance none is touched, so that nothing of the process has to
+        // end.
+        let restricted = if here { 0 } else { progress.restricted };
+        result.map_err(|error| EnforceError::of_threads(error, restricted))?;
+        let method = match (here, progress.synced) {
+            (true, _) => SweepMethod::CallingThread,
+            (false, true) => SweepMethod::KernelThreadSync,
+            (false, false) => SweepMethod::VisitedOneByOne,
+        };
+        let threads = progress::threads_report(method, started, probe, &progress);
+        progress::note_threads(progress, &mut self.report);
+        self.report.enforced = true;
+        self.report.threads = Some(threads);
+        Ok(())
     }
 
     /// Restricts the calling thread alone.
@@ -169,21 +176,11 @@ impl Plan {
         ruleset: Builder,
         filter: Option<Filter>,
     ) -> Result<Arc<Probe>, EnforceError> {
-        let started = Instant::now();
         let (ruleset, probe) = self.arm(ruleset)?;
-        let mut progress = Progress::default();
-        let restriction = self.restriction(&ruleset, filter, &probe);
-        let result = restriction.put_on_this_thread(&mut progress);
-        restrict::note(&mut progress, &mut self.report);
-        // Of the other threads none is touched, so that nothing of the process has to end.
-        result.map_err(|error| EnforceError::of_threads(error, 0))?;
-        let method = SweepMethod::CallingThread;
-        let threads = restrict::threads_report(method, started, &probe, &progress);
+        self.put(&ruleset, filter, &probe)?;
         if !matches!(*probe, Probe::Nothing) {
             membership::remember(&probe);
         }
-        self.report.enforced = true;
-        self.report.threads = Some(threads);
         Ok(probe)
     }
 }

@@ -13,8 +13,8 @@ mod plan;
 mod prepare;
 mod probe;
 mod process;
+mod progress;
 mod resolve;
-mod restrict;
 
 pub(crate) use explain::explain;
 pub use membership::Membership;

@@ -12,7 +12,7 @@ use super::{
     kernel::{Builder, Ruleset},
     probe,
     process::Enforced,
-    restrict::threads_report,
+    progress::threads_report,
 };
 use crate::{EnforceError, Mode, Policy, Report, SweepMethod, explain::Grant};
 

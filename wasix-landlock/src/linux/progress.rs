@@ -1,4 +1,4 @@
-//! The outcome of a restriction, in the report.
+//! The progress of a restriction, in the report.
 
 use std::time::Instant;
 
