@@ -1,13 +1,12 @@
 //! The features of this kernel, asked of the kernel itself, and rulesets.
 
 use std::{
-    error::Error,
     io,
     os::fd::{AsFd, OwnedFd},
 };
 
 use landlock::{
-    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Rule,
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Errno, NetPort, PathBeneath, Rule,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
@@ -136,17 +135,7 @@ fn strict() -> landlock::Ruleset {
 
 /// The kernel's own error in one of the `landlock` crate's.
 fn kernels(error: RulesetError) -> io::Error {
-    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(error) = source {
-        if let Some(errno) = error
-            .downcast_ref::<io::Error>()
-            .map(io::Error::raw_os_error)
-        {
-            return io::Error::from_raw_os_error(errno.unwrap_or(0));
-        }
-        source = error.source();
-    }
-    io::Error::other(error)
+    io::Error::from_raw_os_error(*Errno::from(error))
 }
 
 /// The Landlock feature that a protection needs.
