@@ -78,19 +78,12 @@ pub(crate) fn explain(path: &std::path::Path, access: crate::Access) -> crate::E
 }
 
 /// Prepares a policy, see [`Policy::prepare`] and [`Policy::show`].
-pub(crate) fn plan(policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
+pub(crate) fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let unsupported = PrepareError::Unsupported {
         os: std::env::consts::OS,
     };
-    let mut report = Report {
-        mode,
-        only_shown,
-        warnings: policy.warnings.clone(),
-        outside: policy.outside.clone(),
-        scope: policy.scope,
-        ..Report::default()
-    };
+    let mut report = Report::begun(&mut policy, mode, only_shown);
     if cfg!(target_family = "wasm") {
         // What has no host path behind it needs no kernel to keep it in; and what has one can't
         // be reached here, whatever the mode.

@@ -6,6 +6,8 @@ mod text;
 
 pub use denials::{DENIAL_SCHEMA, DenialEvent, DenialReport, DenialsReport};
 
+use std::mem;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -315,6 +317,18 @@ impl ProtectionReport {
 }
 
 impl Report {
+    /// The report of a policy of which nothing was looked at yet. It takes over the policy's own remarks.
+    pub(crate) fn begun(policy: &mut Policy, mode: Mode, only_shown: bool) -> Self {
+        Self {
+            mode,
+            scope: policy.scope,
+            only_shown,
+            warnings: mem::take(&mut policy.warnings),
+            outside: policy.outside.take(),
+            ..Self::default()
+        }
+    }
+
     /// True if a policy that is only shown would restrict anything.
     fn would_restrict(&self) -> bool {
         self.only_shown && !self.handled.is_empty()

@@ -32,7 +32,6 @@ pub(super) fn choose(
     report: &mut Report,
 ) -> Result<Baseline, PrepareError> {
     let process = process::lock().clone();
-    report.scope = policy.scope;
     // Who is in an instance stays in it, whatever scope is asked for.
     let instance = match &process {
         Process::Free => membership::place(),

@@ -22,13 +22,7 @@ use crate::{
 pub(crate) fn plan(mut policy: Policy, only_shown: bool) -> Result<Plan, PrepareError> {
     let mode = policy.effective_mode()?;
     let reserved = policy.reserved()?;
-    let mut report = Report {
-        mode,
-        only_shown,
-        warnings: mem::take(&mut policy.warnings),
-        outside: policy.outside.take(),
-        ..Report::default()
-    };
+    let mut report = Report::begun(&mut policy, mode, only_shown);
     let baseline = baseline::choose(&policy, mode, &mut report)?;
     Plan::new(policy, baseline, report).prepared(&reserved)
 }
@@ -40,7 +34,6 @@ struct ToCreate {
     owner: String,
     target: HostTarget,
     missing: Missing,
-    access: Access,
 }
 
 impl Plan {
@@ -104,9 +97,8 @@ impl Plan {
         let mut hosts = Vec::with_capacity(preopen.targets.len());
         for target in &preopen.targets {
             let mut host = HostReport::of(target, preopen.access);
-            let access = host.access;
-            let result = match resolve::find(target, access) {
-                Ok(Found::There(opened)) => self.host(&owner, target, access, &opened, &mut host),
+            let result = match resolve::find(target, host.access) {
+                Ok(Found::There(opened)) => self.host(&owner, target, &opened, &mut host),
                 Ok(Found::ToCreate(missing)) => {
                     to_create.push(ToCreate {
                         preopen: index,
@@ -114,7 +106,6 @@ impl Plan {
                         owner: owner.clone(),
                         target: target.clone(),
                         missing,
-                        access,
                     });
                     Ok(())
                 }
@@ -135,10 +126,10 @@ impl Plan {
         &mut self,
         owner: &str,
         target: &HostTarget,
-        access: Access,
         opened: &Opened,
         host: &mut HostReport,
     ) -> Result<(), PrepareError> {
+        let access = host.access;
         host.resolved = Some(opened.resolved.to_string_lossy().into_owned());
         host.found = Some(opened.object);
         if access.read && !resolve::may_read(opened) {
@@ -314,12 +305,12 @@ impl Plan {
                 named: GrantedPath {
                     owner: file.owner.clone(),
                     path: file.target.path.clone(),
-                    access: file.access,
+                    access: host.access,
                     directory: false,
                 },
                 resolved: file.missing.path(),
                 inode: None,
-                rights: file.access.rights(Object::File),
+                rights: host.access.rights(Object::File),
                 runtime: false,
             })?;
         }
@@ -327,7 +318,7 @@ impl Plan {
             if matches!(self.baseline, Baseline::Nothing) {
                 return Ok(());
             }
-            let mut rights = file.access.rights(Object::File);
+            let mut rights = host.access.rights(Object::File);
             rights.retain(|right| self.report.handled.contains(right));
             host.resolved = Some(file.missing.path().to_string_lossy().into_owned());
             host.found = Some(Object::File);
@@ -336,7 +327,7 @@ impl Plan {
             return Ok(());
         }
         let fail = |problem| of_path(&file.owner, &file.target.path, problem);
-        let created = self.created.create(&file.missing, file.access);
+        let created = self.created.create(&file.missing, host.access);
         let (opened, created) = created.map_err(|error| fail(PathError::Create(error)))?;
         // Something else can have appeared in its place.
         if opened.special.is_some() || opened.object == Object::Directory {
@@ -344,7 +335,7 @@ impl Plan {
             return Err(fail(PathError::NotAFileOrDirectory { found }));
         }
         host.created = created;
-        self.host(&file.owner, &file.target, file.access, &opened, host)
+        self.host(&file.owner, &file.target, &opened, host)
     }
 
     /// Fails with an error, or notes it in the report where the mode asks for that.
@@ -379,7 +370,6 @@ impl Plan {
     }
 }
 
-/// The error of a host path.
 /// The problem, or the limit that is behind it: each preopen will be a descriptor.
 fn of_limit(problem: PathError, preopens: usize) -> PathError {
     match problem {
@@ -390,6 +380,7 @@ fn of_limit(problem: PathError, preopens: usize) -> PathError {
     }
 }
 
+/// The error of a host path.
 fn of_path(owner: &str, path: &Path, problem: PathError) -> PrepareError {
     PrepareError::Path {
         preopen: owner.to_owned(),
