@@ -112,26 +112,14 @@ impl Network {
         ]
     }
 
-    /// True if any TCP port is granted.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn has_tcp(&self) -> bool {
-        !self.bind.is_empty() || !self.connect.is_empty()
-    }
-
-    /// Returns the parts of it that the filter has to know.
+    /// Returns what the filter has to know of the ports.
     #[cfg(target_os = "linux")]
     pub(crate) fn in_filter(&self) -> wasix_landlock_filter::Ports {
         wasix_landlock_filter::Ports {
-            tcp: self.has_tcp(),
+            tcp: !self.bind.is_empty() || !self.connect.is_empty(),
             bind_tcp: !self.bind.is_empty(),
-            udp: self.has_udp(),
+            udp: !self.bind_udp.is_empty() || !self.send_udp.is_empty(),
         }
-    }
-
-    /// True if any UDP port is granted.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn has_udp(&self) -> bool {
-        !self.bind_udp.is_empty() || !self.send_udp.is_empty()
     }
 
     /// Describes the granted ports that `other` doesn't grant; empty if there are none.

@@ -95,11 +95,11 @@ fn layers(
         return None;
     }
     let need = Need::of(name);
-    let ports = policy.granted_network().unwrap_or_default();
+    let ports = policy.granted_network().unwrap_or_default().in_filter();
     // The filter knows no ports. Without any, it can refuse all of it.
     let without_landlock = match name {
-        Protection::Tcp => !ports.has_tcp(),
-        Protection::Udp => !ports.has_udp(),
+        Protection::Tcp => !ports.tcp,
+        Protection::Udp => !ports.udp,
         _ => need == Need::Nothing,
     };
     let mut by = Vec::new();
@@ -112,7 +112,7 @@ fn layers(
         }));
     }
     // With UDP ports granted, there is nothing for the filter to refuse.
-    if name.is_of_second_layer() && (name != Protection::Udp || !ports.has_udp()) {
+    if name.is_of_second_layer() && (name != Protection::Udp || !ports.udp) {
         if let Err(reason) = filters {
             return Some(Err(PrepareError::FilterUnavailable {
                 protection: name,
