@@ -9,7 +9,9 @@ use toml::Table;
 use wasix_landlock_fork::{Manifest, Series, materialize, source_digest};
 
 mod common;
-use common::{fails, forks, forks_program, git, git_is_missing, has, repository, succeeds};
+use common::{
+    fails, forks, forks_program, git, git_is_missing, has, repository, shim_s_fork, succeeds,
+};
 
 /// The published source of a fork's crate.
 struct Published {
@@ -376,6 +378,33 @@ fn a_forks_package_is_upstreams_plus_what_is_known() {
     }
 }
 
+#[test]
+fn the_shim_s_fork_is_upstreams_package_without_tests() {
+    let fork = shim_s_fork();
+    let published = Published::of(&fork);
+    assert_eq!(
+        published.manifest.source_sha256,
+        source_digest(&published.path()).unwrap()
+    );
+    let upstream = table(&published.path().join("Cargo.toml"));
+    let ours = table(&fork.join("Cargo.toml"));
+    for field in ["name", "version", "edition", "license"] {
+        assert_eq!(
+            ours["package"][field], upstream["package"][field],
+            "{field}"
+        );
+    }
+    assert_eq!(ours["lib"]["name"], upstream["lib"]["name"]);
+    for part in ["dependencies", "features"] {
+        assert_eq!(subtable(&ours, part), subtable(&upstream, part), "{part}");
+    }
+    assert_eq!(for_users(&ours), for_users(&upstream));
+    // Upstream's are for a build script that isn't published.
+    let build = "wasix-landlock-fork = { path = \"../helper\" }".parse::<Table>();
+    assert_eq!(subtable(&ours, "build-dependencies"), build.unwrap());
+    succeeds(forks_program().arg("check").arg(&fork));
+}
+
 /// The source is included without upstream's inner attributes, so the fork's `lib.rs` has to carry them.
 #[test]
 fn a_forks_root_carries_upstreams_inner_attributes() {
@@ -439,7 +468,7 @@ const RUN: usize = 12;
 fn no_source_of_upstreams_is_committed() {
     let mut runs = HashSet::new();
     let mut one_of_theirs = None;
-    for fork in forks() {
+    for fork in forks().into_iter().chain([shim_s_fork()]) {
         let published = Published::of(&fork);
         for file in rust_files(&published.path()) {
             let text = std::fs::read_to_string(file).unwrap();

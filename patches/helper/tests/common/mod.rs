@@ -44,6 +44,11 @@ pub fn forks() -> [PathBuf; 2] {
     ["wasmer-wasix", "virtual-fs"].map(|name| repository().join("patches").join(name))
 }
 
+/// The folder of the fork that only the shim uses.
+pub fn shim_s_fork() -> PathBuf {
+    repository().join("patches/containerd-shimkit")
+}
+
 /// True if git can't be run. That is a failure, unless it was said before that there is none.
 pub fn git_is_missing() -> bool {
     let missing = Command::new("git").arg("--version").output().is_err();
