@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    os::fd::OwnedFd,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use containerd_shim::monitor::{Subject, Subscription, Topic, monitor_subscribe};
 use containerd_shimkit::{
     sandbox::{Error, Instance, InstanceConfig, Result, sync::WaitableCell},
     set_logger_kv,
-    zygote::Zygote,
+    zygote::{WireFd, Zygote},
 };
 use libcontainer::{
     container::{Container as Youki, builder::ContainerBuilder},
@@ -28,6 +29,7 @@ use crate::{
     artifact::{self, Module},
     executor::Executor,
     settings::Settings,
+    streams::{Console, Streams},
 };
 
 thread_local! {
@@ -52,6 +54,7 @@ const UNLOCKING: Duration = Duration::from_millis(1);
 pub struct Container {
     id: String,
     process: Zygote,
+    streams: Streams,
     exit: WaitableCell<(u32, DateTime<Utc>)>,
     /// The ends of the shim's child processes, from before the container was made.
     ends: Mutex<Option<Subscription>>,
@@ -62,13 +65,15 @@ pub struct Container {
 impl Instance for Container {
     async fn new(id: String, config: &InstanceConfig) -> Result<Self> {
         let module = artifact::find(&id, config).await;
-        let module = module.map_err(|error| Error::Others(format!("{error:#}")))?;
+        let module = module.map_err(|error| failed(&error))?;
         let ends = monitor_subscribe(Topic::Pid)?;
         let process = Zygote::global().spawn();
-        call(&process, create, (id.clone(), config.clone(), module))?;
+        let terminal = call(&process, create, (id.clone(), config.clone(), module))?;
+        let streams = Streams::of(config, terminal.map(WireFd::into_inner));
         Ok(Self {
             id,
             process,
+            streams: streams.map_err(|error| failed(&error))?,
             exit: WaitableCell::new(),
             ends: Mutex::new(Some(ends)),
             changing: Arc::default(),
@@ -115,6 +120,23 @@ impl Instance for Container {
     async fn wait(&self) -> (u32, DateTime<Utc>) {
         *self.exit.wait().await
     }
+
+    fn has_terminals() -> bool {
+        true
+    }
+
+    fn resize_terminal(&self, width: u16, height: u16) -> Result<()> {
+        Ok(self.streams.resize(width, height)?)
+    }
+
+    fn close_stdin(&self) -> Result<()> {
+        self.streams.close_stdin();
+        Ok(())
+    }
+}
+
+fn failed(error: &anyhow::Error) -> Error {
+    Error::Others(format!("{error:#}"))
 }
 
 fn started(id: &str) -> Error {
@@ -132,31 +154,26 @@ where
     answer.map_err(Error::Others)
 }
 
-/// Makes the container, up to the point where its first process waits for the start.
-fn create((id, config, module): (String, InstanceConfig, Module)) -> Answer<()> {
+/// Makes the container, up to the point where its first process waits for the start. Returns its terminal, if it has one.
+fn create(
+    (id, config, module): (String, InstanceConfig, Module),
+) -> Answer<Option<WireFd<OwnedFd>>> {
     answer(|| {
         set_logger_kv([("instance", id.as_str())]);
         let spec = Spec::load(config.bundle.join("config.json"))?;
         let settings = Settings::read(&spec, &config.bundle, module)?;
-        let mut builder = ContainerBuilder::new(id, SyscallType::Linux)
+        let builder = ContainerBuilder::new(id, SyscallType::Linux)
             .with_executor(Executor::new(settings))
             .with_root_path(config.determine_rootdir(NAME)?)?;
-        if let Ok(stdin) = config.open_stdin() {
-            builder = builder.with_stdin(stdin);
-        }
-        if let Ok(stdout) = config.open_stdout() {
-            builder = builder.with_stdout(stdout);
-        }
-        if let Ok(stderr) = config.open_stderr() {
-            builder = builder.with_stderr(stderr);
-        }
+        let (builder, console) = Console::add(builder, &config)?;
         let youki = builder
             .as_init(&config.bundle)
             .as_sibling(true)
             .with_systemd(config.config.systemd_cgroup)
             .build()?;
         YOUKI.set(Some(youki));
-        Ok(())
+        let terminal = console.map(|console| console.receive(&config.bundle));
+        Ok(terminal.transpose()?.map(WireFd::new))
     })
 }
 

@@ -9,6 +9,7 @@ mod module;
 mod program;
 mod settings;
 mod socket;
+mod streams;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
 

@@ -24,7 +24,7 @@ const LONGEST: &str = "60";
 pub(crate) const OTHER: &str = "WASIX_LANDLOCK_CONTAINERD";
 
 /// The directories with programs: that of [`OTHER`] comes first.
-fn search_path() -> OsString {
+pub(crate) fn search_path() -> OsString {
     let own = env::var_os("PATH").unwrap_or_default();
     match env::var_os(OTHER) {
         Some(other) => [other, own].join(":".as_ref()),
@@ -39,43 +39,22 @@ pub(crate) fn program(name: &str) -> Command {
     command
 }
 
-/// The version of containerd from which on two things are different: an image with layers that are no files can be unpacked,
-/// and a restart asks the shims for their processes.
-const CHANGED: (u32, u32) = (1, 7);
+/// The version of containerd from which on an image with layers that are no files can be unpacked.
+const UNPACKS: (u32, u32) = (1, 7);
 
 /// Checks that containerd unpacks images with Wasm layers.
 pub(crate) fn unpacks_artifacts() -> Result<(), String> {
-    match version()? {
-        (_, true) => Ok(()),
-        (version, false) => Err(format!(
-            "containerd {version} can't unpack an image with a Wasm layer; `.ci/containerd` prints the directory of one that can, for {OTHER}"
-        )),
-    }
-}
-
-/// Checks that containerd finds containers again after a restart without a call that the crate `containerd-shimkit` lacks.
-pub(crate) fn finds_containers_again() -> Result<(), String> {
-    match version()? {
-        (_, false) => Ok(()),
-        (version, true) => Err(format!(
-            "containerd {version} asks a shim for its processes when it starts again (`Pids`); containerd-shimkit 0.1 doesn't \
-             answer, and containerd forgets the container"
-        )),
-    }
-}
-
-/// The version of containerd, and whether that is at least [`CHANGED`].
-fn version() -> Result<(String, bool), String> {
     let said = program("containerd").arg("--version").output();
     let said = said.map_err(|error| format!("there is no containerd: {error}"))?;
     let said = String::from_utf8_lossy(&said.stdout);
     let version = said.split_whitespace().nth(2).unwrap_or("unknown");
     let mut numbers = version.split('.').map_while(|number| number.parse().ok());
-    let changed = match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) => (major, minor) >= CHANGED,
-        _ => false,
-    };
-    Ok((version.to_owned(), changed))
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= UNPACKS => Ok(()),
+        _ => Err(format!(
+            "containerd {version} can't unpack an image with a Wasm layer; `.ci/containerd` prints the directory of one that can, for {OTHER}"
+        )),
+    }
 }
 
 /// A running containerd, with its own root, state and socket.
@@ -163,7 +142,14 @@ impl Daemon {
     /// `ctr`, which is ended if it takes too long.
     pub(crate) fn command(&self) -> Command {
         let mut command = program("timeout");
-        command.args(["--kill-after=5", LONGEST, "ctr", "--address"]);
+        // In the foreground, so that `ctr` may use a terminal.
+        command.args([
+            "--foreground",
+            "--kill-after=5",
+            LONGEST,
+            "ctr",
+            "--address",
+        ]);
         command.arg(&self.answers_at);
         command
     }

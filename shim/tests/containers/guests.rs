@@ -10,7 +10,8 @@ use std::{
 use crate::suite::SECRET;
 
 /// The modules, as text, by their names in the image.
-const MODULES: [(&str, &str); 8] = [
+const MODULES: [(&str, &str); 9] = [
+    ("echo.wasm", include_str!("guests/echo.wat")),
     ("files.wasm", include_str!("guests/files.wat")),
     ("memory.wasm", include_str!("guests/memory.wat")),
     ("ready.wasm", include_str!("guests/ready.wat")),

@@ -23,6 +23,7 @@ mod restarts;
 mod results;
 #[path = "../../../wasix-landlock/foreign/src/seccomp.rs"]
 mod seccomp;
+mod streams;
 mod suite;
 mod variants;
 
@@ -32,11 +33,12 @@ use libtest_mimic::{Arguments, Trial};
 use suite::{Case, Suite};
 
 /// The cases of the short form.
-const SHORT: [&str; 6] = [
+const SHORT: [&str; 7] = [
     "exit_codes_are_the_module_s",
     "mounts_are_granted_with_their_rights",
     "a_container_s_variables_don_t_turn_enforcement_off",
     "a_kill_ends_the_container",
+    "a_terminal_is_the_module_s",
     "a_filter_that_forbids_landlock_is_an_error",
     "attack_image",
 ];
@@ -62,7 +64,14 @@ fn main() -> ExitCode {
 
 fn test(programs: &Path, short: bool, arguments: &Arguments) -> ExitCode {
     let runs = |name: &str| !short || SHORT.contains(&name);
-    let cases = [cases::ALL, artifacts::ALL, filters::ALL, restarts::ALL].concat();
+    let cases = [
+        cases::ALL,
+        artifacts::ALL,
+        filters::ALL,
+        restarts::ALL,
+        streams::ALL,
+    ]
+    .concat();
     let cases: Vec<Case> = cases.into_iter().filter(|case| runs(case.name)).collect();
     let attacks = attacks::ALL
         .iter()

@@ -8,18 +8,17 @@ use std::{
 };
 
 use crate::{
-    daemon::{self, Daemon},
+    daemon::Daemon,
     suite::{Case, IMAGE, Runtime, Suite, text},
 };
 
 /// Every case.
 pub(crate) const ALL: &[Case] = &[
     Case::new("a_container_starts_twenty_times_by_one_name", again),
-    Case {
-        name: "a_container_outlives_containerd_s_restart",
-        needs: |_| daemon::finds_containers_again(),
-        run: containerd_restarts,
-    },
+    Case::new(
+        "a_container_outlives_containerd_s_restart",
+        containerd_restarts,
+    ),
 ];
 
 const TIMES: usize = 20;

@@ -163,6 +163,14 @@ impl Suite {
         command.stdin(Stdio::null()).output().expect("ctr starts")
     }
 
+    /// The directory of a running container's process in `/proc`.
+    pub(crate) fn process_of(&self, id: &str) -> PathBuf {
+        let listed = text(&self.daemon.ctr(["task", "ls"]).stdout);
+        let mut rows = listed.lines().map(str::split_whitespace);
+        let number = rows.find_map(|mut row| (row.next()? == id).then(|| row.next())?);
+        Path::new("/proc").join(number.expect("the task is listed"))
+    }
+
     /// The report of a running container.
     pub(crate) fn report_of(&self, id: &str) -> PathBuf {
         self.daemon.bundle(id).join("landlock-report.json")
@@ -213,10 +221,7 @@ pub(crate) struct Waiting<'s> {
 impl Waiting<'_> {
     /// The directory of its process in `/proc`.
     pub(crate) fn process(&self) -> PathBuf {
-        let listed = text(&self.suite.daemon.ctr(["task", "ls"]).stdout);
-        let mut rows = listed.lines().map(str::split_whitespace);
-        let number = rows.find_map(|mut row| (row.next()? == self.id).then(|| row.next())?);
-        Path::new("/proc").join(number.expect("the task is listed"))
+        self.suite.process_of(&self.id)
     }
 
     /// Sends a signal, and returns the container's exit code.

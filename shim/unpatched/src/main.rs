@@ -19,6 +19,8 @@ mod program;
 mod settings;
 #[path = "../../src/socket.rs"]
 mod socket;
+#[path = "../../src/streams.rs"]
+mod streams;
 
 use containerd_shimkit::sandbox::cli::{Version, shim_main};
 

@@ -19,6 +19,18 @@ static int read_file(const char *path)
     return size >= 0 && write(STDOUT_FILENO, bytes, size) == size;
 }
 
+static int echo(void)
+{
+    static char bytes[1024];
+    ssize_t size = isatty(STDIN_FILENO) ? 9 : 5;
+    if (write(STDOUT_FILENO, size == 9 ? "terminal\n" : "pipe\n", size) != size)
+        return 0;
+    while ((size = read(STDIN_FILENO, bytes, sizeof bytes)) > 0)
+        if (write(STDOUT_FILENO, bytes, size) != size)
+            return 0;
+    return size == 0;
+}
+
 static int write_file(const char *path)
 {
     int fd = open(path, O_WRONLY);
@@ -68,6 +80,8 @@ int main(int count, char **arguments)
     int done = 0;
     if (strcmp(what, "read") == 0)
         done = read_file(with);
+    else if (strcmp(what, "echo") == 0)
+        done = echo();
     else if (strcmp(what, "write") == 0)
         done = write_file(with);
     else if (strcmp(what, "connect") == 0)

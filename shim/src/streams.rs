@@ -1,0 +1,210 @@
+//! The streams of a container: the pipes that containerd has made for it, or a terminal that is copied from and to them.
+
+use std::{
+    env,
+    fs::{self, File, OpenOptions},
+    io::{self, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt as _, net::UnixListener},
+    },
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use anyhow::Context as _;
+use containerd_shimkit::sandbox::InstanceConfig;
+use libcontainer::container::builder::ContainerBuilder;
+use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
+    termios::{Winsize, tcsetwinsize},
+};
+use tokio::{io::copy, net::unix::pipe};
+
+/// The name of the socket in the bundle on which `libcontainer` hands over the terminal that it has made.
+const CONSOLE: &str = "console.sock";
+
+/// The shim's part of a container's streams.
+pub(crate) enum Streams {
+    /// Standard input is a pipe. The shim keeps it open until the client has written everything: the module would read
+    /// the end before a client comes.
+    Pipes(Mutex<Option<File>>),
+    /// All three streams are this terminal.
+    Terminal(File),
+}
+
+impl Streams {
+    /// Takes the shim's part of the streams of a container that is made.
+    ///
+    /// # Errors
+    /// A pipe that can't be opened.
+    pub(crate) fn of(config: &InstanceConfig, terminal: Option<OwnedFd>) -> anyhow::Result<Self> {
+        match terminal {
+            Some(terminal) => Self::copy(config, terminal.into()),
+            None => Ok(Self::Pipes(Mutex::new(kept_open(&config.stdin)?))),
+        }
+    }
+
+    /// Copies between a terminal and the pipes until the container has closed the terminal.
+    fn copy(config: &InstanceConfig, terminal: File) -> anyhow::Result<Self> {
+        // For reading and writing, so that no open waits for the client, and no client's end ends the container.
+        let mut pipe = pipe::OpenOptions::new();
+        pipe.read_write(true);
+        let is_there = |path: &Path| !path.as_os_str().is_empty();
+        let input = is_there(&config.stdin)
+            .then(|| pipe.open_receiver(&config.stdin))
+            .transpose()
+            .with_context(|| cannot_open("input", &config.stdin))?;
+        let output = is_there(&config.stdout)
+            .then(|| pipe.open_sender(&config.stdout))
+            .transpose()
+            .with_context(|| cannot_open("output", &config.stdout))?;
+        let ours = || terminal.try_clone().map(tokio::fs::File::from_std);
+        let (mut reads, mut writes) = (ours()?, ours()?);
+        tokio::spawn(async move {
+            let typed = async {
+                if let Some(mut input) = input {
+                    let _ = copy(&mut input, &mut writes).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            // An error is how the kernel says that everything is read, and nobody has the terminal any more.
+            let shown = async {
+                let _ = match output {
+                    Some(mut output) => copy(&mut reads, &mut output).await,
+                    None => copy(&mut reads, &mut tokio::io::sink()).await,
+                };
+            };
+            tokio::select! { () = typed => {}, () = shown => {} }
+        });
+        Ok(Self::Terminal(terminal))
+    }
+
+    /// Closes standard input, once the client has written everything. A terminal stays open: its user types the end.
+    pub(crate) fn close_stdin(&self) {
+        if let Self::Pipes(stdin) = self
+            && let Ok(mut stdin) = stdin.lock()
+        {
+            *stdin = None;
+        }
+    }
+
+    /// Sets the size of the terminal, in characters.
+    ///
+    /// # Errors
+    /// No terminal, or the kernel's error.
+    pub(crate) fn resize(&self, width: u16, height: u16) -> io::Result<()> {
+        let Self::Terminal(terminal) = self else {
+            return Err(io::Error::other("the container has no terminal"));
+        };
+        let size = Winsize {
+            ws_row: height,
+            ws_col: width,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        Ok(tcsetwinsize(terminal, size)?)
+    }
+}
+
+/// The socket for the terminal of a container that is not made yet.
+pub(crate) struct Console(UnixListener);
+
+impl Console {
+    /// Gives a container its streams: a terminal, for which a socket is returned, or the pipes. To be called in the process
+    /// that makes the container.
+    ///
+    /// # Errors
+    /// A stream that can't be opened.
+    pub(crate) fn add(
+        builder: ContainerBuilder,
+        config: &InstanceConfig,
+    ) -> anyhow::Result<(ContainerBuilder, Option<Self>)> {
+        if !config.terminal {
+            let builder = builder
+                .with_stdin(input(&config.stdin)?)
+                .with_stdout(output("output", &config.stdout)?)
+                .with_stderr(output("error", &config.stderr)?);
+            return Ok((builder, None));
+        }
+        // By its name alone: the path of a bundle can be longer than the address of a socket may be. The process is the
+        // container's own, and so is its current directory.
+        let bound = env::set_current_dir(&config.bundle).and_then(|()| UnixListener::bind(CONSOLE));
+        let socket = bound.context("can't make the socket for the terminal in the bundle")?;
+        let builder = builder.with_console_socket(Some(config.bundle.join(CONSOLE)));
+        Ok((builder, Some(Self(socket))))
+    }
+
+    /// Receives the terminal of a container that is made.
+    ///
+    /// # Errors
+    /// No terminal, or the kernel's error.
+    pub(crate) fn receive(self, bundle: &Path) -> anyhow::Result<OwnedFd> {
+        let socket: PathBuf = bundle.join(CONSOLE);
+        fs::remove_file(&socket).with_context(|| format!("can't remove {}", socket.display()))?;
+        // `libcontainer` has sent the terminal by now, or never does.
+        self.0.set_nonblocking(true)?;
+        let (sender, _) = self.0.accept().context("the container sent no terminal")?;
+        let mut name = [0; 64];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let read = &mut [IoSliceMut::new(&mut name)];
+        recvmsg(&sender, read, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let mut received = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        received.next().context("the container sent no terminal")
+    }
+}
+
+/// The container's end of its standard input. Not for writing: a module that has both ends never reads the end.
+fn input(path: &Path) -> anyhow::Result<File> {
+    let open = || {
+        let stdin = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(or_null(path))?;
+        fcntl_setfl(&stdin, fcntl_getfl(&stdin)? - OFlags::NONBLOCK)?;
+        io::Result::Ok(stdin)
+    };
+    open().with_context(|| cannot_open("input", path))
+}
+
+/// The container's end of its standard output or standard error. For reading as well: no write fails while containerd
+/// starts again.
+fn output(which: &str, path: &Path) -> anyhow::Result<File> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(or_null(path));
+    opened.with_context(|| cannot_open(which, path))
+}
+
+/// The shim's end of a container's standard input, if it has one.
+fn kept_open(path: &Path) -> anyhow::Result<Option<File>> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    opened.map(Some).with_context(|| cannot_open("input", path))
+}
+
+fn or_null(path: &Path) -> &Path {
+    match path.as_os_str().is_empty() {
+        true => Path::new("/dev/null"),
+        false => path,
+    }
+}
+
+fn cannot_open(which: &str, path: &Path) -> String {
+    format!(
+        "can't open {} for the container's standard {which}; the shim takes pipes and files",
+        path.display()
+    )
+}
