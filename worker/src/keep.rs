@@ -47,6 +47,11 @@ impl Process {
         Ok(runs)
     }
 
+    /// True if it has not ended.
+    pub(crate) fn runs(&self) -> io::Result<bool> {
+        Ok(self.lock().try_wait()?.is_none())
+    }
+
     /// Waits in the kernel until it has ended, and returns how.
     fn wait(&self) -> io::Result<ExitStatus> {
         let id = i32::try_from(self.lock().id()).map_err(io::Error::other)?;
@@ -73,27 +78,31 @@ pub(crate) struct Ended {
     pub(crate) heard: Heard,
 }
 
-/// Starts a worker. What comes of it is received once, when the kernel says that the process has ended.
+/// Starts a worker. What comes of it is received once, when the kernel says that the process has ended. Nothing is read from
+/// the worker before it is known what to expect.
 pub(crate) fn start(
     command: Command,
     control: UnixStream,
-    expected: Expected,
+    expected: Receiver<Expected>,
 ) -> io::Result<(Started, Receiver<io::Result<Ended>>)> {
     let (tell_start, start) = mpsc::sync_channel(1);
     let (tell_end, end) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("keeps a worker".to_owned())
         .spawn(move || keep(command, control, expected, &tell_start, &tell_end))?;
-    let started = start
-        .recv()
-        .map_err(|_| io::Error::other("the host's thread for this worker panicked"))??;
+    let started = start.recv().map_err(|_| panicked())??;
     Ok((started, end))
+}
+
+/// The error of a host's thread that ended before it had told what it was there for.
+pub(crate) fn panicked() -> io::Error {
+    io::Error::other("the host's thread for this worker panicked")
 }
 
 fn keep(
     command: Command,
     control: UnixStream,
-    expected: Expected,
+    expected: Receiver<Expected>,
     tell_start: &SyncSender<io::Result<Started>>,
     tell_end: &SyncSender<io::Result<Ended>>,
 ) {
@@ -128,7 +137,7 @@ type Listener = thread::JoinHandle<Heard>;
 fn begin(
     mut command: Command,
     control: &UnixStream,
-    expected: Expected,
+    expected: Receiver<Expected>,
 ) -> io::Result<(Started, Listener)> {
     let mut control = control.try_clone()?;
     let mut child = command.spawn()?;
@@ -141,6 +150,10 @@ fn begin(
     let listener = thread::Builder::new()
         .name("from the worker".to_owned())
         .spawn(move || {
+            // Nobody has asked anything of a worker that was started and not used.
+            let Ok(expected) = expected.recv() else {
+                return Heard::default();
+            };
             let heard = Heard::listen(&mut control, expected);
             if heard.violation.is_some() {
                 // It may have ended by itself.

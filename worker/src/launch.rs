@@ -7,6 +7,10 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
     thread,
 };
 
@@ -14,7 +18,7 @@ use wasix_landlock::{MODE_VARIABLE, Mode, ModeError, POLICY_VARIABLE};
 use wasix_landlock_profile::ProfileError;
 
 use crate::{
-    Request, Worker,
+    Pool, Request, Worker,
     frame::{self, kind},
     hear::Expected,
     keep,
@@ -165,17 +169,29 @@ impl Launcher {
     ///
     /// [`SpawnError`]. Nothing runs then.
     pub fn spawn(&self, request: &Request, streams: WorkerStreams) -> Result<Worker, SpawnError> {
-        let mode = match request.mode {
-            Some(mode) => mode,
-            None => Mode::from_env()?,
-        };
+        let message = Message::new(request, streams.input)?;
+        self.start(request.mode_or_env()?, streams.output, streams.errors)?
+            .send(message)
+    }
+
+    /// Starts `size` workers that wait for a request each, and keeps as many from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]. Nothing runs then.
+    pub fn pool(&self, size: usize) -> Result<Pool, SpawnError> {
+        Pool::new(self.clone(), size)
+    }
+
+    /// Starts a worker that waits for its request.
+    pub(crate) fn start(
+        &self,
+        mode: Mode,
+        output: Stdio,
+        errors: Stdio,
+    ) -> Result<Waiting, SpawnError> {
         let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
-        let mut request = request.clone();
-        request.profile = request.profile.for_another_process()?;
-        request.input = !matches!(streams.input, Input::Empty);
-        request.host = std::process::id();
-        let head = serde_json::to_vec(&request).map_err(|e| SpawnError::Send(e.into()))?;
-        let mut sending = control.try_clone().map_err(SpawnError::Send)?;
+        let to_worker = control.try_clone().map_err(SpawnError::Send)?;
 
         // The worker starts in another directory.
         let policy = wasix_landlock::outside_policy()
@@ -190,31 +206,90 @@ impl Launcher {
             .envs(policy)
             .current_dir("/")
             .stdin(OwnedFd::from(theirs))
-            .stdout(streams.output)
-            .stderr(streams.errors);
-        let expected = Expected {
-            mode,
-            artifact: request.give_artifact.then_some(request.largest_artifact),
-        };
+            .stdout(output)
+            .stderr(errors);
+        let (expect, expected) = mpsc::sync_channel(1);
         let (started, ended) =
             keep::start(command, control, expected).map_err(|source| SpawnError::Start {
                 program: self.program.clone(),
                 source,
             })?;
-        let worker = Worker::new(started, ended);
-        let send = move || -> io::Result<()> {
-            frame::write(&mut sending, kind::REQUEST, &head)?;
-            if matches!(request.source, Source::Follows) {
-                frame::write(&mut sending, kind::MODULE, &request.bytes)?;
-            }
-            pump(streams.input, &mut sending)
-        };
+        Ok(Waiting {
+            mode,
+            to_worker,
+            expect,
+            worker: Worker::new(started, ended),
+        })
+    }
+}
+
+/// A request as it goes to a worker.
+pub(crate) struct Message {
+    head: Vec<u8>,
+    module: Option<Arc<[u8]>>,
+    input: Input,
+    /// The most bytes of the artifact, if one is asked for.
+    artifact: Option<u64>,
+}
+
+impl Message {
+    pub(crate) fn new(request: &Request, input: Input) -> Result<Self, SpawnError> {
+        let mut request = request.clone();
+        request.profile = request.profile.for_another_process()?;
+        request.input = !matches!(input, Input::Empty);
+        request.host = std::process::id();
+        Ok(Self {
+            head: serde_json::to_vec(&request).map_err(|error| SpawnError::Send(error.into()))?,
+            module: matches!(request.source, Source::Follows).then_some(request.bytes),
+            input,
+            artifact: request.give_artifact.then_some(request.largest_artifact),
+        })
+    }
+
+    fn write(self, to: &mut UnixStream) -> io::Result<()> {
+        frame::write(to, kind::REQUEST, &self.head)?;
+        if let Some(module) = self.module {
+            frame::write(to, kind::MODULE, &module)?;
+        }
+        pump(self.input, to)
+    }
+}
+
+/// A worker that waits for its request. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// The mode that the process was started with.
+    pub(crate) mode: Mode,
+    to_worker: UnixStream,
+    // Dropped before the worker, whose end is waited for: the thread that listens to the worker waits for this.
+    expect: SyncSender<Expected>,
+    worker: Worker,
+}
+
+impl Waiting {
+    /// True if the process has not ended while it waited.
+    pub(crate) fn runs(&self) -> io::Result<bool> {
+        self.worker.runs()
+    }
+
+    pub(crate) fn send(self, message: Message) -> Result<Worker, SpawnError> {
+        let Self {
+            mode,
+            mut to_worker,
+            expect,
+            worker,
+        } = self;
+        let artifact = message.artifact;
+        let expected = Expected { mode, artifact };
+        expect
+            .send(expected)
+            .map_err(|_| SpawnError::Send(keep::panicked()))?;
         // What doesn't fit into the socket waits until the worker reads, or has ended.
         thread::Builder::new()
             .name("to the worker".to_owned())
             .spawn(move || {
                 // A worker that has ended tells so by its end.
-                let _broken_pipe = send();
+                let _broken_pipe = message.write(&mut to_worker);
             })
             .map_err(SpawnError::Send)?;
         Ok(worker)

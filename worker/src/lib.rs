@@ -72,6 +72,12 @@
 //! [`Worker::output`] reads it. The host waits for the process, in the kernel and without polling. It doesn't wait for
 //! a descendant of the worker that holds the socket.
 //!
+//! # A start without a new process
+//!
+//! A [`Pool`] keeps workers that were started before there is a request for them. They have done what comes before the
+//! request, and wait. Each of them is a process that was executed by itself, gets one request, and restricts itself as any
+//! other worker does.
+//!
 //! # A start without compiling
 //!
 //! A worker can return the compiled module ([`Request::give_artifact`]), and another worker can start from it
@@ -89,6 +95,7 @@ mod frame;
 mod hear;
 mod keep;
 mod launch;
+mod pool;
 #[cfg(feature = "program")]
 mod program;
 mod request;
@@ -96,6 +103,7 @@ mod wait;
 mod word;
 
 pub use launch::{Input, Launcher, SpawnError, WorkerStreams};
+pub use pool::Pool;
 #[cfg(feature = "program")]
 pub use program::serve;
 pub use request::Request;

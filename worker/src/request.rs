@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wasix_landlock::Mode;
+use wasix_landlock::{Mode, ModeError};
 use wasix_landlock_profile::{Compiler, Profile};
 
 /// The source of the module.
@@ -196,6 +196,11 @@ impl Request {
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
+    }
+
+    /// The mode that was set, or the one of this process's environment.
+    pub(crate) fn mode_or_env(&self) -> Result<Mode, ModeError> {
+        self.mode.map_or_else(Mode::from_env, Ok)
     }
 }
 

@@ -12,7 +12,7 @@ use nix::libc::SIGKILL;
 use wasix_landlock::Report;
 
 use crate::{
-    keep::{Ended, Started},
+    keep::{self, Ended, Started},
     word::Word,
 };
 
@@ -160,9 +160,13 @@ impl Worker {
         Ok(outcome)
     }
 
+    /// True if the process has not ended.
+    pub(crate) fn runs(&self) -> io::Result<bool> {
+        self.started.process.runs()
+    }
+
     fn receive(&self) -> io::Result<Ended> {
-        let gone = |_| io::Error::other("the host's thread for this worker panicked");
-        self.ended.recv().map_err(gone)?
+        self.ended.recv().map_err(|_| keep::panicked())?
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
 use wasix_landlock_programs::runner::Compiler;
-use wasix_landlock_worker::{End, Launcher, Mode, Request, WorkerStreams};
+use wasix_landlock_worker::{End, Input, Launcher, Mode, Request, Worker, WorkerStreams};
 
 use super::containers::Containers;
 use super::modules::{self, PREOPEN, Started};
@@ -32,9 +32,14 @@ pub fn measure(context: &Context) -> anyhow::Result<Table> {
     let launcher = modules::launcher(context)?;
     let containers = Containers::new(context)?;
     let started = modules::both(context)?;
-    let mut columns: Vec<&str> = ["enforced", "fork", "upstream", "wasmtime"]
+    // A pool's workers are enforced.
+    let measured = |column: &str| match column {
+        "pool" => "enforced",
+        other => other,
+    };
+    let mut columns: Vec<&str> = ["enforced", "pool", "fork", "upstream", "wasmtime"]
         .into_iter()
-        .filter(|column| context.columns().contains(column))
+        .filter(|column| context.columns().contains(&measured(column)))
         .collect();
     if context.columns().contains(&"native") {
         columns.extend(NATIVE);
@@ -96,7 +101,8 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
         id: "start".to_owned(),
         title: "Start: from nothing to the first output".to_owned(),
         text: "From the host's call until the first byte of output is read, and until the host knows the end. *enforced* \
-               and *fork*: a worker, with enforcement and without. *upstream* and *wasmtime*: a plain process of each that \
+               and *fork*: a worker, with enforcement and without. *pool*: an enforced worker that was started before and waited \
+               for its request. *upstream* and *wasmtime*: a plain process of each that \
                nothing restricts. All of them load a module that was compiled before (Cranelift) from a file, wasmtime \
                from its own cache, and see one directory. *native*: a static program in C that prints a byte, by itself \
                and in containers that see the same directory. *small* prints a byte; *genrsa*, a program in Rust, lists \
@@ -112,12 +118,14 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
             ("enforced", "bubblewrap"),
             ("enforced", "runc"),
             ("enforced", "minijail"),
+            ("pool", "upstream"),
+            ("pool", "bubblewrap"),
         ]
         .map(|(above, below)| Ratio::new(above, below))
         .to_vec(),
         plots: vec![Plot::Bars {
             title: "Starts, as multiples of a plain process of Wasmer as published".to_owned(),
-            columns: ["enforced", "wasmtime", "bubblewrap", "runc"].map(str::to_owned).to_vec(),
+            columns: ["enforced", "pool", "wasmtime", "bubblewrap", "runc"].map(str::to_owned).to_vec(),
             base: "upstream".to_owned(),
             logarithmic: false,
         }],
@@ -157,6 +165,18 @@ fn way<'a>(
             of_process(make())?;
             Box::new(move || of_process(make()))
         }
+        "pool" => {
+            ensure!(
+                Mode::from_env()? == Mode::Enforce,
+                "a pool's workers have the mode of the environment; unset it"
+            );
+            let [request, _] = module.requests(launcher, Compiler::Cranelift)?;
+            let pool = launcher.pool(1)?;
+            Box::new(move || {
+                let begun = Instant::now();
+                of_started(pool.spawn(&request, Input::Empty)?, begun)
+            })
+        }
         _ => {
             let mode = if column == "enforced" {
                 Mode::Enforce
@@ -180,7 +200,11 @@ pub fn of_worker(launcher: &Launcher, request: &Request) -> anyhow::Result<Took>
         errors: Stdio::inherit(),
         ..WorkerStreams::piped()
     };
-    let mut worker = launcher.spawn(request, streams)?;
+    of_started(launcher.spawn(request, streams)?, begun)
+}
+
+/// Waits for a worker.
+fn of_started(mut worker: Worker, begun: Instant) -> anyhow::Result<Took> {
     let output = worker.output().context("no pipe")?;
     let (first, rest) = first_byte(output, begun)?;
     let end = worker.wait(None)?.end;

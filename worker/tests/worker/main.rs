@@ -9,6 +9,7 @@ mod guests;
 mod inherits;
 mod limits;
 mod parents;
+mod pool;
 mod ports;
 mod taken_over;
 mod tenants;

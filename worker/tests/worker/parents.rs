@@ -27,13 +27,13 @@ fn start(programs: &Programs) -> Worker {
 }
 
 /// True if a process has ended, waited for or not.
-fn has_ended(id: &str) -> bool {
+pub fn has_ended(id: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     status.is_empty() || status.contains(") Z ")
 }
 
 /// True if a process ends soon.
-fn ends(id: &str) -> bool {
+pub fn ends(id: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
         if has_ended(id) {

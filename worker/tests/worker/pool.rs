@@ -1,0 +1,135 @@
+//! Workers that wait before there is a request for them.
+
+use std::{
+    collections::HashSet,
+    fs,
+    process::{self, Command},
+};
+
+use wasix_landlock_testing::{alone, isolated};
+use wasix_landlock_worker::{Access, End, Input, Launcher, Mode, Request};
+
+use crate::{
+    common::{Programs, Tenants, answers, finish, for_both_users},
+    guests,
+    parents::{ends, has_ended},
+};
+
+/// The processes that this one has started and that have not ended.
+fn children() -> HashSet<u32> {
+    let own = process::id().to_string();
+    let numbers = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|number: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+            // The state and the parent follow the name, in which anything can be.
+            let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+            fields.next() != Some("Z") && fields.next() == Some(&own)
+        })
+        .collect()
+}
+
+for_both_users! {
+    fn each_request_gets_a_process_that_waited_and_its_own_grants(programs) {
+        let tenants = Tenants::new(2);
+        let pool = programs.asking([tenants.file(0), tenants.file(1)]).pool(2).unwrap();
+        let waited = children();
+        assert_eq!(waited.len(), 2);
+        let mut used = HashSet::new();
+        for number in 0..6 {
+            let own = number % 2;
+            let request = Request::module(guests::copies_input())
+                .profile(tenants.shown(own, Access::READ));
+            let (input, end) = std::io::pipe().unwrap();
+            let mut worker = pool.spawn(&request, Input::Reader(Box::new(input))).unwrap();
+            assert!(used.insert(worker.id()));
+            assert_eq!(waited.contains(&worker.id()), number < 2);
+            let mut expected = [Err(13), Err(13)];
+            expected[own] = Ok(());
+            assert_eq!(answers(&mut worker), expected);
+            drop(end);
+            let (outcome, _) = finish(worker);
+            assert_eq!(outcome.end, End::Exited(0));
+            assert!(outcome.report.unwrap().enforced);
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_ended_while_it_waited_is_not_used() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let pool = programs.launcher().pool(2).unwrap();
+        for number in children() {
+            let killed = format!("kill -KILL {number}");
+            assert!(
+                Command::new("sh")
+                    .args(["-c", &killed])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            assert!(ends(&number.to_string()));
+        }
+        let request = Request::module(guests::counts());
+        for _ in 0..3 {
+            let (outcome, _) = finish(pool.spawn(&request, Input::Empty).unwrap());
+            assert_eq!(outcome.end, End::Exited(10));
+        }
+    });
+}
+
+#[test]
+fn a_request_of_another_mode_gets_a_process_of_that_mode() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let pool = programs.launcher().pool(1).unwrap();
+        let waited = children();
+        let request = Request::module(guests::counts()).mode(Mode::BestEffort);
+        let worker = pool.spawn(&request, Input::Empty).unwrap();
+        assert!(!waited.contains(&worker.id()));
+        let (outcome, _) = finish(worker);
+        assert_eq!(outcome.report.unwrap().mode, Mode::BestEffort);
+        assert_eq!(children(), waited);
+    });
+}
+
+#[test]
+fn those_that_wait_end_with_the_pool_and_with_the_host() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let pool = programs.launcher().pool(3).unwrap();
+        assert_eq!(children().len(), 3);
+        drop(pool);
+        assert_eq!(children().len(), 0);
+
+        let noted = std::env::temp_dir().join("waiting");
+        alone(|| {
+            let pool = programs.launcher().pool(2).unwrap();
+            let numbers: Vec<_> = children().iter().map(u32::to_string).collect();
+            assert!(numbers.iter().all(|number| !has_ended(number)));
+            fs::write(&noted, numbers.join(" ")).unwrap();
+            std::mem::forget(pool);
+        });
+        let numbers = fs::read_to_string(&noted).unwrap();
+        assert_eq!(numbers.split(' ').count(), 2);
+        assert!(numbers.split(' ').all(ends));
+    });
+}
+
+/// What a worker that was taken over says before it was asked is looked at as if it had come after.
+#[test]
+fn a_request_is_sent_to_a_worker_that_has_spoken_before() {
+    isolated!(|| {
+        let programs = Programs::copy();
+        let launcher = Launcher::new("/bin/sh")
+            .argument("-c")
+            .argument("printf 'xnonsense' >&0; sleep 60")
+            .argument(programs.worker());
+        let pool = launcher.pool(1).unwrap();
+        let request = Request::module(guests::counts());
+        let (outcome, _) = finish(pool.spawn(&request, Input::Empty).unwrap());
+        assert!(matches!(outcome.end, End::Violated(_)), "{outcome:?}");
+    });
+}
