@@ -1,9 +1,6 @@
 //! The system calls of each protection.
 
-use crate::{
-    Protection, Refusal,
-    filter::{Condition, Rules},
-};
+use crate::{Condition, Protection, Refusal, Rules};
 
 /// Numbers that `libc` doesn't have for every target. From 424 on they are the same everywhere.
 pub(crate) mod recent {
@@ -51,6 +48,8 @@ pub(crate) fn add(protection: Protection, rules: &mut Rules) -> Vec<Refusal> {
                 let flag = flag.cast_unsigned();
                 rules.refuse_where(libc::SYS_clone, &[Condition::Masked(0, flag, flag)]);
             }
+            // Its flags are in memory, which a filter can't read.
+            rules.hide(libc::SYS_clone3);
         }
         // Limits of oneself are what the runtime asks for.
         Protection::Processes => {

@@ -1,21 +1,14 @@
 //! The second layer: a seccomp filter for calls that Landlock doesn't mediate.
 
-use std::{collections::BTreeMap, env::consts::ARCH, io};
+use std::{env::consts::ARCH, io};
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, sock_filter,
-};
+use seccompiler::{BpfProgram, TargetArch};
 
 use crate::{
-    FilterError, Protection, calls, ioctls,
+    FilterError, Protection, Rules, calls, ioctls,
     refusal::{self, Refusal},
     sockets,
 };
-
-/// The error number of a refused system call. Landlock's own answer to most is `EACCES`, so this one also
-/// tells which layer it was.
-const REFUSED: u32 = libc::EPERM as u32;
 
 /// The newest system call that these rules were written with, `file_setattr` of Linux 6.17, which is
 /// the newest of 6.18 as well: `scripts/syscall.tbl` in the kernel's sources, which `aarch64` and other newer
@@ -88,24 +81,20 @@ impl Filter {
             refusals.extend(ioctls::add(protection, &mut rules));
             refusals.extend(sockets::add(protection, ports, protections, &mut rules));
         }
-        let arch = TargetArch::try_from(ARCH).map_err(|error| error.to_string())?;
-        let rules: BTreeMap<i64, Vec<SeccompRule>> = rules
-            .0
-            .into_iter()
-            .map(|(number, rules)| (number, rules.unwrap_or_default()))
-            .collect();
-        let namespaces = protections.contains(&Protection::Namespaces);
-        let compiled: BpfProgram = SeccompFilter::new(
-            rules,
-            SeccompAction::Allow,
-            SeccompAction::Errno(REFUSED),
-            arch,
-        )
-        .and_then(TryInto::try_into)
-        .map_err(|error| error.to_string())?;
-        let mut program = preamble(&compiled, namespaces, newest);
-        program.extend(compiled);
+        let program = rules.compile(newest)?;
         Ok(Self { program, refusals })
+    }
+
+    /// Makes a filter of these rules, which proves nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::new`].
+    pub fn of(rules: Rules) -> Result<Self, String> {
+        Ok(Self {
+            program: rules.compile(NEWEST)?,
+            refusals: Vec::new(),
+        })
     }
 
     /// Puts every thread of the process under the filter, all or none. From then on,
@@ -116,7 +105,9 @@ impl Filter {
     /// [`FilterError`].
     pub fn install(self) -> Result<(), FilterError> {
         seccompiler::apply_filter_all_threads(&self.program).map_err(failed)?;
-        refusal::expect(self.refusals);
+        if !self.refusals.is_empty() {
+            refusal::expect(self.refusals);
+        }
         Ok(())
     }
 
@@ -129,107 +120,6 @@ impl Filter {
     pub fn install_here(self) -> Result<Option<Refusal>, FilterError> {
         seccompiler::apply_filter(&self.program).map_err(failed)?;
         Ok(self.refusals.into_iter().find(|refusal| !refusal.holds()))
-    }
-}
-
-/// Returns the steps before the compiled program: it knows one architecture's calls and ends the process on
-/// any other's, and it has one answer for all.
-///
-/// A 64-bit process can make 32-bit calls (`int 0x80`), and on `x86_64` such of the x32 ABI, whose
-/// numbers have bit 30 set. Both would pass by the rules, so they don't exist here, and neither
-/// does `clone3`, where namespaces are refused: its flags are in memory, which a filter can't read.
-/// Nor do calls exist that are newer than these rules: a program that makes one goes on as on an
-/// older kernel.
-fn preamble(compiled: &[sock_filter], without_clone3: bool, newest: u32) -> BpfProgram {
-    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-    const ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
-    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    /// The offset of the number in `struct seccomp_data`.
-    const NUMBER: u32 = 0;
-    /// The offset of the architecture.
-    const ARCHITECTURE: u32 = 4;
-    const X32: u32 = 1 << 30;
-
-    let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
-    let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
-    // The compiled program starts with the same check, and so knows the value.
-    let native = compiled
-        .iter()
-        .find(|step| step.code == EQUAL)
-        .map_or(0, |step| step.k);
-    let mut steps = vec![
-        step(LOAD, ARCHITECTURE, 0, 0),
-        step(EQUAL, native, 1, 0),
-        step(RETURN, missing, 0, 0),
-        step(LOAD, NUMBER, 0, 0),
-    ];
-    if cfg!(target_arch = "x86_64") {
-        steps.push(step(AT_LEAST, X32, 0, 1));
-        steps.push(step(RETURN, missing, 0, 0));
-    }
-    steps.push(step(ABOVE, newest, 0, 1));
-    steps.push(step(RETURN, missing, 0, 0));
-    if without_clone3 {
-        let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(0);
-        steps.push(step(EQUAL, clone3, 0, 1));
-        steps.push(step(RETURN, missing, 0, 0));
-    }
-    steps
-}
-
-/// Rules by system call; `None` refuses it whatever its arguments are.
-#[derive(Debug, Default)]
-pub(crate) struct Rules(BTreeMap<i64, Option<Vec<SeccompRule>>>);
-
-impl Rules {
-    /// Refuses a system call.
-    pub(crate) fn refuse(&mut self, number: i64) {
-        self.0.insert(number, None);
-    }
-
-    /// Refuses a system call where all of these hold.
-    pub(crate) fn refuse_where(&mut self, number: i64, conditions: &[Condition]) {
-        let conditions: Vec<SeccompCondition> = conditions
-            .iter()
-            .filter_map(|condition| condition.compile())
-            .collect();
-        let Ok(rule) = SeccompRule::new(conditions) else {
-            // No condition at all.
-            return self.refuse(number);
-        };
-        if let Some(rules) = self.0.entry(number).or_insert_with(|| Some(Vec::new())) {
-            rules.push(rule);
-        }
-    }
-}
-
-/// A condition on a system call's argument, of which the kernel reads the lower 32 bits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Condition {
-    /// The argument is this value.
-    Is(u8, u32),
-    /// The argument isn't this value.
-    IsNot(u8, u32),
-    /// The argument is this value under this mask, which comes first.
-    Masked(u8, u32, u32),
-    /// The argument is a pointer to something.
-    NotNull(u8),
-}
-
-impl Condition {
-    fn compile(self) -> Option<SeccompCondition> {
-        use SeccompCmpArgLen::{Dword, Qword};
-        use SeccompCmpOp::{Eq, MaskedEq, Ne};
-
-        let (argument, length, operation, value) = match self {
-            Self::Is(argument, value) => (argument, Dword, Eq, value),
-            Self::IsNot(argument, value) => (argument, Dword, Ne, value),
-            Self::Masked(argument, mask, value) => (argument, Dword, MaskedEq(mask.into()), value),
-            Self::NotNull(argument) => (argument, Qword, Ne, 0),
-        };
-        SeccompCondition::new(argument, length, operation, value.into()).ok()
     }
 }
 

@@ -1,9 +1,6 @@
 //! Commands that `ioctl(2)` takes.
 
-use crate::{
-    Protection, Refusal,
-    filter::{Condition, Rules},
-};
+use crate::{Condition, Protection, Refusal, Rules};
 
 /// No descriptor.
 const NO: i64 = -1;

@@ -3,7 +3,8 @@
 //!
 //! `wasix-landlock` re-exports the vocabulary: [`Protection`], [`Level`], [`Layer`] and
 //! [`Protections`]. On Linux, `Filter` turns protections into a program for the kernel, and `Refusal`
-//! is a call by which a thread proves that the kernel runs it.
+//! is a call by which a thread proves that the kernel runs it. `Rules` are for a program that adds a
+//! filter of its own.
 //!
 //! The crate doesn't decide which protections a policy needs, nor how threads are reached.
 //!
@@ -23,6 +24,8 @@ mod ioctls;
 #[allow(unsafe_code)]
 mod refusal;
 #[cfg(target_os = "linux")]
+mod rules;
+#[cfg(target_os = "linux")]
 mod sockets;
 
 pub use error::{FilterError, ProtectionError};
@@ -32,3 +35,5 @@ pub use protection::{Layer, Level, Protection};
 pub use protections::Protections;
 #[cfg(target_os = "linux")]
 pub use refusal::{Refusal, first_not_refused};
+#[cfg(target_os = "linux")]
+pub use rules::{Condition, Rules};

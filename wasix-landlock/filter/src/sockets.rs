@@ -1,9 +1,6 @@
 //! Sockets that can be made.
 
-use crate::{
-    Ports, Protection, Refusal,
-    filter::{Condition, Rules},
-};
+use crate::{Condition, Ports, Protection, Refusal, Rules};
 
 /// The kernel's mask of a socket's type, without the flags: `SOCK_TYPE_MASK` in
 /// `linux/net.h`.

@@ -7,7 +7,7 @@
 //! - setting limits, so that root can't lift them, and priorities, which others of the user have as well;
 //! - having no signal at the parent's end, by itself or by changing users, and core dumps.
 
-use std::{collections::BTreeMap, env::consts::ARCH, os::unix::process::parent_id};
+use std::os::unix::process::parent_id;
 
 use anyhow::{Context, ensure};
 use nix::{
@@ -18,10 +18,7 @@ use nix::{
         signal::Signal,
     },
 };
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter_all_threads,
-};
+use wasix_landlock_filter::{Condition, Filter, Rules};
 
 use crate::request::ResourceLimits;
 
@@ -79,58 +76,24 @@ pub(super) fn hide_memory() -> anyhow::Result<()> {
 
 /// Puts every thread under the filter.
 pub(super) fn filter() -> anyhow::Result<()> {
+    let mut rules = Rules::default();
+    for number in PROCESSES.iter().chain(LIMITS).chain(USERS) {
+        rules.refuse(*number);
+    }
     // The C library takes this answer for an older kernel's, and starts threads by `clone`, whose flags a filter can
     // see.
-    install([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for number in PROCESSES.iter().chain(LIMITS).chain(USERS) {
-        rules.insert(*number, Vec::new());
+    rules.hide(libc::SYS_clone3);
+    let thread = libc::CLONE_THREAD.unsigned_abs();
+    rules.refuse_where(libc::SYS_clone, &[Condition::Masked(0, thread, 0)]);
+    rules.refuse_where(libc::SYS_prlimit64, &[Condition::NotNull(2)]);
+    for option in [libc::PR_SET_PDEATHSIG, libc::PR_SET_DUMPABLE] {
+        let option = option.unsigned_abs();
+        rules.refuse_where(libc::SYS_prctl, &[Condition::Is(0, option)]);
     }
-    let thread = libc::CLONE_THREAD as u64;
-    for (number, argument, operation, value) in [
-        (libc::SYS_clone, 0, SeccompCmpOp::MaskedEq(thread), 0),
-        (libc::SYS_prlimit64, 2, SeccompCmpOp::Ne, 0),
-        (
-            libc::SYS_prctl,
-            0,
-            SeccompCmpOp::Eq,
-            libc::PR_SET_PDEATHSIG as u64,
-        ),
-        (
-            libc::SYS_prctl,
-            0,
-            SeccompCmpOp::Eq,
-            libc::PR_SET_DUMPABLE as u64,
-        ),
-    ] {
-        // A pointer has 64 bits, and the kernel reads 32 of the others.
-        let length = if number == libc::SYS_prlimit64 {
-            SeccompCmpArgLen::Qword
-        } else {
-            SeccompCmpArgLen::Dword
-        };
-        let condition = SeccompCondition::new(argument, length, operation, value)?;
-        let rule = SeccompRule::new(vec![condition])?;
-        rules.entry(number).or_default().push(rule);
-    }
-    install(rules, libc::EPERM)
-}
-
-fn install(mut rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> anyhow::Result<()> {
-    if cfg!(target_arch = "x86_64") {
-        // The same calls by the x32 ABI, which the filter takes for this architecture.
-        const X32: i64 = 1 << 30;
-        let twins = rules.clone().into_iter();
-        rules.extend(twins.map(|(number, rules)| (number | X32, rules)));
-    }
-    let program: BpfProgram = SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno.unsigned_abs()),
-        TargetArch::try_from(ARCH)?,
-    )?
-    .try_into()?;
-    apply_filter_all_threads(&program).context("the worker's own filter can't be installed")
+    let filter = Filter::of(rules).map_err(anyhow::Error::msg);
+    filter
+        .and_then(|filter| Ok(filter.install()?))
+        .context("the worker's own filter can't be installed")
 }
 
 /// The calls that start a process without saying how; `clone` says so.
