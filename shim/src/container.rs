@@ -29,7 +29,7 @@ use crate::{
     artifact::{self, Module},
     executor::Executor,
     settings::Settings,
-    streams::{Console, Streams},
+    streams::{Console, Streams, wait_for_client},
 };
 
 thread_local! {
@@ -68,8 +68,10 @@ impl Instance for Container {
         let module = module.map_err(|error| failed(&error))?;
         let ends = monitor_subscribe(Topic::Pid)?;
         let process = Zygote::global().spawn();
+        let held = wait_for_client(config).await;
         let terminal = call(&process, create, (id.clone(), config.clone(), module))?;
         let streams = Streams::of(config, terminal.map(WireFd::into_inner));
+        drop(held);
         Ok(Self {
             id,
             process,

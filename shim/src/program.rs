@@ -24,6 +24,9 @@ pub(crate) fn check(spec: &Spec, module: &Module) -> anyhow::Result<()> {
 /// The reason for the end of a container whose limit of threads Wasmer has met.
 pub(crate) const NO_THREADS: &str = "the container may not start another thread, and Wasmer needs one; raise its limit of processes and threads";
 
+/// The number of threads that can be started unless the limit is near.
+const SCARCE: usize = 64;
+
 /// Ends the process if one of its threads panics: nobody catches that, and the container would not end. Prints one line.
 pub(crate) fn exit_at_panics() {
     static FIRST: Mutex<()> = Mutex::new(());
@@ -31,14 +34,21 @@ pub(crate) fn exit_at_panics() {
         // Not let go: a second thread waits here for the end.
         let _first = FIRST.lock();
         let fault = panicked.to_string().replace('\n', " ");
-        match thread::Builder::new().spawn(|| {}) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                eprintln!("wasix-landlock: {NO_THREADS} ({fault})");
-            }
-            _ => eprintln!("wasix-landlock: the shim has a fault: {fault}"),
+        match threads_are_scarce() {
+            true => eprintln!("wasix-landlock: {NO_THREADS} ({fault})"),
+            false => eprintln!("wasix-landlock: the shim has a fault: {fault}"),
         }
         process::exit(FAILED);
     }));
+}
+
+/// True if the container's limit of threads is near: a panic for lack of a thread doesn't say so in a type. Others may have
+/// ended since then, so many are tried. They stay until the process ends.
+fn threads_are_scarce() -> bool {
+    (0..SCARCE).any(|_| match thread::Builder::new().spawn(thread::park) {
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+        Ok(_) => false,
+    })
 }
 
 /// The container's process.

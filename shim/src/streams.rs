@@ -11,6 +11,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Mutex,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -21,10 +22,41 @@ use rustix::{
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
     termios::{Winsize, tcsetwinsize},
 };
-use tokio::{io::copy, net::unix::pipe};
+use tokio::{io::copy, net::unix::pipe, time::sleep};
 
 /// The name of the socket in the bundle on which `libcontainer` hands over the terminal that it has made.
 const CONSOLE: &str = "console.sock";
+
+/// The time that the client gets to open the container's output.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// Waits until the client has opened the container's output, and returns ends that keep the client from reading the end
+/// before the container has its own.
+///
+/// The kernel drops what is in a pipe that nobody has open, so the output of a container that ends before its client comes
+/// would be lost.
+pub(crate) async fn wait_for_client(config: &InstanceConfig) -> Vec<File> {
+    let until = Instant::now() + OPENING;
+    let mut opened = Vec::new();
+    for output in [&config.stdout, &config.stderr] {
+        loop {
+            match to_write(output) {
+                Ok(file) => opened.extend(file),
+                // Nobody reads yet.
+                Err(error)
+                    if error.raw_os_error() == Some(libc::ENXIO) && Instant::now() < until =>
+                {
+                    sleep(Duration::from_millis(1)).await;
+                    continue;
+                }
+                // The container's own open has the same error, or needs no reader.
+                Err(_) => {}
+            }
+            break;
+        }
+    }
+    opened
+}
 
 /// The shim's part of a container's streams.
 pub(crate) enum Streams {
@@ -43,7 +75,11 @@ impl Streams {
     pub(crate) fn of(config: &InstanceConfig, terminal: Option<OwnedFd>) -> anyhow::Result<Self> {
         match terminal {
             Some(terminal) => Self::copy(config, terminal.into()),
-            None => Ok(Self::Pipes(Mutex::new(kept_open(&config.stdin)?))),
+            None => {
+                let kept = to_write(&config.stdin);
+                let kept = kept.with_context(|| cannot_open("input", &config.stdin))?;
+                Ok(Self::Pipes(Mutex::new(kept)))
+            }
         }
     }
 
@@ -183,16 +219,14 @@ fn output(which: &str, path: &Path) -> anyhow::Result<File> {
     opened.with_context(|| cannot_open(which, path))
 }
 
-/// The shim's end of a container's standard input, if it has one.
-fn kept_open(path: &Path) -> anyhow::Result<Option<File>> {
+/// Opens a pipe for writing, if there is one, and doesn't wait for somebody who reads.
+fn to_write(path: &Path) -> io::Result<Option<File>> {
     if path.as_os_str().is_empty() {
         return Ok(None);
     }
-    let opened = OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
-    opened.map(Some).with_context(|| cannot_open("input", path))
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    options.open(path).map(Some)
 }
 
 fn or_null(path: &Path) -> &Path {

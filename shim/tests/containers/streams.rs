@@ -17,6 +17,10 @@ use crate::{
 /// Every case.
 pub(crate) const ALL: &[Case] = &[
     Case::new("standard_input_ends_when_the_client_s_does", pipes),
+    Case::new(
+        "no_output_of_a_container_that_ends_at_once_is_lost",
+        at_once,
+    ),
     Case::new("a_terminal_is_the_module_s", terminal),
     Case::new("a_terminal_s_keys_end_the_container", keys),
     Case::new("the_processes_of_a_container_are_listed", processes),
@@ -56,6 +60,22 @@ fn pipes(suite: &Suite) {
             assert!(child.wait().expect("it was started").success(), "{by:?}");
         }
     }
+}
+
+/// Many at once, so that the client is often late.
+fn at_once(suite: &Suite) {
+    let says_why = |_: &usize| {
+        let ran = suite.run(&[], &["/traps.wasm"]);
+        assert_eq!(ran.status.code(), Some(125), "{ran:?}");
+        text(&ran.stderr).contains("wasix-landlock: ")
+    };
+    let said: usize = thread::scope(|scope| {
+        let runs = || (0..10).filter(says_why).count();
+        let started: Vec<_> = (0..10).map(|_| scope.spawn(runs)).collect();
+        let counts = started.into_iter().map(|runs| runs.join());
+        counts.map(|count| count.expect("no panic")).sum()
+    });
+    assert_eq!(said, 100);
 }
 
 fn terminal(suite: &Suite) {
