@@ -125,7 +125,7 @@ fn a_request_is_sent_to_a_worker_that_has_spoken_before() {
         let programs = Programs::copy();
         let launcher = Launcher::new("/bin/sh")
             .argument("-c")
-            .argument("printf 'xnonsense' >&0; sleep 60")
+            .argument("printf 'xnonsense' >&0; exec sleep 60")
             .argument(programs.worker());
         let pool = launcher.pool(1).unwrap();
         let request = Request::module(guests::counts());
