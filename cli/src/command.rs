@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use wasix_landlock_profile::Compiler;
+use clap::{Parser, Subcommand};
 
 use crate::check::Check;
 use crate::compare::Compare;
 use crate::diff::Diff;
 use crate::explain::Explain;
 use crate::generate::{Completions, Man};
-use crate::grants::Given;
 use crate::imports::Imports;
 use crate::learn::Learn;
 use crate::run::Run;
@@ -68,20 +66,4 @@ pub enum Command {
         /// The file that describes the step.
         request: PathBuf,
     },
-}
-
-/// A module, with its grants and arguments.
-#[derive(Args, Debug, Clone)]
-pub struct Program {
-    /// The module's grants.
-    #[command(flatten)]
-    pub given: Given,
-    /// The compiler of the module.
-    #[arg(long, value_name = "cranelift|singlepass", default_value_t)]
-    pub compiler: Compiler,
-    /// The module, in binary or text form.
-    pub module: PathBuf,
-    /// The module's arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub arguments: Vec<String>,
 }

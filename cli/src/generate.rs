@@ -4,10 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use crate::command::Arguments;
 
 /// The completions of a shell.
 #[derive(Args)]
@@ -20,9 +18,8 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Prints them.
-    pub fn execute(&self) -> anyhow::Result<ExitCode> {
-        let mut command = Arguments::command();
+    /// Prints those of a command line.
+    pub fn execute(&self, mut command: Command) -> anyhow::Result<ExitCode> {
         clap_complete::generate(
             self.shell,
             &mut command,
@@ -45,9 +42,8 @@ pub struct Man {
 }
 
 impl Man {
-    /// Writes them.
-    pub fn execute(&self) -> anyhow::Result<ExitCode> {
-        let command = Arguments::command();
+    /// Writes those of a command line.
+    pub fn execute(&self, command: Command) -> anyhow::Result<ExitCode> {
         match &self.directory {
             Some(directory) => std::fs::create_dir_all(directory)
                 .and_then(|()| clap_mangen::generate_to(command, directory))

@@ -13,6 +13,7 @@ mod imports;
 mod learn;
 mod module;
 mod output;
+mod program;
 mod run;
 mod runner;
 mod show;
@@ -20,7 +21,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 use wasmer_wasix::landlock::with_causes;
 
@@ -62,8 +63,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diff(diff) => diff.execute(),
         Command::Learn(learn) => learn.execute(),
         Command::Compare(compare) => compare.execute(),
-        Command::Completions(completions) => completions.execute(),
-        Command::Man(man) => man.execute(),
+        Command::Completions(completions) => completions.execute(Arguments::command()),
+        Command::Man(man) => man.execute(Arguments::command()),
         Command::Child { request } => child::execute(&request),
     }
 }

@@ -9,7 +9,7 @@ use wasmer_types::ModuleHash;
 use wasmer_wasix::landlock::{Report, exit_code};
 use wasmer_wasix::runners::wasi::RuntimeOrEngine;
 
-use crate::command::Program;
+use crate::program::Program;
 use crate::{module, runner};
 
 /// Runs a module; the kernel refuses what isn't named.

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
-use super::first::{Took, of_process};
+use super::took::{Took, of_process};
 use crate::context::Context;
 use crate::own;
 

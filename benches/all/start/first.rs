@@ -1,24 +1,21 @@
 //! From nothing to the first output: a worker, plain processes of the runtimes, and a native program in containers.
 
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
 use wasix_landlock_programs::runner::Compiler;
-use wasix_landlock_worker::{End, Input, Launcher, Mode, Request, Worker, WorkerStreams};
+use wasix_landlock_worker::{Input, Launcher, Mode};
 
 use super::containers::Containers;
 use super::modules::{self, PREOPEN, Started};
 use super::rounds;
+use super::took::{Took, of_process, of_started, of_worker};
 use crate::context::Context;
 
 /// The columns without a module.
 const NATIVE: [&str; 4] = ["native", "bubblewrap", "runc", "minijail"];
-
-/// The time until the first byte of output, and until the end is known.
-pub type Took = (Duration, Duration);
 
 /// A way to start, which can be taken again and again.
 type Way<'a> = Box<dyn FnMut() -> anyhow::Result<Took> + 'a>;
@@ -32,14 +29,18 @@ pub fn measure(context: &Context) -> anyhow::Result<Table> {
     let launcher = modules::launcher(context)?;
     let containers = Containers::new(context)?;
     let started = modules::both(context)?;
-    // A pool's workers are enforced.
-    let measured = |column: &str| match column {
-        "pool" => "enforced",
-        other => other,
+    let is_wanted = |column: &&str| {
+        // A pool's workers are enforced.
+        let of = if *column == "pool" {
+            "enforced"
+        } else {
+            column
+        };
+        context.columns().contains(&of)
     };
     let mut columns: Vec<&str> = ["enforced", "pool", "fork", "upstream", "wasmtime"]
         .into_iter()
-        .filter(|column| context.columns().contains(&measured(column)))
+        .filter(is_wanted)
         .collect();
     if context.columns().contains(&"native") {
         columns.extend(NATIVE);
@@ -188,60 +189,4 @@ fn way<'a>(
             Box::new(move || of_worker(launcher, &request))
         }
     })
-}
-
-/// Starts a worker.
-///
-/// # Errors
-/// A worker that fails.
-pub fn of_worker(launcher: &Launcher, request: &Request) -> anyhow::Result<Took> {
-    let begun = Instant::now();
-    let streams = WorkerStreams {
-        errors: Stdio::inherit(),
-        ..WorkerStreams::piped()
-    };
-    of_started(launcher.spawn(request, streams)?, begun)
-}
-
-/// Waits for a worker.
-fn of_started(mut worker: Worker, begun: Instant) -> anyhow::Result<Took> {
-    let output = worker.output().context("no pipe")?;
-    let (first, rest) = first_byte(output, begun)?;
-    let end = worker.wait(None)?.end;
-    let ended = begun.elapsed();
-    ensure!(end == End::Exited(0), "{end:?}");
-    let _rest = rest.join();
-    Ok((first, ended))
-}
-
-/// Starts a process.
-///
-/// # Errors
-/// A process that fails.
-pub fn of_process(mut command: Command) -> anyhow::Result<Took> {
-    let begun = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = child.stdout.take().context("no pipe")?;
-    let (first, rest) = first_byte(output, begun)?;
-    let status = child.wait()?;
-    let ended = begun.elapsed();
-    ensure!(status.success(), "{command:?}: {status}");
-    let _rest = rest.join();
-    Ok((first, ended))
-}
-
-/// Waits for a byte. The rest is read by a thread, since whoever prints more must not wait for a reader.
-fn first_byte(
-    mut output: impl Read + Send + 'static,
-    begun: Instant,
-) -> anyhow::Result<(Duration, std::thread::JoinHandle<()>)> {
-    output.read_exact(&mut [0]).context("it printed nothing")?;
-    let first = begun.elapsed();
-    let rest = std::thread::spawn(move || {
-        let _closed = std::io::copy(&mut output, &mut std::io::sink());
-    });
-    Ok((first, rest))
 }

@@ -4,6 +4,7 @@ mod build;
 mod containers;
 mod first;
 mod modules;
+mod took;
 mod workers;
 
 use wasix_landlock_benches::Table;

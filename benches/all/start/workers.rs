@@ -4,7 +4,7 @@ use wasix_landlock_benches::{Column, Ratio, Samples, Table};
 use wasix_landlock_programs::runner::Compiler;
 use wasix_landlock_worker::Mode;
 
-use super::first::of_worker;
+use super::took::of_worker;
 use super::{modules, rounds};
 use crate::context::Context;
 

@@ -17,9 +17,9 @@ use anyhow::Context as _;
 use clap::Args;
 use wasix_landlock_profile::Profile;
 
-use crate::command::Program;
 use crate::grants::Leads;
 use crate::output::print_json;
+use crate::program::Program;
 use crate::yes;
 use bounds::Bounds;
 use rounds::Rounds;

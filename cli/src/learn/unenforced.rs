@@ -9,8 +9,8 @@ use wasmer_wasix::landlock::{Learning, exit_code};
 use wasmer_wasix::runners::wasi::RuntimeOrEngine;
 
 use crate::child::preopen;
-use crate::command::Program;
 use crate::grants::flag;
+use crate::program::Program;
 use crate::{module, runner};
 
 /// Runs the module once, and prints what it used.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::patch::{FileChange, Hunk, Line};
-use crate::{Manifest, Patch, PatchError, Series, patch_files};
+use crate::{Manifest, Patch, PatchError, patch_files};
 
 /// Lines of the base's published file that stand elsewhere in this version's.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -24,9 +24,12 @@ pub struct Moved {
     pub by: isize,
 }
 
-/// The series of a fork that has a base.
-pub(crate) fn series(fork: &Path, manifest: &Manifest, base: &Path) -> Result<Series, PatchError> {
-    let base = Series::load(&fork.join(base))?;
+/// The patches of a fork that has a base with these patches.
+pub(crate) fn patches(
+    fork: &Path,
+    manifest: &Manifest,
+    base: &[Patch],
+) -> Result<Vec<Patch>, PatchError> {
     let mut differing = differing(fork)?;
     let problem = |patch: &str, problem| PatchError::Series {
         patch: patch.to_owned(),
@@ -35,7 +38,7 @@ pub(crate) fn series(fork: &Path, manifest: &Manifest, base: &Path) -> Result<Se
     let mut without: Vec<&str> = manifest.without.iter().map(String::as_str).collect();
     let mut places = Places::new(&manifest.moved);
     let mut patches = Vec::new();
-    for patch in &base.patches {
+    for patch in base {
         let slug = slug(&patch.name);
         if let Some(at) = without.iter().position(|name| *name == slug) {
             without.swap_remove(at);
@@ -61,7 +64,7 @@ pub(crate) fn series(fork: &Path, manifest: &Manifest, base: &Path) -> Result<Se
             "the base has no patch of that name, so that this one would never be applied",
         ));
     }
-    Ok(Series { patches })
+    Ok(patches)
 }
 
 /// A patch's name without its number in the series.

@@ -8,9 +8,9 @@ use wasmer_types::ModuleHash;
 
 use super::denial::counts::{DenialCounts, OnDenial};
 use super::denial::denials::Denial;
-use super::enforce::OnEnforced;
 use super::error::BuildError;
 use super::learn::learning::Learning;
+use super::settings::OnEnforced;
 use super::stopped::{Slot, Stopped};
 use crate::runners::wasi::{PackageOrHash, RuntimeOrEngine, WasiRunner};
 use crate::state::WasiEnvInit;

@@ -10,28 +10,9 @@ use super::error::BuildError;
 use super::instance::own_threads::OwnThreads;
 use super::learn::learning::Learning;
 use super::observer::SharedObserver;
+use super::settings::OnEnforced;
 use crate::Runtime;
 use crate::profile::Meter;
-
-/// A receiver of the report.
-#[derive(Clone)]
-pub(crate) struct OnEnforced(Arc<dyn Fn(&Report) + Send + Sync>);
-
-impl OnEnforced {
-    pub(crate) fn new(tell: impl Fn(&Report) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    pub(crate) fn tell(&self, report: &Report) {
-        (self.0)(report);
-    }
-}
-
-impl std::fmt::Debug for OnEnforced {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OnEnforced").finish_non_exhaustive()
-    }
-}
 
 /// A prepared policy, which the builder's environment has to enforce.
 pub(crate) struct Pending {

@@ -46,10 +46,12 @@ mod instance;
 mod learn;
 #[cfg(feature = "sys-thread")]
 mod module_cache;
+mod narrow;
 mod network;
 mod observer;
 mod operation;
 mod outside;
+mod prepare;
 mod record;
 mod settings;
 mod stopped;
