@@ -209,13 +209,18 @@ fn input(path: &Path) -> anyhow::Result<File> {
     open().with_context(|| cannot_open("input", path))
 }
 
-/// The container's end of its standard output or standard error. For reading as well: no write fails while containerd
-/// starts again.
+/// The container's end of its standard output or standard error. A pipe is opened for reading as well: no write fails while
+/// containerd starts again.
 fn output(which: &str, path: &Path) -> anyhow::Result<File> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(or_null(path));
+    let mut options = OpenOptions::new();
+    let opened = match path.strip_prefix("file:") {
+        // As `ctr` and others write a file's address: with two slashes before the path.
+        Ok(file) => options
+            .create(true)
+            .append(true)
+            .open(Path::new("/").join(file)),
+        Err(_) => options.read(true).write(true).open(or_null(path)),
+    };
     opened.with_context(|| cannot_open(which, path))
 }
 

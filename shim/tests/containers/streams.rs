@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -11,7 +12,7 @@ use std::{
 
 use crate::{
     daemon::{name, search_path},
-    suite::{Case, Runtime, Suite, text},
+    suite::{Case, Runtime, Suite, directory, text},
 };
 
 /// Every case.
@@ -21,6 +22,8 @@ pub(crate) const ALL: &[Case] = &[
         "no_output_of_a_container_that_ends_at_once_is_lost",
         at_once,
     ),
+    Case::new("output_goes_to_the_file_that_is_named", to_file),
+    Case::new("a_logging_program_is_an_error", to_program),
     Case::new("a_terminal_is_the_module_s", terminal),
     Case::new("a_terminal_s_keys_end_the_container", keys),
     Case::new("the_processes_of_a_container_are_listed", processes),
@@ -76,6 +79,30 @@ fn at_once(suite: &Suite) {
         counts.map(|count| count.expect("no panic")).sum()
     });
     assert_eq!(said, 100);
+}
+
+fn to_file(suite: &Suite) {
+    for (by, arguments) in both(suite) {
+        let directory = directory(&[]);
+        let file = directory.path().join("log");
+        let options = [format!("--log-uri=file://{}", file.display())];
+        let ran = suite.run_by(by, &options, arguments);
+        assert!(ran.status.success(), "{by:?}: {ran:?}");
+        let log = fs::read_to_string(&file).expect("the file was made");
+        assert!(log.lines().any(|line| line == "pipe"), "{by:?}: {log}");
+    }
+}
+
+fn to_program(suite: &Suite) {
+    let ran = suite.run(
+        &["--log-uri=binary:///bin/true".to_owned()],
+        &["/seven.wasm"],
+    );
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    assert!(
+        text(&ran.stderr).contains("the shim takes pipes and files"),
+        "{ran:?}"
+    );
 }
 
 fn terminal(suite: &Suite) {

@@ -12,8 +12,10 @@
     (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
   (func (export "_start")
     (drop (call $fdstat (i32.const 0) (i32.const 64)))
-    ;; 2 is a character device.
-    (if (i32.eq (i32.load8_u (i32.const 64)) (i32.const 2))
+    ;; As a C library does it: a character device (2) without the rights to seek and to tell (4 and 32).
+    (if (i32.and
+        (i32.eq (i32.load8_u (i32.const 64)) (i32.const 2))
+        (i64.eqz (i64.and (i64.load (i32.const 72)) (i64.const 36))))
       (then (call $print (i32.const 16) (i32.const 9)))
       (else (call $print (i32.const 32) (i32.const 5))))
     (loop $again
