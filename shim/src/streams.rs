@@ -247,3 +247,50 @@ fn cannot_open(which: &str, path: &Path) -> String {
         path.display()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        sync::mpsc,
+        thread,
+    };
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_comes_late_reads_what_a_container_says_before_it_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pipe = directory.path().join("stdout");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+        let config = InstanceConfig {
+            stdout: pipe.clone(),
+            ..InstanceConfig::default()
+        };
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            let mut text = String::new();
+            // Waits for somebody who writes, and would do so forever after the container's end.
+            let read = File::open(pipe).and_then(|mut pipe| pipe.read_to_string(&mut text));
+            tell.send(read.map(|_| text)).expect("the test waits");
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        let held = runtime
+            .expect("a runtime")
+            .block_on(wait_for_client(&config));
+        let mut container = output("output", &config.stdout).expect("an output");
+        drop(held);
+        container.write_all(b"said").expect("room in the pipe");
+        drop(container);
+        let read = told.recv_timeout(Duration::from_secs(20));
+        assert_eq!(
+            read.expect("the client ends").expect("the pipe is read"),
+            "said"
+        );
+    }
+}

@@ -65,22 +65,6 @@ fn pipes(suite: &Suite) {
     }
 }
 
-/// Many at once, so that the client is often late.
-fn at_once(suite: &Suite) {
-    let says_why = |_: &usize| {
-        let ran = suite.run(&[], &["/traps.wasm"]);
-        assert_eq!(ran.status.code(), Some(125), "{ran:?}");
-        text(&ran.stderr).contains("wasix-landlock: ")
-    };
-    let said: usize = thread::scope(|scope| {
-        let runs = || (0..10).filter(says_why).count();
-        let started: Vec<_> = (0..10).map(|_| scope.spawn(runs)).collect();
-        let counts = started.into_iter().map(|runs| runs.join());
-        counts.map(|count| count.expect("no panic")).sum()
-    });
-    assert_eq!(said, 100);
-}
-
 fn to_file(suite: &Suite) {
     for (by, arguments) in both(suite) {
         let directory = directory(&[]);

@@ -118,7 +118,7 @@ fn those_that_wait_end_with_the_pool_and_with_the_host() {
     });
 }
 
-/// What a worker that was taken over says before it was asked is looked at as if it had come after.
+/// A message from before the request counts as one from after it.
 #[test]
 fn a_request_is_sent_to_a_worker_that_has_spoken_before() {
     isolated!(|| {
