@@ -18,10 +18,6 @@ use crate::{
 /// Every case.
 pub(crate) const ALL: &[Case] = &[
     Case::new("standard_input_ends_when_the_client_s_does", pipes),
-    Case::new(
-        "no_output_of_a_container_that_ends_at_once_is_lost",
-        at_once,
-    ),
     Case::new("output_goes_to_the_file_that_is_named", to_file),
     Case::new("a_logging_program_is_an_error", to_program),
     Case::new("a_terminal_is_the_module_s", terminal),
