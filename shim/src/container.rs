@@ -69,13 +69,20 @@ impl Instance for Container {
         let ends = monitor_subscribe(Topic::Pid)?;
         let process = Zygote::global().spawn();
         let held = wait_for_client(config).await;
-        let terminal = call(&process, create, (id.clone(), config.clone(), module))?;
-        let streams = Streams::of(config, terminal.map(WireFd::into_inner));
+        let made = call(&process, create, (id.clone(), config.clone(), module));
+        let streams = made.and_then(|terminal| {
+            let terminal = terminal.map(WireFd::into_inner);
+            Streams::of(config, terminal).map_err(|error| failed(&error))
+        });
         drop(held);
+        let streams = streams.inspect_err(|_| {
+            // Its first process would wait for a start that never comes. There may be no container yet.
+            let _nothing_to_delete = call(&process, delete, ());
+        })?;
         Ok(Self {
             id,
             process,
-            streams: streams.map_err(|error| failed(&error))?,
+            streams,
             exit: WaitableCell::new(),
             ends: Mutex::new(Some(ends)),
             changing: Arc::default(),
