@@ -6,13 +6,13 @@
 use std::{
     io,
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver, SyncSender},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use nix::{
@@ -21,48 +21,95 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::hear::{Expected, Heard};
+use crate::fork::{CopyProcess, Server};
 
-/// A process that is waited for by one thread and killed by others: its number stays its own until it is taken here.
+/// The way in which a process is made.
+pub(crate) enum Origin {
+    /// A program is executed.
+    Program(Command),
+    /// A process makes a copy of itself, with this end of a socket as its standard input.
+    Copy(Arc<Server>, OwnedFd),
+}
+
+impl Origin {
+    fn begin(self) -> io::Result<Started> {
+        match self {
+            Self::Program(mut command) => {
+                let mut child = command.spawn()?;
+                Ok(Started {
+                    id: child.id(),
+                    output: child.stdout.take(),
+                    errors: child.stderr.take(),
+                    process: Process::Child(Arc::new(Mutex::new(child))),
+                })
+            }
+            Self::Copy(server, control) => {
+                let copy = server.copy(control)?;
+                Ok(Started {
+                    id: copy.id,
+                    output: Some(copy.output),
+                    errors: Some(copy.errors),
+                    process: Process::Copy(Arc::new(copy.process)),
+                })
+            }
+        }
+    }
+}
+
+/// A process that is waited for by one thread and killed by others.
 #[derive(Clone, Debug)]
-pub(crate) struct Process(Arc<Mutex<Child>>);
+pub(crate) enum Process {
+    /// A child. Its number stays its own until the child is waited for under the lock.
+    Child(Arc<Mutex<Child>>),
+    Copy(Arc<CopyProcess>),
+}
+
+fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Process {
-    fn lock(&self) -> MutexGuard<'_, Child> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Kills it, if it is still there.
+    /// Kills the process, if it is still there.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        self.lock().kill()
+        match self {
+            Self::Child(child) => lock(child).kill(),
+            Self::Copy(copy) => copy.kill(),
+        }
     }
 
-    /// Kills it unless it has ended, and returns whether it did.
+    /// Kills the process unless it has ended, and returns whether it had not.
     pub(crate) fn kill_unless_ended(&self) -> io::Result<bool> {
-        let mut child = self.lock();
-        let runs = child.try_wait()?.is_none();
+        let runs = self.runs()?;
         if runs {
-            child.kill()?;
+            self.kill()?;
         }
         Ok(runs)
     }
 
-    /// True if it has not ended.
+    /// True if the process has not ended.
     pub(crate) fn runs(&self) -> io::Result<bool> {
-        Ok(self.lock().try_wait()?.is_none())
+        match self {
+            Self::Child(child) => Ok(lock(child).try_wait()?.is_none()),
+            Self::Copy(copy) => copy.runs(),
+        }
     }
 
-    /// Waits in the kernel until it has ended, and returns how.
+    /// Waits in the kernel until the process has ended, and returns how.
     fn wait(&self) -> io::Result<ExitStatus> {
-        let id = i32::try_from(self.lock().id()).map_err(io::Error::other)?;
-        // It stays a zombie, so that its number isn't given to another process before the lock is held.
-        let left = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        while waitid(Id::Pid(Pid::from_raw(id)), left) == Err(Errno::EINTR) {}
-        self.lock().wait()
+        match self {
+            Self::Child(child) => {
+                let id = i32::try_from(lock(child).id()).map_err(io::Error::other)?;
+                // It stays a zombie, so that its number isn't given to another process before the lock is held.
+                let left = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+                while waitid(Id::Pid(Pid::from_raw(id)), left) == Err(Errno::EINTR) {}
+                lock(child).wait()
+            }
+            Self::Copy(copy) => copy.wait(),
+        }
     }
 }
 
-/// A worker that was started.
+/// A process that was started.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) process: Process,
@@ -71,25 +118,26 @@ pub(crate) struct Started {
     pub(crate) errors: Option<ChildStderr>,
 }
 
-/// A worker that has ended.
+/// A process that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Ended<H> {
     pub(crate) status: ExitStatus,
-    pub(crate) heard: Heard,
+    /// The result of listening to the process.
+    pub(crate) heard: H,
 }
 
-/// Starts a worker. What comes of it is received once, when the kernel says that the process has ended. Nothing is read from
-/// the worker before it is known what to expect.
-pub(crate) fn start(
-    command: Command,
+/// Starts a process, and a thread that listens to it. The end is received once, when the kernel says that the process has
+/// ended.
+pub(crate) fn start<H: Send + 'static>(
+    origin: Origin,
     control: UnixStream,
-    expected: Receiver<Expected>,
-) -> io::Result<(Started, Receiver<io::Result<Ended>>)> {
+    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
+) -> io::Result<(Started, Receiver<io::Result<Ended<H>>>)> {
     let (tell_start, start) = mpsc::sync_channel(1);
     let (tell_end, end) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("keeps a worker".to_owned())
-        .spawn(move || keep(command, control, expected, &tell_start, &tell_end))?;
+        .spawn(move || keep(origin, control, listen, &tell_start, &tell_end))?;
     let started = start.recv().map_err(|_| panicked())??;
     Ok((started, end))
 }
@@ -99,14 +147,14 @@ pub(crate) fn panicked() -> io::Error {
     io::Error::other("the host's thread for this worker panicked")
 }
 
-fn keep(
-    command: Command,
+fn keep<H: Send + 'static>(
+    origin: Origin,
     control: UnixStream,
-    expected: Receiver<Expected>,
+    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
     tell_start: &SyncSender<io::Result<Started>>,
-    tell_end: &SyncSender<io::Result<Ended>>,
+    tell_end: &SyncSender<io::Result<Ended<H>>>,
 ) {
-    let (process, listener) = match begin(command, &control, expected) {
+    let (process, listener) = match begin(origin, &control, listen) {
         Ok((started, listener)) => {
             let process = started.process.clone();
             let _asked = tell_start.send(Ok(started));
@@ -118,7 +166,7 @@ fn keep(
         }
     };
     let status = process.wait();
-    // Everything that the worker has said is here by now. Should a child of its hold the other end, that one is not
+    // Everything that the process has said is here by now. Should a child of its hold the other end, that one is not
     // waited for: after this, what has come is read, and then the stream ends.
     let _closed = control.shutdown(Shutdown::Both);
     let heard = listener.join();
@@ -131,45 +179,23 @@ fn keep(
     let _waited_for = tell_end.send(ended);
 }
 
-type Listener = thread::JoinHandle<Heard>;
-
 /// Starts the process, and a thread that listens to it.
-fn begin(
-    mut command: Command,
+fn begin<H: Send + 'static>(
+    origin: Origin,
     control: &UnixStream,
-    expected: Receiver<Expected>,
-) -> io::Result<(Started, Listener)> {
+    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
+) -> io::Result<(Started, JoinHandle<H>)> {
     let mut control = control.try_clone()?;
-    let mut child = command.spawn()?;
-    // The command holds on to the worker's end of the socket.
-    drop(command);
-    let id = child.id();
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let process = Process(Arc::new(Mutex::new(child)));
+    // What the origin holds of the process's end of the socket is closed after this.
+    let started = origin.begin()?;
+    let process = started.process.clone();
     let its = process.clone();
     let listener = thread::Builder::new()
         .name("from the worker".to_owned())
-        .spawn(move || {
-            // Nobody has asked anything of a worker that was started and not used.
-            let Ok(expected) = expected.recv() else {
-                return Heard::default();
-            };
-            let heard = Heard::listen(&mut control, expected);
-            if heard.violation.is_some() {
-                // It may have ended by itself.
-                let _gone = its.kill();
-            }
-            heard
-        })
+        .spawn(move || listen(&mut control, &its))
         .inspect_err(|_| {
             let _gone = process.kill();
             let _gone = process.wait();
         })?;
-    let started = Started {
-        process,
-        id,
-        output,
-        errors,
-    };
     Ok((started, listener))
 }

@@ -18,10 +18,10 @@ use wasix_landlock::{MODE_VARIABLE, Mode, ModeError, POLICY_VARIABLE};
 use wasix_landlock_profile::ProfileError;
 
 use crate::{
-    Pool, Request, Worker,
+    ForkServer, Pool, Request, Worker,
     frame::{self, kind},
-    hear::Expected,
-    keep,
+    hear::{Expected, Heard},
+    keep::{self, Origin, Process},
     request::Source,
 };
 
@@ -183,6 +183,15 @@ impl Launcher {
         Pool::new(self.clone(), size)
     }
 
+    /// Starts a process that makes copies of itself from then on, one for each worker.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]. Nothing runs then.
+    pub fn fork_server(&self) -> Result<ForkServer, SpawnError> {
+        ForkServer::new(self.clone())
+    }
+
     /// Starts a worker that waits for its request.
     pub(crate) fn start(
         &self,
@@ -190,8 +199,18 @@ impl Launcher {
         output: Stdio,
         errors: Stdio,
     ) -> Result<Waiting, SpawnError> {
+        let (command, control) = self.command(mode, output, errors)?;
+        self.wait(mode, Origin::Program(command), control)
+    }
+
+    /// Returns a command that starts the program, and the host's end of its socket.
+    pub(crate) fn command(
+        &self,
+        mode: Mode,
+        output: Stdio,
+        errors: Stdio,
+    ) -> Result<(Command, UnixStream), SpawnError> {
         let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
-        let to_worker = control.try_clone().map_err(SpawnError::Send)?;
 
         // The worker starts in another directory.
         let policy = wasix_landlock::outside_policy()
@@ -208,18 +227,46 @@ impl Launcher {
             .stdin(OwnedFd::from(theirs))
             .stdout(output)
             .stderr(errors);
+        Ok((command, control))
+    }
+
+    /// Starts a worker of this origin, which waits for its request.
+    pub(crate) fn wait(
+        &self,
+        mode: Mode,
+        origin: Origin,
+        control: UnixStream,
+    ) -> Result<Waiting, SpawnError> {
+        let to_worker = control.try_clone().map_err(SpawnError::Send)?;
         let (expect, expected) = mpsc::sync_channel(1);
+        let listen = move |control: &mut UnixStream, process: &Process| {
+            // Nobody has asked anything of a worker that was started and not used.
+            let Ok(expected) = expected.recv() else {
+                return Heard::default();
+            };
+            let heard = Heard::listen(control, expected);
+            if heard.violation.is_some() {
+                // It may have ended by itself.
+                let _gone = process.kill();
+            }
+            heard
+        };
         let (started, ended) =
-            keep::start(command, control, expected).map_err(|source| SpawnError::Start {
-                program: self.program.clone(),
-                source,
-            })?;
+            keep::start(origin, control, listen).map_err(|source| self.failed(source))?;
         Ok(Waiting {
             mode,
             to_worker,
             expect,
             worker: Worker::new(started, ended),
         })
+    }
+
+    /// The error of a process that isn't started.
+    pub(crate) fn failed(&self, source: io::Error) -> SpawnError {
+        SpawnError::Start {
+            program: self.program.clone(),
+            source,
+        }
     }
 }
 

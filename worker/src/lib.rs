@@ -78,6 +78,9 @@
 //! request, and wait. Each of them is a process that was executed by itself, gets one request, and restricts itself as any
 //! other worker does.
 //!
+//! A [`ForkServer`] goes further: the program is executed once, and each worker is a copy of that process. The copies
+//! share memory with it, and the layout of their memory with each other.
+//!
 //! # A start without compiling
 //!
 //! A worker can return the compiled module ([`Request::give_artifact`]), and another worker can start from it
@@ -91,6 +94,8 @@
 //! `program`, the crate only starts workers.
 #![deny(missing_docs)]
 
+mod copies;
+mod fork;
 mod frame;
 mod hear;
 mod keep;
@@ -102,6 +107,7 @@ mod request;
 mod wait;
 mod word;
 
+pub use fork::ForkServer;
 pub use launch::{Input, Launcher, SpawnError, WorkerStreams};
 pub use pool::Pool;
 #[cfg(feature = "program")]

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod bounds;
+mod copies;
 mod restrict;
 
 use std::{
@@ -9,9 +10,9 @@ use std::{
     io::Write as _,
     os::{
         fd::{AsFd, RawFd},
-        unix::net::UnixStream,
+        unix::{net::UnixStream, process::parent_id},
     },
-    process::ExitCode,
+    process::{self, ExitCode},
     thread,
 };
 
@@ -65,9 +66,25 @@ pub fn serve() -> ExitCode {
 fn answer() -> anyhow::Result<()> {
     bounds::die_with_parent()?;
     close_inherited()?;
-    let control = io::stdin().as_fd().try_clone_to_owned()?;
-    let mut control = UnixStream::from(control);
-    let end = match run(&mut control) {
+    let mut control = control()?;
+    let host = parent_id();
+    let mut first = frame::read(&mut control, frame::LARGEST);
+    if let Ok(Some((kind::COPIES, asked))) = &first {
+        let server = process::id();
+        bounds::check_parent(u32::from_le_bytes(asked.as_slice().try_into()?), host)?;
+        if copies::serve(control)? == copies::Side::Server {
+            return Ok(());
+        }
+        // The host is the parent's parent, and this process ends with both.
+        bounds::check_parent(server, parent_id())?;
+        close_inherited()?;
+        control = self::control()?;
+        first = frame::read(&mut control, frame::LARGEST);
+    }
+    let ended = first
+        .map_err(anyhow::Error::from)
+        .and_then(|first| run(&mut control, first, host));
+    let end = match ended {
         Ok(end) => end,
         Err(error) => Word::Failed(shortened(with_causes(error.as_ref()))),
     };
@@ -98,12 +115,19 @@ fn close_inherited() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(control: &mut UnixStream) -> anyhow::Result<Word> {
-    let request: Request = match frame::read(control, frame::LARGEST)? {
+/// A worker's end of its socket, which is its standard input.
+fn control() -> io::Result<UnixStream> {
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(UnixStream::from(control))
+}
+
+/// Runs the request, which is the first frame of the host's.
+fn run(control: &mut UnixStream, first: Option<(u8, Vec<u8>)>, host: u32) -> anyhow::Result<Word> {
+    let request: Request = match first {
         Some((kind::REQUEST, bytes)) => serde_json::from_slice(&bytes)?,
         _ => bail!("the host sent no request; start the worker with `Launcher`"),
     };
-    bounds::check_parent(request.host)?;
+    bounds::check_parent(request.host, host)?;
     let bytes = match &request.source {
         Source::File(path) => {
             fs::read(path).with_context(|| format!("can't read {}", path.display()))?

@@ -12,6 +12,7 @@ use nix::libc::SIGKILL;
 use wasix_landlock::Report;
 
 use crate::{
+    hear::Heard,
     keep::{self, Ended, Started},
     word::Word,
 };
@@ -35,7 +36,7 @@ use crate::{
 pub struct Worker {
     started: Started,
     /// Comes once, when the process has ended.
-    ended: Receiver<io::Result<Ended>>,
+    ended: Receiver<io::Result<Ended<Heard>>>,
     outcome: Option<Outcome>,
 }
 
@@ -93,7 +94,7 @@ pub enum WaitError {
 }
 
 impl Worker {
-    pub(crate) fn new(started: Started, ended: Receiver<io::Result<Ended>>) -> Self {
+    pub(crate) fn new(started: Started, ended: Receiver<io::Result<Ended<Heard>>>) -> Self {
         Self {
             started,
             ended,
@@ -165,13 +166,13 @@ impl Worker {
         self.started.process.runs()
     }
 
-    fn receive(&self) -> io::Result<Ended> {
+    fn receive(&self) -> io::Result<Ended<Heard>> {
         self.ended.recv().map_err(|_| keep::panicked())?
     }
 }
 
 /// Determines how a worker ended, from the kernel's report, then the host's, then the worker's.
-fn judge(Ended { status, heard }: Ended, overdue: bool) -> Outcome {
+fn judge(Ended { status, heard }: Ended<Heard>, overdue: bool) -> Outcome {
     let killed = status.signal();
     let end = if let Some(why) = heard.violation {
         End::Violated(why)

@@ -12,23 +12,44 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::{
-    prctl::{set_dumpable, set_pdeathsig},
-    resource::{Resource, getrlimit, setrlimit},
+use nix::{
+    sys::{
+        prctl::{set_dumpable, set_pdeathsig},
+        resource::{Resource, getrlimit, setrlimit},
+        signal::kill,
+    },
+    unistd::getppid,
 };
 use wasix_landlock_testing::{
     alone,
     ask::{self, Answer},
+    in_forked_children,
     takeover::{self, Outcome, Targets, Victim},
 };
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(120);
+/// Among the arguments, it has each copy of this process ask instead of this process.
+const COPIES: &str = "copies";
 /// The answer of a call that can't be tried on this machine.
 const UNAVAILABLE: Answer = Err(-1);
 
 fn main() -> ExitCode {
-    let mut questions: Vec<String> = env::args().skip(1).collect();
+    if env::args().any(|argument| argument == COPIES) {
+        in_forked_children(ask_in_copy);
+    } else {
+        ask();
+    }
+    wasix_landlock_worker::serve()
+}
+
+extern "C" fn ask_in_copy() {
+    ask();
+}
+
+/// Starts a thread that asks once this process is restricted.
+fn ask() {
+    let mut questions: Vec<String> = env::args().skip(1).filter(|it| it != COPIES).collect();
     let mut take = |name: &str| {
         let at = questions.iter().position(|it| it.starts_with(name))?;
         Some(questions.remove(at).split_off(name.len()))
@@ -53,7 +74,6 @@ fn main() -> ExitCode {
         }
         eprintln!("asked everything");
     });
-    wasix_landlock_worker::serve()
 }
 
 /// True if there are more threads than this program's two. Opening anything before would be taken for something
@@ -74,6 +94,7 @@ fn answer(question: &str, targets: Option<&Targets>) -> Answer {
         Some(("send", port)) => ask::send_udp(port.parse().unwrap()),
         Some(("threads", count)) => start_threads(count.parse().unwrap()),
         None if question == "dump" => of(set_dumpable(true)),
+        None if question == "parent" => of(kill(getppid(), None)),
         None if question == "outlive" => of(set_pdeathsig(None)),
         None if question == "limit" => of(getrlimit(Resource::RLIMIT_NOFILE)
             .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))),

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use wasix_landlock_benches::{Cell, Column, Row, Samples, Table};
 use wasix_landlock_examples::offline_runtime;
-use wasix_landlock_worker::{self as worker, Launcher, Profile, Request, Worker, WorkerStreams};
+use wasix_landlock_worker::{
+    self as worker, ForkServer, Input, Launcher, Profile, Request, Worker, WorkerStreams,
+};
 use wasmer::{Engine, Module, Store};
 use wasmer_wasix::landlock::{Instance, Running, with_causes};
 use wasmer_wasix::{WasiEnv, WasiFunctionEnv};
@@ -36,7 +38,7 @@ struct Scope {
     most_tried: usize,
 }
 
-const SCOPES: [Scope; 4] = [
+const SCOPES: [Scope; 5] = [
     Scope {
         name: "fork",
         told: "process",
@@ -61,6 +63,13 @@ const SCOPES: [Scope; 4] = [
     Scope {
         name: "worker",
         told: "worker",
+        enforced: true,
+        most: 300,
+        most_tried: 1000,
+    },
+    Scope {
+        name: "copy",
+        told: "copy",
         enforced: true,
         most: 300,
         most_tried: 1000,
@@ -134,7 +143,7 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         text: "Until so many instances of a small module are there at once, compiled before, each with a preopened \
                directory. *process*: `build()` again and again within what is enforced; *fork* the same without \
                enforcement; *instance*: threads of its own for each; *worker*: a process for each, until its module \
-               prints.",
+               prints; *copy*: the same, with each process a copy of one.",
         head: "instances",
         drawn: ("Time by instances (both logarithmic)", &names),
     };
@@ -238,11 +247,11 @@ pub fn take_limit_sample(scope: &str, most: usize, work: &Path) -> anyhow::Resul
             };
             until_it_fails(most, &mut left, &mut make)
         }
-        "worker" => {
+        "worker" | "copy" => {
             let mut left = MemoryLeft::open()?;
-            let (launcher, request) = launcher_and_request(&granted)?;
+            let workers = Workers::new(scope, &granted)?;
             until_it_fails(most, &mut left, &mut || {
-                let mut worker = launcher.spawn(&request, WorkerStreams::piped())?;
+                let mut worker = workers.start()?;
                 wait_for_byte(&mut worker)?;
                 Ok(worker)
             })
@@ -312,7 +321,7 @@ pub fn take_sample(scope: &str, count: usize, work: &Path) -> anyhow::Result<()>
     let (took, memory) = match scope {
         "process" => in_one_process(count, &granted)?,
         "instance" => in_threads(count, &granted)?,
-        "worker" => in_processes(count, &granted)?,
+        "worker" | "copy" => in_processes(&Workers::new(scope, &granted)?, count)?,
         _ => bail!("no scope is called {scope}"),
     };
     println!("[{took}, {memory}]");
@@ -409,13 +418,37 @@ fn in_threads(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
     Ok((took, memory))
 }
 
-fn launcher_and_request(granted: &Path) -> anyhow::Result<(Launcher, Request)> {
-    let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
-    let (_, module) = engine_and_module()?;
-    let request = Request::artifact(module.serialize()?.to_vec())
-        .compiler(Compiler::Singlepass)
-        .profile(Profile::as_without().preopen(|p| p.directory(granted).alias("data").read(true))?);
-    Ok((launcher, request))
+/// Workers of one request.
+struct Workers {
+    launcher: Launcher,
+    /// The process whose copies the workers are, if they aren't executed.
+    server: Option<ForkServer>,
+    request: Request,
+}
+
+impl Workers {
+    fn new(scope: &str, granted: &Path) -> anyhow::Result<Self> {
+        let launcher = Launcher::new(std::env::current_exe()?).argument("worker");
+        let (_, module) = engine_and_module()?;
+        let preopened =
+            Profile::as_without().preopen(|p| p.directory(granted).alias("data").read(true))?;
+        Ok(Self {
+            server: (scope == "copy")
+                .then(|| launcher.fork_server())
+                .transpose()?,
+            launcher,
+            request: Request::artifact(module.serialize()?.to_vec())
+                .compiler(Compiler::Singlepass)
+                .profile(preopened),
+        })
+    }
+
+    fn start(&self) -> anyhow::Result<Worker> {
+        Ok(match &self.server {
+            Some(server) => server.spawn(&self.request, Input::Empty)?,
+            None => self.launcher.spawn(&self.request, WorkerStreams::piped())?,
+        })
+    }
 }
 
 /// Waits until a worker's module runs.
@@ -426,20 +459,20 @@ fn wait_for_byte(worker: &mut Worker) -> anyhow::Result<()> {
         .context("a worker's module doesn't run")
 }
 
-fn in_processes(count: usize, granted: &Path) -> anyhow::Result<(f64, f64)> {
-    let (launcher, request) = launcher_and_request(granted)?;
+fn in_processes(workers: &Workers, count: usize) -> anyhow::Result<(f64, f64)> {
     let mut all = Vec::new();
     let begun = Instant::now();
     for _ in 0..count {
-        all.push(launcher.spawn(&request, WorkerStreams::piped())?);
+        all.push(workers.start()?);
     }
     for worker in &mut all {
         wait_for_byte(worker)?;
     }
     let took = begun.elapsed().as_secs_f64() * 1e3;
     let mut memory = Memory::of("self")?.read()?;
-    for worker in &mut all {
-        memory += Memory::of(&worker.id().to_string())?.read()?;
+    let server = workers.server.as_ref().map(ForkServer::id);
+    for process in all.iter().map(Worker::id).chain(server) {
+        memory += Memory::of(&process.to_string())?.read()?;
     }
     for worker in &mut all {
         worker.kill()?;

@@ -17,6 +17,9 @@ use crate::context::Context;
 /// The columns without a module.
 const NATIVE: [&str; 4] = ["native", "bubblewrap", "runc", "minijail"];
 
+/// The columns of workers whose mode is the environment's, which is enforcement.
+const OF_ENVIRONMENT: [&str; 2] = ["copy", "pool"];
+
 /// A way to start, which can be taken again and again.
 type Way<'a> = Box<dyn FnMut() -> anyhow::Result<Took> + 'a>;
 
@@ -30,15 +33,14 @@ pub fn measure(context: &Context) -> anyhow::Result<Table> {
     let containers = Containers::new(context)?;
     let started = modules::both(context)?;
     let is_wanted = |column: &&str| {
-        // A pool's workers are enforced.
-        let of = if *column == "pool" {
+        let of = if OF_ENVIRONMENT.contains(column) {
             "enforced"
         } else {
             column
         };
         context.columns().contains(&of)
     };
-    let mut columns: Vec<&str> = ["enforced", "pool", "fork", "upstream", "wasmtime"]
+    let mut columns: Vec<&str> = ["enforced", "copy", "pool", "fork", "upstream", "wasmtime"]
         .into_iter()
         .filter(is_wanted)
         .collect();
@@ -102,8 +104,8 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
         id: "start".to_owned(),
         title: "Start: from nothing to the first output".to_owned(),
         text: "From the host's call until the first byte of output is read, and until the host knows the end. *enforced* \
-               and *fork*: a worker, with enforcement and without. *pool*: an enforced worker that was started before and waited \
-               for its request. *upstream* and *wasmtime*: a plain process of each that \
+               and *fork*: a worker, with enforcement and without. *copy*: an enforced worker that is a copy of a process. *pool*: an \
+               enforced worker that was started before and waited for its request. *upstream* and *wasmtime*: a plain process of each that \
                nothing restricts. All of them load a module that was compiled before (Cranelift) from a file, wasmtime \
                from its own cache, and see one directory. *native*: a static program in C that prints a byte, by itself \
                and in containers that see the same directory. *small* prints a byte; *genrsa*, a program in Rust, lists \
@@ -119,6 +121,8 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
             ("enforced", "bubblewrap"),
             ("enforced", "runc"),
             ("enforced", "minijail"),
+            ("copy", "upstream"),
+            ("copy", "bubblewrap"),
             ("pool", "upstream"),
             ("pool", "bubblewrap"),
         ]
@@ -126,7 +130,7 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
         .to_vec(),
         plots: vec![Plot::Bars {
             title: "Starts, as multiples of a plain process of Wasmer as published".to_owned(),
-            columns: ["enforced", "pool", "wasmtime", "bubblewrap", "runc"].map(str::to_owned).to_vec(),
+            columns: ["enforced", "copy", "pool", "wasmtime", "bubblewrap", "runc"].map(str::to_owned).to_vec(),
             base: "upstream".to_owned(),
             logarithmic: false,
         }],
@@ -166,12 +170,19 @@ fn way<'a>(
             of_process(make())?;
             Box::new(move || of_process(make()))
         }
-        "pool" => {
+        "copy" | "pool" => {
             ensure!(
                 Mode::from_env()? == Mode::Enforce,
-                "a pool's workers have the mode of the environment; unset it"
+                "these workers have the mode of the environment; unset it"
             );
             let [request, _] = module.requests(launcher, Compiler::Cranelift)?;
+            if column == "copy" {
+                let server = launcher.fork_server()?;
+                return Ok(Box::new(move || {
+                    let begun = Instant::now();
+                    of_started(server.spawn(&request, Input::Empty)?, begun)
+                }));
+            }
             let pool = launcher.pool(1)?;
             Box::new(move || {
                 let begun = Instant::now();

@@ -21,6 +21,15 @@ pub fn alone(body: impl FnOnce()) {
     assert!(succeeded, "the body failed in a process with one thread");
 }
 
+/// Calls a function in each child that this process forks from now on, before anything else runs there.
+///
+/// # Panics
+///
+/// When the C library has no memory for this.
+pub fn in_forked_children(call: extern "C" fn()) {
+    sys::in_forked_children(call).expect("memory for a handler");
+}
+
 /// As [`alone`], in a PID namespace of its own, with the `/proc` of the one outside.
 ///
 /// # Errors

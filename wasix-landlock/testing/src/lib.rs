@@ -35,7 +35,7 @@ pub mod threads;
 mod user;
 mod variable;
 
-pub use alone::{alone, alone_in_process_namespace};
+pub use alone::{alone, alone_in_process_namespace, in_forked_children};
 pub use isolated::{TIMEOUT, isolated, run};
 pub use lines::patch_lines;
 pub use program::{end_within, succeeds};

@@ -44,6 +44,14 @@ pub(crate) fn own(number: i64) -> Result<OwnedFd, i32> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+pub(crate) fn in_forked_children(call: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: the C library calls a safe function, in a child that has one thread or is about to end.
+    match unsafe { libc::pthread_atfork(None, None, Some(call)) } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
 pub(crate) fn kill_group(leader: u32) {
     if let Ok(group) = i32::try_from(leader)
         && group > 1

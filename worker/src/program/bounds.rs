@@ -7,8 +7,6 @@
 //! - setting limits, so that root can't lift them, and priorities, which others of the user have as well;
 //! - having no signal at the parent's end, by itself or by changing users, and core dumps.
 
-use std::os::unix::process::parent_id;
-
 use anyhow::{Context, ensure};
 use nix::{
     libc,
@@ -28,10 +26,9 @@ pub(super) fn die_with_parent() -> anyhow::Result<()> {
         .context("the kernel can't be asked to end this process with its parent (PR_SET_PDEATHSIG)")
 }
 
-/// Checks that it is the host whose end this process doesn't outlive. It may have ended before
-/// [`die_with_parent`], and somebody else be the parent now.
-pub(super) fn check_parent(host: u32) -> anyhow::Result<()> {
-    let parent = parent_id();
+/// Checks that it is the host whose end this process doesn't outlive. The host may have ended before
+/// [`die_with_parent`], and another process be the parent after that.
+pub(super) fn check_parent(host: u32, parent: u32) -> anyhow::Result<()> {
     ensure!(
         parent == host,
         "process {host} asked for this worker, and its parent is process {parent}: either the host has ended, or a \

@@ -1,6 +1,9 @@
 //! A worker's share of the host: nothing but what it is given.
 
-use std::fs::{self, File};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+};
 
 use wasix_landlock_testing::{is_root, isolated};
 use wasix_landlock_worker::{Launcher, Mode, Request, WorkerStreams};
@@ -11,8 +14,17 @@ use crate::{
 };
 
 /// A worker's open descriptors are root's to see, unless nothing is enforced: its inheritance is the same.
-fn mode() -> Mode {
+pub fn mode() -> Mode {
     if is_root() { Mode::Enforce } else { Mode::Off }
+}
+
+/// Returns what a process has open.
+pub fn descriptors(process: u32) -> BTreeSet<String> {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let links = open.map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
+    links
+        .map(|link| link.to_string_lossy().into_owned())
+        .collect()
 }
 
 fn request() -> Request {
@@ -35,9 +47,7 @@ fn neither_variables_nor_descriptors_nor_the_directory() {
             format!("WASIX_LANDLOCK={}\0", mode())
         );
         assert_eq!(fs::read_link(process("cwd")).unwrap().as_os_str(), "/");
-        for entry in fs::read_dir(process("fd")).unwrap() {
-            let what = fs::read_link(entry.unwrap().path()).unwrap();
-            let what = what.to_string_lossy();
+        for what in descriptors(worker.id()) {
             let kinds = ["socket:", "pipe:", "anon_inode:"];
             assert!(kinds.iter().any(|kind| what.starts_with(kind)), "{what}");
         }

@@ -5,6 +5,7 @@
 mod artifacts;
 mod common;
 mod ends;
+mod forks;
 mod guests;
 mod inherits;
 mod limits;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The processes that this one has started and that have not ended.
-fn children() -> HashSet<u32> {
+pub fn children() -> HashSet<u32> {
     let own = process::id().to_string();
     let numbers = fs::read_dir("/proc").unwrap().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
