@@ -24,6 +24,9 @@ pub(crate) mod kind {
 #[cfg(any(feature = "program", test))]
 pub(crate) const LARGEST: u64 = 1 << 30;
 
+/// The bytes that are made room for before they come.
+const SMALL: u64 = 1 << 16;
+
 pub(crate) fn write(to: &mut impl Write, kind: u8, bytes: &[u8]) -> io::Result<()> {
     let mut head = [kind; 9];
     head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -54,8 +57,8 @@ pub(crate) fn head(from: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
 
 /// Reads the bytes behind a [`head`].
 pub(crate) fn body(from: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     // Grows with what comes, not with what is promised.
+    let mut bytes = Vec::with_capacity(length.min(SMALL) as usize);
     let read = from.take(length).read_to_end(&mut bytes)?;
     if (read as u64) < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
