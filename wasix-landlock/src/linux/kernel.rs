@@ -35,7 +35,7 @@ pub(crate) struct Features {
 }
 
 impl Kernel {
-    /// Asks the kernel, feature by feature.
+    /// Asks the kernel for everything that its ABI promises, and feature by feature if it refuses that.
     ///
     /// A kernel can have less than its ABI's number promises, so each feature counts that a ruleset
     /// can be made with.
@@ -51,9 +51,43 @@ impl Kernel {
                 errno => Unavailable::Other(errno),
             },
         })?;
-        let mut features = Features {
+        let promised = Features::promised(abi);
+        let features = if has(|ruleset| promised.handled_by(ruleset))? {
+            promised
+        } else {
+            Features::one_by_one(abi)?
+        };
+        Ok(Self {
+            abi,
+            errata: errata(),
+            features,
+        })
+    }
+}
+
+impl Features {
+    /// Everything that a kernel of this ABI should have.
+    fn promised(abi: u32) -> Self {
+        let mut promised = Self {
+            rights: promised_rights(abi),
+            ..Self::default()
+        };
+        for protection in Protection::ALL.iter().copied() {
+            match Need::of(protection) {
+                need if need.abi() > abi => {}
+                Need::Network(access, _) => promised.network |= access,
+                Need::Scope(scope) => promised.scopes |= scope,
+                Need::Right(_) | Need::Nothing => {}
+            }
+        }
+        promised
+    }
+
+    /// Asks for each feature.
+    fn one_by_one(abi: u32) -> Result<Self, PrepareError> {
+        let mut features = Self {
             rights: rights(abi)?,
-            ..Features::default()
+            ..Self::default()
         };
         for access in BitFlags::<AccessNet>::all().iter() {
             if has(|ruleset| ruleset.handle_access(access))? {
@@ -65,15 +99,22 @@ impl Kernel {
                 features.scopes |= scope;
             }
         }
-        Ok(Self {
-            abi,
-            errata: errata(),
-            features,
-        })
+        Ok(features)
     }
-}
 
-impl Features {
+    /// A ruleset that handles these as well.
+    fn handled_by(&self, ruleset: landlock::Ruleset) -> Result<landlock::Ruleset, RulesetError> {
+        let mut ruleset = ruleset.handle_access(bits(&self.rights))?;
+        // Without any feature these are errors of their own.
+        if !self.network.is_empty() {
+            ruleset = ruleset.handle_access(self.network)?;
+        }
+        if !self.scopes.is_empty() {
+            ruleset = ruleset.scope(self.scopes)?;
+        }
+        Ok(ruleset)
+    }
+
     /// True if the feature is among them.
     pub(crate) fn meet(&self, need: Need) -> bool {
         match need {
@@ -85,12 +126,17 @@ impl Features {
     }
 }
 
+fn promised_rights(abi: u32) -> Rights {
+    let all = Right::ALL.iter().copied();
+    all.filter(|right| right.abi() <= abi).collect()
+}
+
 /// The access rights that the kernel handles.
 fn rights(abi: u32) -> Result<Rights, PrepareError> {
     let handles = |rights: &Rights| has(|ruleset| ruleset.handle_access(bits(rights)));
     // The promised rights are asked for at once, and one by one only if that fails.
     let all = || Right::ALL.iter().copied();
-    let promised: Rights = all().filter(|right| right.abi() <= abi).collect();
+    let promised = promised_rights(abi);
     if handles(&promised)? {
         return Ok(promised);
     }
@@ -190,13 +236,7 @@ impl Builder {
     pub(crate) fn new(features: &Features, audit: AuditLog, abi: u32) -> io::Result<Self> {
         let quiets_proofs = audit.quiets_proofs(abi);
         let make = || {
-            let mut ruleset = strict().handle_access(bits(&features.rights))?;
-            if !features.network.is_empty() {
-                ruleset = ruleset.handle_access(features.network)?;
-            }
-            if !features.scopes.is_empty() {
-                ruleset = ruleset.scope(features.scopes)?;
-            }
+            let mut ruleset = features.handled_by(strict())?;
             if quiets_proofs {
                 let proofs = &features.rights & &PROOFS.into();
                 ruleset = ruleset.quiet_access(bits(&proofs))?;
@@ -291,6 +331,18 @@ mod tests {
         }
         let all = bits(&Right::ALL.iter().copied().collect());
         assert_eq!(all, BitFlags::all());
+    }
+
+    #[test]
+    fn the_features_are_the_same_at_once_and_one_by_one() {
+        let Ok(kernel) = Kernel::ask() else {
+            println!("SKIPPED: this kernel has no Landlock");
+            return;
+        };
+        let asked = Features::one_by_one(kernel.abi).unwrap();
+        assert_eq!(kernel.features.rights, asked.rights);
+        assert_eq!(kernel.features.network, asked.network);
+        assert_eq!(kernel.features.scopes, asked.scopes);
     }
 
     #[test]
