@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags},
+    fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
     io::retry_on_intr,
 };
 
@@ -109,8 +109,25 @@ pub(crate) fn may_read(opened: &Opened) -> bool {
 
 /// Finds the object at a path.
 pub(crate) fn open(path: &Path) -> io::Result<Opened> {
+    if let Some(file) = open_without_links(path) {
+        return describe(file.into(), path.to_owned());
+    }
     let resolved = fs::canonicalize(path)?;
     describe(open_name(&resolved, OFlags::NOFOLLOW)?.into(), resolved)
+}
+
+/// Opens a path in one step if it is canonical as it is; `None` if it isn't, or if that can't be
+/// found out this way.
+fn open_without_links(path: &Path) -> Option<OwnedFd> {
+    let bytes = path.as_os_str().as_bytes();
+    let mut names = bytes.strip_prefix(b"/")?.split(|byte| *byte == b'/');
+    if names.any(|name| matches!(name, b"" | b"." | b"..")) {
+        return None;
+    }
+    // With `O_NOFOLLOW`, a link at the end would be opened itself.
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let links = ResolveFlags::NO_SYMLINKS;
+    openat2(CWD, path, flags, Mode::empty(), links).ok()
 }
 
 /// Opens a path for neither reading nor writing.
@@ -193,5 +210,51 @@ fn refused(error: io::Error) -> PathError {
     match error.raw_os_error() {
         Some(libc::EACCES) => PathError::NoPermission { right: "reach" },
         _ => PathError::Open(error),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_resolved_alike_with_links_and_without() {
+        let directory = tempfile::tempdir().unwrap();
+        // The directory for temporary files may be behind a link itself.
+        let root = fs::canonicalize(directory.path()).unwrap();
+        let real = root.join("real");
+        fs::create_dir(&real).unwrap();
+        fs::write(real.join("file"), "").unwrap();
+        symlink("real", root.join("link")).unwrap();
+        let path = |end: &str| PathBuf::from(format!("{}/{end}", root.display()));
+
+        for end in ["real", "real/file"] {
+            assert!(open_without_links(&path(end)).is_some(), "{end}");
+        }
+        let others = [
+            "link",
+            "link/file",
+            "real/",
+            "real/.",
+            "real//file",
+            "real/../real/file",
+            "link/../real",
+        ];
+        for end in others {
+            assert!(open_without_links(&path(end)).is_none(), "{end}");
+        }
+        for end in ["real", "real/file"].iter().chain(&others) {
+            let opened = open(&path(end)).unwrap();
+            assert_eq!(opened.resolved, fs::canonicalize(path(end)).unwrap());
+            let metadata = fs::metadata(path(end)).unwrap();
+            assert_eq!(opened.inode, (metadata.dev(), metadata.ino()), "{end}");
+            assert_eq!(opened.special, None, "{end}");
+        }
+        assert_eq!(open(Path::new("/")).unwrap().resolved, Path::new("/"));
+        let error = open(&path("missing")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
