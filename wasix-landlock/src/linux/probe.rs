@@ -6,7 +6,7 @@ use std::{
     ffi::{CString, OsStr},
     fs,
     hash::BuildHasher,
-    io,
+    io, iter,
     os::{
         fd::OwnedFd,
         unix::{ffi::OsStrExt, fs::MetadataExt},
@@ -60,7 +60,7 @@ pub(crate) fn choose(
         .chain(CANDIDATES)
         .filter(|(path, right)| !is_granted(Path::new(path), *right, &granted))
         .filter_map(|(path, right)| open(path, *right));
-    let probes = opens.chain(fifos());
+    let probes = opens.chain(iter::once_with(fifos).flatten());
     let mut lacking = None;
     for probe in probes {
         match probe.run() {
