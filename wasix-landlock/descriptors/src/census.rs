@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     os::fd::RawFd,
 };
 
@@ -27,10 +27,12 @@ impl Census {
     ///
     /// The kernel's error when `/proc` can't be read.
     pub fn now(own: &BTreeSet<RawFd>) -> io::Result<Self> {
-        let numbers = sys::list_open()?;
+        let open = sys::Open::list()?;
         // What was closed meanwhile by another thread is not open.
-        let inodes: BTreeMap<RawFd, Stat> = numbers
-            .into_iter()
+        let inodes: BTreeMap<RawFd, Stat> = open
+            .numbers
+            .iter()
+            .copied()
             .filter(|number| !own.contains(number))
             .filter_map(|number| Some((number, sys::ask(number, fstat).ok()?)))
             .collect();
@@ -40,7 +42,7 @@ impl Census {
             .map(|found| found.st_ino)
             .collect();
         let described = inodes.into_iter().filter_map(|(number, inode)| {
-            Some((describe(number, &inode, &sockets)?, inode.st_ino))
+            Some((describe(&open, number, &inode, &sockets)?, inode.st_ino))
         });
         Ok(Self(described.collect()))
     }
@@ -139,10 +141,14 @@ fn name(open: &DescriptorReport) -> String {
     }
 }
 
-fn describe(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> Option<DescriptorReport> {
+fn describe(
+    open: &sys::Open,
+    number: RawFd,
+    inode: &Stat,
+    sockets: &BTreeSet<u64>,
+) -> Option<DescriptorReport> {
     let (flags, passed_on) = sys::flags(number).ok()?;
-    let target = fs::read_link(format!("/proc/thread-self/fd/{number}")).ok()?;
-    let target = target.to_string_lossy().into_owned();
+    let target = open.target(number).ok()?;
     let name_only = flags.contains(OFlags::PATH);
     // A file that is named only can be neither read nor written, whatever its access mode says.
     let access = (!name_only).then(|| flags & OFlags::RWMODE);

@@ -10,17 +10,13 @@ use std::{
 };
 
 use rustix::{
-    fs::{OFlags, fcntl_getfl},
+    fs::{OFlags, fcntl_getfl, readlinkat},
     io::{FdFlags, fcntl_getfd},
 };
 
 use wasix_landlock_threads::procfs;
 
 use crate::DescriptorReport;
-
-/// The place where the kernel lists the calling thread's descriptors. The main thread's listing, which
-/// `/proc/self` has, is empty once that thread has ended.
-const LISTING: &str = "/proc/thread-self/fd";
 
 /// Takes ownership of the descriptors that came with the process: those that a program which is
 /// executed would get too, other than the standard streams and `kept`. Rust opens none like that.
@@ -56,7 +52,7 @@ const LISTING: &str = "/proc/thread-self/fd";
 ///
 /// The kernel's error when `/proc` can't be read. No descriptor is taken then.
 pub unsafe fn take_passed_on(kept: &BTreeSet<RawFd>) -> io::Result<Vec<OwnedFd>> {
-    let taken = list_open()?.into_iter().filter(|number| {
+    let taken = Open::list()?.numbers.into_iter().filter(|number| {
         *number > DescriptorReport::LAST_STREAM
             && !kept.contains(number)
             && matches!(flags(*number), Ok((_, true)))
@@ -75,16 +71,31 @@ pub(crate) fn ask<'a, T>(number: RawFd, question: impl FnOnce(BorrowedFd<'a>) ->
     question(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
-/// The descriptors that are open, lowest first.
-pub(crate) fn list_open() -> io::Result<Vec<RawFd>> {
-    let directory = File::open(LISTING)?;
-    if !procfs::is_on(directory.as_fd()) {
-        return Err(io::Error::other("what is mounted on /proc isn't procfs"));
+/// The descriptors that are open.
+pub(crate) struct Open {
+    /// The place where the kernel lists them.
+    directory: File,
+    /// Their numbers, lowest first, without that of `directory`.
+    pub(crate) numbers: Vec<RawFd>,
+}
+
+impl Open {
+    pub(crate) fn list() -> io::Result<Self> {
+        let directory = File::open(format!("{}/fd", procfs::of_this_thread()))?;
+        if !procfs::is_on(directory.as_fd()) {
+            return Err(io::Error::other("what is mounted on /proc isn't procfs"));
+        }
+        let mut numbers = procfs::numbers_in(directory.as_fd())?;
+        numbers.retain(|number| *number != directory.as_raw_fd());
+        numbers.sort_unstable();
+        Ok(Self { directory, numbers })
     }
-    let mut numbers = procfs::numbers_in(directory.as_fd())?;
-    numbers.retain(|number| *number != directory.as_raw_fd());
-    numbers.sort_unstable();
-    Ok(numbers)
+
+    /// The kernel's name of the file behind a descriptor.
+    pub(crate) fn target(&self, number: RawFd) -> io::Result<String> {
+        let target = readlinkat(&self.directory, number.to_string(), Vec::with_capacity(256))?;
+        Ok(target.to_string_lossy().into_owned())
+    }
 }
 
 /// Returns the flags of a descriptor's file, and true if the descriptor is passed on to a program that
@@ -103,7 +114,7 @@ mod tests {
     #[test]
     fn what_was_passed_on_is_taken_but_for_what_is_kept_and_the_streams() {
         let own = File::open("/proc/self/exe").unwrap();
-        let mut kept: BTreeSet<RawFd> = list_open().unwrap().into_iter().collect();
+        let mut kept: BTreeSet<RawFd> = Open::list().unwrap().numbers.into_iter().collect();
         // Numbers that no other test of this process gets meanwhile, as the kernel hands out the lowest.
         let duplicate = |least: RawFd| {
             // SAFETY: takes integers. What it returns is owned by nothing yet.

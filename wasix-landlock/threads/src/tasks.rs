@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
-    fs::{self, File},
+    fs::File,
     io::{self, Read},
     os::{
         fd::AsFd,
@@ -70,8 +70,8 @@ impl Tasks {
         if !procfs::is_on(directory.as_fd()) {
             return Err(io::Error::other("no proc file system is mounted there"));
         }
-        let status = fs::read_to_string("/proc/thread-self/status")?;
-        let numbers = numbers(&status).unwrap_or_default();
+        let status = File::open(format!("{}/status", procfs::of_this_thread()))?;
+        let numbers = numbers(&read_text(status)?).unwrap_or_default();
         let this = sys::current_thread();
         if numbers.last() != Some(&this) {
             return Err(io::Error::other(format!(
@@ -168,13 +168,12 @@ impl Tasks {
     /// ended.
     fn read(&self, listed: i32, file: &str) -> io::Result<Option<String>> {
         let path = format!("{listed}/{file}");
-        let mut text = Vec::new();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let read = openat(&self.directory, path, flags, Mode::empty())
             .map_err(io::Error::from)
-            .and_then(|file| File::from(file).read_to_end(&mut text));
+            .and_then(|file| read_text(file.into()));
         match read {
-            Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Ok(text) => Ok(Some(text)),
             Err(error) if ended(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -266,6 +265,14 @@ impl Tasks {
             blocked: field(&status, "SigBlk").and_then(|mask| u64::from_str_radix(mask, 16).ok()),
         }
     }
+}
+
+/// Reads a file of `/proc`, most of which fit into one call.
+fn read_text(file: File) -> io::Result<String> {
+    let mut text = Vec::with_capacity(4096);
+    // A file by itself is asked for its size first, and these have none.
+    file.take(u64::MAX).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// True if the error means that a thread has ended.
