@@ -11,7 +11,8 @@ use std::{
 
 use rustix::{
     fs::{OFlags, fcntl_getfl, readlinkat},
-    io::{FdFlags, fcntl_getfd},
+    io::{Errno, FdFlags, fcntl_getfd},
+    ioctl::{Opcode, Updater, ioctl, opcode},
 };
 
 use wasix_landlock_threads::procfs;
@@ -96,6 +97,86 @@ impl Open {
         let target = readlinkat(&self.directory, number.to_string(), Vec::with_capacity(256))?;
         Ok(target.to_string_lossy().into_owned())
     }
+}
+
+/// `struct procmap_query` in `linux/fs.h`.
+#[repr(C)]
+#[derive(Default)]
+struct MappingQuery {
+    size: u64,
+    flags: u64,
+    address: u64,
+    start: u64,
+    end: u64,
+    mapping_flags: u64,
+    page_size: u64,
+    offset: u64,
+    inode: u64,
+    device_major: u32,
+    device_minor: u32,
+    name_size: u32,
+    build_id_size: u32,
+    name: u64,
+    build_id: u64,
+}
+
+/// `PROCMAP_QUERY` in `linux/fs.h`, since Linux 6.11.
+const QUERY: Opcode = opcode::read_write::<MappingQuery>(b'f', 17);
+/// `PROCMAP_QUERY_COVERING_OR_NEXT_VMA` and `PROCMAP_QUERY_FILE_BACKED_VMA` in `linux/fs.h`.
+const NEXT_OF_A_FILE: u64 = 0x10 | 0x20;
+
+/// A mapping of a file.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    pub(crate) end: u64,
+    pub(crate) inode: u64,
+    /// True if the file is on a file system without a device.
+    pub(crate) is_without_device: bool,
+    /// The kernel's name of the file, if it was asked for.
+    pub(crate) name: Vec<u8>,
+}
+
+/// The first mapping of a file that ends above this address, by a process's `maps`; `None` if there is
+/// none. The name is asked for if it has to fit into `longest` bytes other than 0.
+///
+/// # Errors
+///
+/// The kernel's error: `ENAMETOOLONG`, or others where it doesn't have this call.
+pub(crate) fn mapping(
+    maps: &File,
+    address: u64,
+    longest: usize,
+) -> rustix::io::Result<Option<Mapping>> {
+    // With room for the zero at the end.
+    let mut name = vec![0; if longest == 0 { 0 } else { longest + 1 }];
+    let mut query = MappingQuery {
+        size: size_of::<MappingQuery>() as u64,
+        flags: NEXT_OF_A_FILE,
+        address,
+        name_size: u32::try_from(name.len()).unwrap_or(0),
+        name: if name.is_empty() {
+            0
+        } else {
+            name.as_mut_ptr().expose_provenance() as u64
+        },
+        ..MappingQuery::default()
+    };
+    // SAFETY: the structure is the one of this call. It names the buffer, which outlives the call, and
+    // its size; both are 0 where there is none.
+    let asked = unsafe { ioctl(maps, Updater::<QUERY, _>::new(&mut query)) };
+    match asked {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    // The size that comes back counts the zero.
+    name.truncate((query.name_size as usize).saturating_sub(1));
+    Ok(Some(Mapping {
+        end: query.end,
+        inode: query.inode,
+        is_without_device: query.device_major == 0,
+        name,
+    }))
 }
 
 /// Returns the flags of a descriptor's file, and true if the descriptor is passed on to a program that
