@@ -16,7 +16,7 @@ pub fn is_on(object: BorrowedFd<'_>) -> bool {
 /// kernel finds in fewer steps; the others can't use that, as it is empty once the first one has ended.
 #[must_use]
 pub fn of_this_thread() -> &'static str {
-    if sys::leads(sys::current_thread()) {
+    if sys::current_thread() == sys::own_process() {
         "/proc/self"
     } else {
         "/proc/thread-self"

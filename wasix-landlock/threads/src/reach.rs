@@ -12,7 +12,7 @@ use std::{
 use crate::{
     RestrictError, ThreadError,
     judge::failed,
-    sys::{self, Handler, Probe, Round, State},
+    sys::{self, Handler, Name, Probe, Round, State},
     tasks::{Life, Listing, Tasks},
     visit::{PATIENCE, Visitor},
 };
@@ -39,7 +39,7 @@ pub(crate) struct Answers {
     /// True if a signal may still be under way.
     pub(crate) unanswered: bool,
     /// The names of the threads that answered. `/proc` doesn't show them after the restriction.
-    names: HashMap<i32, String>,
+    names: HashMap<i32, Name>,
     /// True if one shows a sign of a restriction of its own: a probe that is denied already, or
     /// `PR_SET_NO_NEW_PRIVS`, which whoever sets a domain sets first.
     foreign: bool,
@@ -56,9 +56,14 @@ impl Answers {
         !self.foreign && !self.stuck
     }
 
+    /// True if the thread has answered.
+    pub(crate) fn has(&self, tid: i32) -> bool {
+        self.names.contains_key(&tid)
+    }
+
     /// The name of a thread that has answered.
     pub(crate) fn name(&self, tid: i32) -> Option<String> {
-        self.names.get(&tid).cloned()
+        self.names.get(&tid).map(Name::to_string)
     }
 }
 
@@ -176,7 +181,8 @@ impl Reach {
             handler: &self.handler,
         };
         let mut threads = self.listing.threads.clone();
-        threads.retain(|tid| *tid != sys::current_thread());
+        let this = sys::current_thread();
+        threads.retain(|tid| *tid != this);
         let round = Round::publish(threads, &HashSet::new(), None, Arc::clone(probe));
         visitor.visit(round.table(), Instant::now() + deadline);
         let answers = &mut self.answers;
@@ -184,7 +190,7 @@ impl Reach {
             match state {
                 State::Gone => {}
                 State::Done(visit) => {
-                    answers.names.insert(tid, visit.name());
+                    answers.names.insert(tid, visit.name);
                     // Who sets a domain sets the flag, see `Restriction::put_on_all_threads`.
                     answers.foreign |= visit.no_new_privileges;
                     match visit.after {

@@ -181,7 +181,8 @@ impl Restriction<'_> {
         })?;
         // It is joined before the kernel has done away with it, and would be listed until then.
         let until = Instant::now() + self.deadline;
-        while sys::thread_exists(tid) && Instant::now() < until {
+        let process = sys::own_process();
+        while sys::thread_exists(process, tid) && Instant::now() < until {
             thread::yield_now();
         }
         judge(tid, visit, probe, true, true).map(drop)

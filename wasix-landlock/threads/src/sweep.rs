@@ -99,7 +99,7 @@ impl Sweep<'_> {
     /// True if a thread runs this process's code, and so has to be visited.
     fn is_to_visit(&self, tid: i32, swept: &mut Progress) -> bool {
         // The others have answered, and a thread that is restricted can't ask.
-        if self.answers.name(tid).is_some() || self.domain.is_none() {
+        if self.answers.has(tid) || self.domain.is_none() {
             return true;
         }
         match ThreadKind::of(self.visitor.tasks, tid) {

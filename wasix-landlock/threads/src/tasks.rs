@@ -23,6 +23,8 @@ use crate::{procfs, sys};
 #[derive(Debug)]
 pub(crate) struct Tasks {
     directory: File,
+    /// The number of this process, and of its first thread.
+    process: i32,
     /// The `stat` of the process's first thread, unless that is the calling one. The first thread
     /// is the one that stays listed when it has ended.
     leader: Option<File>,
@@ -78,7 +80,8 @@ impl Tasks {
                 "the calling thread is {this}, and /proc shows it as {numbers:?}"
             )));
         }
-        let leader = if sys::leads(this) {
+        let process = sys::own_process();
+        let leader = if this == process {
             None
         } else {
             // The process's own state is that of its first thread.
@@ -86,6 +89,7 @@ impl Tasks {
         };
         Ok(Self {
             directory,
+            process,
             leader,
             // One number for each PID namespace, from the one of the mounted /proc down to this
             // process's.
@@ -124,7 +128,8 @@ impl Tasks {
         let Ok(count) = self.count() else {
             return false;
         };
-        known.iter().filter(|tid| sys::thread_exists(**tid)).count() == count
+        let exists = |tid: &&i32| sys::thread_exists(self.process, **tid);
+        known.iter().filter(exists).count() == count
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
@@ -188,8 +193,8 @@ impl Tasks {
 
     /// True if a thread can still run. A first thread that has ended stays until the others have.
     pub(crate) fn life(&self, tid: i32) -> Life {
-        if !(sys::thread_exists(tid) || self.is_listed(tid))
-            || (sys::leads(tid) && self.leader_has_ended())
+        if !(sys::thread_exists(self.process, tid) || self.is_listed(tid))
+            || (tid == self.process && self.leader_has_ended())
         {
             return Life::Ended;
         }

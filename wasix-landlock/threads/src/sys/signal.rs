@@ -14,6 +14,8 @@ use crate::RestrictError;
 #[derive(Debug)]
 pub(crate) struct Handler {
     signal: i32,
+    /// The number of this process, which takes a system call to ask for.
+    process: i32,
     /// The action before, for a signal of the C library's.
     library: Option<Action>,
 }
@@ -46,6 +48,7 @@ impl Handler {
             if previous.sa_sigaction == libc::SIG_DFL {
                 return Ok(Self {
                     signal,
+                    process: own_process(),
                     library: None,
                 });
             }
@@ -78,6 +81,7 @@ impl Handler {
         set_raw_action(LIBRARY_SIGNAL, Some(&own)).ok()?;
         Some(Self {
             signal: LIBRARY_SIGNAL,
+            process: own_process(),
             library: Some(before),
         })
     }
@@ -237,7 +241,7 @@ pub(crate) fn send(tid: i32, handler: &Handler) -> Result<(), i32> {
         errno: 0,
         code: libc::SI_QUEUE,
         _padding: 0,
-        pid: own_process(),
+        pid: handler.process,
         uid: 0,
         value: own_value(),
         rest: [0; 12],
@@ -247,7 +251,7 @@ pub(crate) fn send(tid: i32, handler: &Handler) -> Result<(), i32> {
     check(unsafe {
         libc::syscall(
             libc::SYS_rt_tgsigqueueinfo,
-            own_process(),
+            handler.process,
             tid,
             handler.signal,
             &raw const information,

@@ -19,10 +19,7 @@ use rustix::{
 
 use wasix_landlock_filter::{Refusal, first_not_refused};
 
-use super::{
-    Domain, Probe, current_thread, has_no_new_privileges, set_no_new_privileges,
-    thread::thread_name,
-};
+use super::{Domain, Name, Probe, current_thread, has_no_new_privileges, set_no_new_privileges};
 
 /// The round that is under way; null outside of one. A handler that runs late finds nothing to do.
 static PUBLISHED: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
@@ -83,9 +80,9 @@ pub(crate) enum State {
 /// The results of the handler in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visit {
-    /// The thread's name, see [`thread_name`].
-    pub(super) name: [u64; 2],
-    /// True if the thread had `PR_SET_NO_NEW_PRIVS`.
+    /// The thread's name; empty where the visit was to restrict the thread.
+    pub(crate) name: Name,
+    /// True if the thread had `PR_SET_NO_NEW_PRIVS`; not asked where the visit sets it.
     pub(crate) no_new_privileges: bool,
     /// The probe before the restriction; `Ok` where there is none to come.
     pub(crate) before: Result<(), i32>,
@@ -102,9 +99,8 @@ impl Visit {
     /// known to be `allowed`, it is left out before the restriction. Async-signal-safe: system calls
     /// only.
     pub(crate) fn of_this_thread(domain: Option<Domain>, probe: &Probe, allowed: bool) -> Self {
-        let name = thread_name();
-        let no_new_privileges = has_no_new_privileges();
         let (mut before, mut restricted) = (Ok(()), Ok(()));
+        let (mut name, mut no_new_privileges) = (Name::default(), false);
         if let Some(domain) = domain {
             if !allowed {
                 before = probe.run();
@@ -115,6 +111,9 @@ impl Visit {
                     .map_err(|errno| (Call::RestrictSelf, errno)),
                 Err(errno) => Err((Call::NoNewPrivileges, errno)),
             };
+        } else {
+            name = Name::of_this_thread();
+            no_new_privileges = has_no_new_privileges();
         }
         Self {
             name,
@@ -124,13 +123,6 @@ impl Visit {
             after: probe.run(),
             not_refused: first_not_refused(),
         }
-    }
-
-    /// The thread's name.
-    pub(crate) fn name(&self) -> String {
-        let bytes = self.name.iter().flat_map(|half| half.to_ne_bytes());
-        let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The threads of this process, by number.
 
-use std::process;
+use std::{fmt, process};
 
 use super::check;
 
@@ -9,24 +9,33 @@ pub(crate) fn current_thread() -> i32 {
     rustix::thread::gettid().as_raw_pid()
 }
 
-/// The calling thread's name, the kernel's `comm`: 16 bytes, padded with zeros. Async-signal-safe.
-pub(super) fn thread_name() -> [u64; 2] {
-    let mut name = [0_u64; 2];
-    // SAFETY: the kernel writes 16 bytes, which is what `name` has.
-    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
-    name
+/// A thread's name, the kernel's `comm`: 16 bytes, padded with zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Name([u64; 2]);
+
+impl Name {
+    /// The calling thread's name. Async-signal-safe.
+    pub(super) fn of_this_thread() -> Self {
+        let mut name = [0_u64; 2];
+        // SAFETY: the kernel writes 16 bytes, which is what `name` has.
+        unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
+        Self(name)
+    }
 }
 
-/// True if this process has such a thread.
-pub(crate) fn thread_exists(tid: i32) -> bool {
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.iter().flat_map(|half| half.to_ne_bytes());
+        let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+        f.write_str(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// True if the process, which is this one, has such a thread.
+pub(crate) fn thread_exists(process: i32, tid: i32) -> bool {
     // SAFETY: takes integers, and sends nothing.
-    let asked = unsafe { libc::syscall(libc::SYS_tgkill, own_process(), tid, 0) };
+    let asked = unsafe { libc::syscall(libc::SYS_tgkill, process, tid, 0) };
     check(asked) != Err(libc::ESRCH)
-}
-
-/// True if this is the number of the process's first thread.
-pub(crate) fn leads(tid: i32) -> bool {
-    tid == own_process()
 }
 
 /// True if the calling thread is the only one of its process; `None` if a filter refuses the
@@ -42,7 +51,7 @@ pub(crate) fn is_only_thread() -> Option<bool> {
     }
 }
 
-/// The number of this process.
-pub(super) fn own_process() -> i32 {
+/// The number of this process, and of its first thread.
+pub(crate) fn own_process() -> i32 {
     i32::try_from(process::id()).unwrap_or(0)
 }
