@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,9 @@ use crate::{
 const FIRST_TICK: Duration = Duration::from_millis(1);
 /// The time for which to wait at most.
 const LAST_TICK: Duration = Duration::from_millis(20);
+
+/// The number of threads whose state is looked up even while threads answer.
+const FEW: u32 = 16;
 
 /// The time for which a sleeping thread has to block a signal until it counts as unreachable. The C library
 /// blocks every signal for a moment while it starts or ends a thread.
@@ -34,6 +38,7 @@ impl Visitor<'_> {
         let since = Instant::now();
         let mut unsent: Vec<i32> = table.states().map(|(tid, _)| tid).collect();
         let mut tick = FIRST_TICK;
+        let mut remaining = table.remaining();
         let mut started: HashMap<i32, Option<u64>> = HashMap::new();
         loop {
             // A queue of real-time signals that is full (EAGAIN) has room again after a while.
@@ -55,6 +60,12 @@ impl Visitor<'_> {
                 return;
             }
             table.wait(left.min(tick));
+            // As long as threads answer, most of the others only wait for a processor, and reading about
+            // them in `/proc` would take that time from them.
+            let before = mem::replace(&mut remaining, table.remaining());
+            if remaining < before && remaining > FEW {
+                continue;
+            }
             tick = (tick * 2).min(LAST_TICK);
             for (tid, state) in table.states() {
                 if state != State::Pending {

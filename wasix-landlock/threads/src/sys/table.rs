@@ -30,13 +30,19 @@ static IN_HANDLER: AtomicUsize = AtomicUsize::new(0);
 /// of system calls to make.
 const WITHDRAWAL: Duration = Duration::from_secs(1);
 
+/// The number of times that a wait lets other threads run before it sleeps.
+const YIELDS: usize = 16;
+
 /// The task of each thread, and the slot of each thread that is to do it.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// Sorted by thread.
     slots: Box<[Slot]>,
-    /// Slots that are neither done nor given up. Also the futex the sweep waits on.
+    /// Slots that are neither done nor given up.
     remaining: AtomicU32,
+    /// [`COMPLETE`] once there is none, and the futex that the sweep waits on. The count itself would
+    /// end each wait that begins while a thread answers.
+    complete: AtomicU32,
     /// The domain to restrict the thread with; `None` to only try.
     domain: Option<Domain>,
     probe: Arc<Probe>,
@@ -55,6 +61,10 @@ struct Slot {
 // SAFETY: one handler writes the cell, whoever has changed the state from `PENDING` to `CLAIMED`, and
 // the others read it once the state is `DONE`, which is set after that with sequential consistency.
 unsafe impl Sync for Slot {}
+
+/// The value of [`Table::complete`] while threads remain, and afterwards.
+const INCOMPLETE: u32 = 0;
+const COMPLETE: u32 = 1;
 
 const PENDING: u32 = 0;
 const CLAIMED: u32 = 1;
@@ -157,8 +167,9 @@ impl Table {
     /// Counts a slot that is done or given up, and wakes the sweep when it was the last.
     fn count_down(&self) {
         if self.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.complete.store(COMPLETE, Ordering::SeqCst);
             // Nobody may be waiting any more.
-            let _ = futex::wake(&self.remaining, Flags::PRIVATE, i32::MAX.cast_unsigned());
+            let _ = futex::wake(&self.complete, Flags::PRIVATE, i32::MAX.cast_unsigned());
         }
     }
 
@@ -167,9 +178,14 @@ impl Table {
         self.slots.iter().map(|slot| (slot.tid, slot.read()))
     }
 
+    /// The number of threads that are neither done nor given up.
+    pub(crate) fn remaining(&self) -> u32 {
+        self.remaining.load(Ordering::SeqCst)
+    }
+
     /// True if every thread is done or given up.
     pub(crate) fn is_complete(&self) -> bool {
-        self.remaining.load(Ordering::SeqCst) == 0
+        self.remaining() == 0
     }
 
     /// Gives up on every thread whose handler hasn't started. One that has started may finish.
@@ -194,14 +210,19 @@ impl Table {
 
     /// Waits until every thread is done or given up, or the time is over.
     pub(crate) fn wait(&self, time: Duration) {
-        let remaining = self.remaining.load(Ordering::SeqCst);
-        if remaining == 0 {
+        if self.is_complete() {
             return;
         }
+        // A few threads are done sooner than this one would have slept and been woken.
+        for _ in 0..YIELDS {
+            thread::yield_now();
+            if self.is_complete() {
+                return;
+            }
+        }
         let timeout = Timespec::try_from(time).unwrap_or_default();
-        // A count that changed meanwhile makes this return at once, and so may a signal: the
-        // caller looks again either way.
-        let _ = futex::wait(&self.remaining, Flags::PRIVATE, remaining, Some(&timeout));
+        // A signal may make this return early: the caller looks again.
+        let _ = futex::wait(&self.complete, Flags::PRIVATE, INCOMPLETE, Some(&timeout));
     }
 }
 
@@ -251,6 +272,7 @@ impl Round {
         threads.sort_unstable();
         let table = Box::into_raw(Box::new(Table {
             remaining: AtomicU32::new(u32::try_from(threads.len()).unwrap_or(u32::MAX)),
+            complete: AtomicU32::new(INCOMPLETE),
             slots: threads
                 .into_iter()
                 .map(|tid| Slot::new(tid, allowed.contains(&tid)))
