@@ -17,7 +17,7 @@ use wasix_landlock::{
     Access, EnforceError, Error, Mode, Protection, ProtectionStatus, Report, SweepMethod,
     ThreadError,
 };
-use wasix_landlock_testing::{alone, ask, isolated, threads};
+use wasix_landlock_testing::{alone, ask, isolated, limits, threads};
 
 use crate::{
     common::{DENIED, Tree, directory, file, policy},
@@ -63,6 +63,23 @@ for_both_users! {
     fn two_hundred_parked_threads() {
         parked(200);
     }
+}
+
+#[test]
+fn threads_are_found_where_a_filter_refuses_to_ask_for_them() {
+    isolated!(|| {
+        let tree = Arc::new(Tree::new());
+        // None of them has a number close to the process's own.
+        for _ in 0..300 {
+            thread::spawn(|| {}).join().unwrap();
+        }
+        let crew = Crew::start([Wait::Park, Wait::Epoll], &tree);
+        limits::fail_system_call(libc::SYS_tgkill, libc::EPERM);
+        let report = enforce(&tree);
+        let swept = report.threads.as_ref().unwrap();
+        assert_eq!(swept.proved, 4, "{report}");
+        crew.check();
+    });
 }
 
 for_both_users! {

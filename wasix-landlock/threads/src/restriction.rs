@@ -182,7 +182,7 @@ impl Restriction<'_> {
         // It is joined before the kernel has done away with it, and would be listed until then.
         let until = Instant::now() + self.deadline;
         let process = sys::own_process();
-        while sys::thread_exists(process, tid) && Instant::now() < until {
+        while sys::has_thread(process, tid) == Some(true) && Instant::now() < until {
             thread::yield_now();
         }
         judge(tid, visit, probe, true, true).map(drop)

@@ -128,8 +128,7 @@ impl Tasks {
         let Ok(count) = self.count() else {
             return false;
         };
-        let exists = |tid: &&i32| sys::thread_exists(self.process, **tid);
-        known.iter().filter(exists).count() == count
+        known.iter().filter(|tid| self.is_there(**tid)).count() == count
     }
 
     pub(crate) fn list(&self) -> io::Result<Listing> {
@@ -138,6 +137,12 @@ impl Tasks {
         let threads = self.own_numbers(listed)?;
         let complete = threads.len() == expected && threads.contains(&sys::current_thread());
         Ok(Listing { threads, complete })
+    }
+
+    /// True if the kernel says that there is a thread. Where a filter refuses the question, none counts,
+    /// so that the threads are listed.
+    fn is_there(&self, tid: i32) -> bool {
+        sys::has_thread(self.process, tid) == Some(true)
     }
 
     /// Translates numbers of the mounted `/proc` into those that this process uses. A thread that
@@ -193,7 +198,7 @@ impl Tasks {
 
     /// True if a thread can still run. A first thread that has ended stays until the others have.
     pub(crate) fn life(&self, tid: i32) -> Life {
-        if !(sys::thread_exists(self.process, tid) || self.is_listed(tid))
+        if !(sys::has_thread(self.process, tid).unwrap_or(true) || self.is_listed(tid))
             || (tid == self.process && self.leader_has_ended())
         {
             return Life::Ended;

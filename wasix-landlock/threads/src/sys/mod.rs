@@ -14,7 +14,7 @@ pub use landlock::{abi, errata, has_gained_privileges, log_flags};
 pub use probe::{Fifo, Probe};
 pub(crate) use signal::{Handler, bit, program_signals, send};
 pub(crate) use table::{ABANDONED, Call, GONE, Round, State, Table, Visit};
-pub(crate) use thread::{Name, current_thread, is_only_thread, own_process, thread_exists};
+pub(crate) use thread::{Name, current_thread, has_thread, is_only_thread, own_process};
 
 use std::{
     io,

@@ -31,11 +31,14 @@ impl fmt::Display for Name {
     }
 }
 
-/// True if the process, which is this one, has such a thread.
-pub(crate) fn thread_exists(process: i32, tid: i32) -> bool {
+/// True if the process, which is this one, has such a thread; `None` if a filter refuses the question.
+pub(crate) fn has_thread(process: i32, tid: i32) -> Option<bool> {
     // SAFETY: takes integers, and sends nothing.
-    let asked = unsafe { libc::syscall(libc::SYS_tgkill, process, tid, 0) };
-    check(asked) != Err(libc::ESRCH)
+    match check(unsafe { libc::syscall(libc::SYS_tgkill, process, tid, 0) }) {
+        Ok(_) => Some(true),
+        Err(libc::ESRCH) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// True if the calling thread is the only one of its process; `None` if a filter refuses the
