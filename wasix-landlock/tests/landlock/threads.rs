@@ -65,6 +65,22 @@ for_both_users! {
     }
 }
 
+for_both_users! {
+    fn threads_whose_numbers_are_far_apart() {
+        let tree = Arc::new(Tree::new());
+        let near = Crew::start([Wait::Park, Wait::Epoll], &tree);
+        for _ in 0..300 {
+            thread::spawn(|| {}).join().unwrap();
+        }
+        let far = Crew::start([Wait::Park, Wait::Epoll], &tree);
+        let report = enforce(&tree);
+        let swept = report.threads.as_ref().unwrap();
+        assert_eq!(swept.proved, 6, "{report}");
+        near.check();
+        far.check();
+    }
+}
+
 #[test]
 fn threads_are_found_where_a_filter_refuses_to_ask_for_them() {
     isolated!(|| {
