@@ -8,13 +8,13 @@ use anyhow::{Context, ensure};
 use wasix_landlock_fork::{Manifest, Upstream};
 use wasix_landlock_programs::packages::user_cache;
 
+use crate::guest::Files;
+
 /// PostgreSQL's files, unpacked below the user's cache directory.
 #[derive(Debug)]
 pub struct Assets {
-    /// The directory that the module sees as `/pglite`.
-    pub pglite: PathBuf,
-    /// The directory for compiled modules.
-    pub compiled: PathBuf,
+    /// The files that a run needs.
+    pub files: Files,
     /// The archive of a data directory, as `initdb` has made it.
     template: PathBuf,
 }
@@ -41,8 +41,10 @@ impl Assets {
             ensure!(folder.is_dir(), "{}: {moved:?}", folder.display());
         }
         Ok(Self {
-            pglite: folder.join("pglite"),
-            compiled: cache.join("compiled"),
+            files: Files {
+                pglite: folder.join("pglite"),
+                compiled: cache.join("compiled"),
+            },
             template: folder.join("payload/prepopulated/pgdata-template.tar.zst"),
         })
     }

@@ -1,12 +1,13 @@
-//! One run of a program of PostgreSQL's, in a process of its own, through `WasiRunner` and under enforcement.
+//! One run of a program of PostgreSQL's, in a process of its own, through `WasiRunner`.
+//!
+//! This file is compiled with the forks and, in the workspace `upstream-tests/baseline`, with Wasmer as published.
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use wasix_landlock_engine::engine;
@@ -15,7 +16,6 @@ use wasix_landlock_programs::runner::exit_code;
 use wasmer::{Engine, Module};
 use wasmer_types::ModuleHash;
 use wasmer_wasix::PluggableRuntime;
-use wasmer_wasix::landlock::Network;
 use wasmer_wasix::runners::MappedDirectory;
 use wasmer_wasix::runners::wasi::{RuntimeOrEngine, WasiRunner};
 use wasmer_wasix::runtime::module_cache::{CacheError, FileSystemCache, ModuleCache, SharedCache};
@@ -23,10 +23,8 @@ use wasmer_wasix::runtime::task_manager::tokio::TokioTaskManager;
 use wasmer_wasix::virtual_net::UnsupportedVirtualNetworking;
 use wasmer_wasix::virtual_net::host::LocalNetworking;
 
-use crate::assets::Assets;
-
 /// The exit code of a process that could not run its module at all.
-const NOT_RUN: u8 = 125;
+pub const NOT_RUN: u8 = 125;
 
 /// The programs that may execute each other.
 const PROGRAMS: [&str; 3] = ["bin/postgres", "bin/initdb", "bin/pg_dump"];
@@ -36,6 +34,15 @@ const LIBRARIES: [&str; 2] = [
     "lib/postgresql/plpgsql.so",
     "lib/postgresql/dict_snowball.so",
 ];
+
+/// The places of PostgreSQL's files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Files {
+    /// The directory that the module sees as `/pglite`.
+    pub pglite: PathBuf,
+    /// The directory for compiled modules.
+    pub compiled: PathBuf,
+}
 
 /// A request to run a program in a process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,26 +59,30 @@ pub struct Request {
     pub port: Option<u16>,
 }
 
-/// Runs what `request` says and returns the exit code.
-pub fn child(request: &str) -> ExitCode {
+/// A preparation of the runner, for what only one build of this file has.
+pub type Prepare = fn(&mut WasiRunner, &Request, &Files) -> anyhow::Result<()>;
+
+/// Runs a request for these files, both as JSON, and returns the exit code.
+pub fn child(request: &str, prepare: Prepare) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off")),
         )
         .with_writer(std::io::stderr)
         .init();
-    ExitCode::from(run(request).unwrap_or_else(|error| {
+    ExitCode::from(run(request, prepare).unwrap_or_else(|error| {
         eprintln!("{error:#}");
         NOT_RUN
     }))
 }
 
 /// Compiles what a run needs, unless that was done before, and returns a program as a worker takes it.
-pub fn artifact(assets: &Assets, program: &str) -> anyhow::Result<Vec<u8>> {
+#[allow(dead_code, reason = "Wasmer as published has no workers")]
+pub fn artifact(files: &Files, program: &str) -> anyhow::Result<Vec<u8>> {
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
-    let modules = compiled(assets, &engine(Compiler::Cranelift), &tasks)?;
+    let modules = compiled(files, &engine(Compiler::Cranelift), &tasks)?;
     let found = modules.iter().find(|(name, ..)| name == program);
     let (_, _, module) = found.with_context(|| format!("there is no {program}"))?;
     Ok(module.serialize()?.to_vec())
@@ -79,15 +90,15 @@ pub fn artifact(assets: &Assets, program: &str) -> anyhow::Result<Vec<u8>> {
 
 /// Compiles what a run needs, unless that was done before, and returns it.
 fn compiled(
-    assets: &Assets,
+    files: &Files,
     engine: &Engine,
     tasks: &Arc<TokioTaskManager>,
 ) -> anyhow::Result<Vec<(String, ModuleHash, Module)>> {
-    let cache = FileSystemCache::new(&assets.compiled, Arc::clone(tasks));
+    let cache = FileSystemCache::new(&files.compiled, Arc::clone(tasks));
     let tokio = tokio::runtime::Handle::current();
     let mut modules = Vec::new();
     for name in PROGRAMS.iter().chain(&LIBRARIES) {
-        let bytes = fs::read(assets.pglite.join(name))?;
+        let bytes = fs::read(files.pglite.join(name))?;
         let hash = ModuleHash::new(&bytes);
         let module = match tokio.block_on(cache.load(hash, engine)) {
             Ok(module) => module,
@@ -105,9 +116,8 @@ fn compiled(
     Ok(modules)
 }
 
-fn run(request: &str) -> anyhow::Result<u8> {
-    let request: Request = serde_json::from_str(request)?;
-    let assets = Assets::get()?;
+fn run(request: &str, prepare: Prepare) -> anyhow::Result<u8> {
+    let (request, files): (Request, Files) = serde_json::from_str(request)?;
     let tokio = tokio::runtime::Runtime::new()?;
     let _entered = tokio.enter();
     let tasks = Arc::new(TokioTaskManager::new(tokio.handle().clone()));
@@ -116,7 +126,7 @@ fn run(request: &str) -> anyhow::Result<u8> {
     let cache = SharedCache::new();
     let path = format!("bin/{}", request.program);
     let mut program = None;
-    for (name, hash, module) in compiled(&assets, &engine, &tasks)? {
+    for (name, hash, module) in compiled(&files, &engine, &tasks)? {
         tokio.block_on(cache.save(hash, &engine, &module))?;
         if name == path {
             program = Some((hash, module));
@@ -132,36 +142,15 @@ fn run(request: &str) -> anyhow::Result<u8> {
     };
     let mut runner = WasiRunner::new();
     runner.with_args(&request.arguments);
-    let outside = assets.compiled.clone();
     let mapped = |host, guest: &str| MappedDirectory {
         host,
         guest: guest.to_owned(),
     };
     runner.with_mapped_directories([
-        mapped(assets.pglite, "/pglite"),
-        mapped(request.data, "/data"),
+        mapped(files.pglite.clone(), "/pglite"),
+        mapped(request.data.clone(), "/data"),
     ]);
-    ensure!(
-        File::open(&outside).is_ok(),
-        "{} can't be opened, so its refusal shows nothing",
-        outside.display()
-    );
-    // A run that enforcement would have stopped must not pass because there was none.
-    let refused = move || {
-        File::open(&outside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
-    };
-    if request.harden {
-        runner.with_landlock(|policy| policy.harden());
-    }
-    if let Some(port) = request.port {
-        runner.with_landlock(|policy| policy.network(Network::none().bind(port).connect(port)));
-    }
-    runner.with_on_enforced(move |report| {
-        if !report.enforced || !refused() {
-            eprintln!("nothing is enforced: {report}");
-            std::process::exit(NOT_RUN.into());
-        }
-    });
+    prepare(&mut runner, &request, &files)?;
     let name = format!("/pglite/bin/{}", request.program);
     let runtime = RuntimeOrEngine::Runtime(Arc::new(runtime));
     match runner.run_wasm(runtime, &name, module, hash) {

@@ -1,13 +1,16 @@
-//! Runs PostgreSQL compiled to WASIX on the fork, under enforcement, and prints or checks the table of results.
+//! Runs PostgreSQL compiled to WASIX on the fork, under enforcement, and on Wasmer as published, and prints or checks the
+//! table of results.
 #![forbid(unsafe_code)]
 
 mod assets;
+mod enforced;
 mod guest;
 mod kills;
 mod places;
 mod session;
 mod steps;
 mod table;
+mod upstream;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,9 +20,10 @@ use assets::Assets;
 use places::Places;
 use steps::{Outcome, STEPS};
 use wasix_landlock_fork::SourceError;
+use wasix_landlock_programs::{build_program, packages};
 
 const USAGE: &str = "\
-usage: wasix-landlock-postgres --short    all steps, with 2 kills; prints the results
+usage: wasix-landlock-postgres --short    all steps, with 2 kills, on the fork only; prints the results
        wasix-landlock-postgres --write    all steps, with 100 kills; writes RESULTS.md
        wasix-landlock-postgres --check    the same, and fails if RESULTS.md says something else
        wasix-landlock-postgres NAME...    the steps whose name contains one of these";
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [first] if first == WORKER => return wasix_landlock_worker::serve(),
-        [first, request] if first == CHILD => return guest::child(request),
+        [first, request] if first == CHILD => return guest::child(request, enforced::prepare),
         _ => run(&arguments),
     };
     match done {
@@ -63,10 +67,19 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let artifact = guest::artifact(&assets, "bin/postgres")?;
+    let artifact = guest::artifact(&assets.files, "bin/postgres")?;
+    let upstream = match table {
+        Some(_) => {
+            eprintln!("building Wasmer as published (ten minutes, if it never was)");
+            let baseline = packages::own("../baseline");
+            Some(build_program(&baseline, "postgres", &["--locked"])?)
+        }
+        None => None,
+    };
     let places = Places {
         assets,
         artifact,
+        upstream,
         kills,
     };
     let is_meant =
@@ -81,7 +94,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
                     Outcome::Named(why) => println!("in part  {}: {why}", step.name),
                     Outcome::Skipped(why) => println!("SKIPPED {}: {why}", step.name),
                 }
-                rows.push((step.name, outcome));
+                let published = upstream::outcome(&places, step)?;
+                println!("         as published: {published}");
+                rows.push((step.name, outcome, published));
             }
             Err(error) => {
                 println!("FAILED   {}: {error:#}", step.name);

@@ -12,6 +12,7 @@ use wasix_landlock_worker::{
     Access, End, Input, Launcher, Profile, Request as WorkerRequest, WorkerStreams,
 };
 
+use crate::assets::Assets;
 use crate::guest::Request;
 use crate::places::Places;
 use crate::{CHILD, WORKER};
@@ -59,7 +60,8 @@ fn single_user(syncs: bool) -> Vec<String> {
     arguments.split(' ').map(str::to_owned).collect()
 }
 
-fn session(data: &Path, harden: bool) -> Request {
+/// A request for a session of one user.
+pub fn session(data: &Path, harden: bool) -> Request {
     Request {
         program: "postgres".to_owned(),
         arguments: single_user(true),
@@ -91,24 +93,39 @@ pub fn session_command(data: &Path) -> anyhow::Result<Command> {
 /// The command that runs the request in a process of its own.
 fn command(request: &Request) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(CHILD).arg(serde_json::to_string(request)?);
+    command.arg(CHILD).arg(argument(request)?);
     Ok(command)
+}
+
+/// The argument of a process that runs the request.
+fn argument(request: &Request) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&(request, Assets::get()?.files))?)
 }
 
 /// Runs a program to its end.
 pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
+    run_to_the_end(command(request)?, &request.program, input)
+}
+
+/// Runs a program to its end on Wasmer as published, by this program of `upstream-tests/baseline`.
+pub fn run_upstream(upstream: &Path, request: &Request, input: &str) -> anyhow::Result<Ended> {
+    let mut command = Command::new(upstream);
+    command.arg(argument(request)?);
+    run_to_the_end(command, &request.program, input)
+}
+
+fn run_to_the_end(mut command: Command, program: &str, input: &str) -> anyhow::Result<Ended> {
     let scratch = tempfile::tempdir()?;
     let path = |name| scratch.path().join(name);
     fs::write(path("input"), input)?;
-    let mut child = command(request)?
+    let mut child = command
         .stdin(File::open(path("input"))?)
         .stdout(File::create(path("output"))?)
         .stderr(File::create(path("errors"))?)
         .spawn()?;
     let Some(status) = end_within(&mut child, TIMEOUT)? else {
         bail!(
-            "{} took over {TIMEOUT:?}: {}",
-            request.program,
+            "{program} took over {TIMEOUT:?}: {}",
             fs::read_to_string(path("errors"))?
         );
     };
@@ -126,7 +143,7 @@ pub fn run_program(request: &Request, input: &str) -> anyhow::Result<Ended> {
 pub fn run_worker(places: &Places, data: &Path, statements: &str) -> anyhow::Result<Ended> {
     let profile = Profile::as_without()
         .preopen(|p| {
-            p.directory(&places.assets.pglite)
+            p.directory(&places.assets.files.pglite)
                 .alias("/pglite")
                 .read(true)
         })?

@@ -29,7 +29,37 @@ pub struct Step {
     pub name: &'static str,
     /// The way to find out.
     pub run: fn(&Places) -> anyhow::Result<Outcome>,
+    /// The same run on Wasmer as published, or why there is none.
+    pub published: Result<Plain, &'static str>,
 }
+
+/// A run of one program that needs nothing of the fork's.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain {
+    /// The program's name.
+    pub program: &'static str,
+    /// The arguments, with `PORT` for a port that is free. Without any, they are those of a session.
+    pub arguments: &'static str,
+    /// The program's input.
+    pub input: &'static str,
+    /// True for a data directory as `initdb` makes it.
+    pub made: bool,
+    /// True for a data directory on tmpfs.
+    pub on_tmpfs: bool,
+}
+
+impl Plain {
+    const SESSION: Self = Self {
+        program: "postgres",
+        arguments: "",
+        input: FIRST,
+        made: true,
+        on_tmpfs: false,
+    };
+}
+
+/// The reason of a step that isn't for Wasmer as published.
+const ONLY_FORK: &str = "has no such scope";
 
 /// The restriction around a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,50 +77,86 @@ pub const STEPS: [Step; 10] = [
     Step {
         name: "session on a disk: tables, CHECKPOINT, restart",
         run: |places| session(places, Scope::Process, disk(places)?),
+        published: Ok(Plain::SESSION),
     },
     Step {
         name: "session on tmpfs",
         run: |places| session(places, Scope::Process, memory()?),
+        published: Ok(Plain {
+            on_tmpfs: true,
+            ..Plain::SESSION
+        }),
     },
     Step {
         name: "session with `harden`, on a disk",
         run: |places| session(places, Scope::Hardened, disk(places)?),
+        published: Err(ONLY_FORK),
     },
     Step {
         name: "session in worker scope, on a disk",
         run: |places| session(places, Scope::Worker, disk(places)?),
+        published: Err(ONLY_FORK),
     },
     Step {
         name: "PL/pgSQL, a library loaded by `dlopen`",
         run: library,
+        published: Ok(Plain {
+            input: FUNCTION,
+            ..Plain::SESSION
+        }),
     },
     Step {
         name: "killed with SIGKILL at random while committing, on a disk",
         run: killed,
+        published: Err("not tried: no session gets that far"),
     },
     Step {
         name: "`initdb` into an empty preopen: spawns `postgres` again and again, with pipes",
         run: initdb,
+        published: Ok(Plain {
+            program: "initdb",
+            arguments: INITDB,
+            input: "",
+            made: false,
+            ..Plain::SESSION
+        }),
     },
     Step {
         name: "`pg_dump`",
         run: pg_dump,
+        published: Ok(Plain {
+            program: "pg_dump",
+            arguments: PG_DUMP,
+            input: "",
+            ..Plain::SESSION
+        }),
     },
     Step {
         name: "server on a unix socket",
         run: unix_socket,
+        published: Ok(Plain {
+            arguments: UNIX_SOCKET,
+            input: "",
+            ..Plain::SESSION
+        }),
     },
     Step {
         name: "server on a TCP port",
         run: tcp_port,
+        published: Ok(Plain {
+            arguments: TCP_PORT,
+            input: "",
+            ..Plain::SESSION
+        }),
     },
 ];
 
 /// A directory that is removed at the end, on the file system that is asked for, or why there is none.
-type Room = Result<tempfile::TempDir, String>;
+pub type Room = Result<tempfile::TempDir, String>;
 
-fn disk(places: &Places) -> anyhow::Result<Room> {
-    let cache = places.assets.compiled.parent().context("no cache")?;
+/// Makes a directory on a disk.
+pub fn disk(places: &Places) -> anyhow::Result<Room> {
+    let cache = places.assets.files.compiled.parent().context("no cache")?;
     let room = tempfile::tempdir_in(cache)?;
     let name = file_system(room.path())?;
     Ok(match name.as_str() {
@@ -102,7 +168,8 @@ fn disk(places: &Places) -> anyhow::Result<Room> {
     })
 }
 
-fn memory() -> anyhow::Result<Room> {
+/// Makes a directory on tmpfs.
+pub fn memory() -> anyhow::Result<Room> {
     let shared = Path::new("/dev/shm");
     Ok(match file_system(shared)?.as_str() {
         "tmpfs" => Ok(tempfile::tempdir_in(shared)?),
@@ -124,6 +191,17 @@ begin;
 delete from t;
 rollback;
 ";
+
+const FUNCTION: &str = "\
+create function f(n int) returns int language plpgsql as $$ begin return n * 2; end $$;
+select f(21);
+";
+
+const INITDB: &str = "-D /data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8";
+const PG_DUMP: &str = "-h /data -U postgres postgres";
+const UNIX_SOCKET: &str = "-D /data -c listen_addresses= -c unix_socket_directories=/data";
+const TCP_PORT: &str =
+    "-D /data -c listen_addresses=127.0.0.1 -c port=PORT -c unix_socket_directories=";
 
 const SECOND: &str = "select count(*), sum(n), sum(added) from t;\nselect count(*) as fresh from t where s = 'new';\n";
 
@@ -159,9 +237,7 @@ fn library(places: &Places) -> anyhow::Result<Outcome> {
     };
     let data = room.path().join("data");
     places.assets.make_data_directory(&data)?;
-    let statements = "create function f(n int) returns int language plpgsql as $$ begin return n * 2; end $$;\n\
-        select f(21);\n";
-    run_session(&data, false, statements)?.has_printed(&["f = \"42\""])?;
+    run_session(&data, false, FUNCTION)?.has_printed(&["f = \"42\""])?;
     Ok(Outcome::Works(
         "a function in PL/pgSQL gives its result".to_owned(),
     ))
@@ -189,7 +265,7 @@ fn program(
     arguments: &str,
     port: Option<u16>,
 ) -> anyhow::Result<(Ended, PathBuf, tempfile::TempDir)> {
-    let room = tempfile::tempdir_in(places.assets.compiled.parent().context("no cache")?)?;
+    let room = tempfile::tempdir_in(places.assets.files.compiled.parent().context("no cache")?)?;
     let data = room.path().join("data");
     if made {
         places.assets.make_data_directory(&data)?;
@@ -220,8 +296,7 @@ fn says(ended: &Ended, lines: &[&str]) -> anyhow::Result<()> {
 }
 
 fn initdb(places: &Places) -> anyhow::Result<Outcome> {
-    let arguments = "-D /data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8";
-    let (ended, data, _room) = program(places, false, "initdb", arguments, None)?;
+    let (ended, data, _room) = program(places, false, "initdb", INITDB, None)?;
     says(
         &ended,
         &[
@@ -246,13 +321,7 @@ fn initdb(places: &Places) -> anyhow::Result<Outcome> {
 fn pg_dump(places: &Places) -> anyhow::Result<Outcome> {
     let (ended, _, _room) = program(places, true, "pg_dump", "--version", None)?;
     ended.has_printed(&["pg_dump (PostgreSQL) 17.5"])?;
-    let (ended, _, _room) = program(
-        places,
-        true,
-        "pg_dump",
-        "-h /data -U postgres postgres",
-        None,
-    )?;
+    let (ended, _, _room) = program(places, true, "pg_dump", PG_DUMP, None)?;
     says(
         &ended,
         &["connection to server on socket \"/data/.s.PGSQL.5432\" failed"],
@@ -264,8 +333,7 @@ fn pg_dump(places: &Places) -> anyhow::Result<Outcome> {
 }
 
 fn unix_socket(places: &Places) -> anyhow::Result<Outcome> {
-    let arguments = "-D /data -c listen_addresses= -c unix_socket_directories=/data";
-    let (ended, _, _room) = program(places, true, "postgres", arguments, None)?;
+    let (ended, _, _room) = program(places, true, "postgres", UNIX_SOCKET, None)?;
     says(
         &ended,
         &[
@@ -279,12 +347,14 @@ fn unix_socket(places: &Places) -> anyhow::Result<Outcome> {
     ))
 }
 
+/// Returns a port that is free now.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
 fn tcp_port(places: &Places) -> anyhow::Result<Outcome> {
-    // Any port that is free now.
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-    let arguments = format!(
-        "-D /data -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
-    );
+    let port = free_port()?;
+    let arguments = TCP_PORT.replace("PORT", &port.to_string());
     let (ended, _, _room) = program(places, true, "postgres", &arguments, None)?;
     says(&ended, &["could not bind IPv4 address \"127.0.0.1\""])?;
     let (ended, _, _room) = program(places, true, "postgres", &arguments, Some(port))?;

@@ -12,8 +12,9 @@ const HEAD: &str = "\
 # PostgreSQL compiled to WASIX
 
 Written by `cargo run --release -p wasix-landlock-postgres -- --write`, checked with `-- --check`. PostgreSQL 17.5 comes
-from the crate pglite-oxide-assets 0.5.1. Each program runs through `WasiRunner` with Cranelift and with enforcement on.
-The program sees its own files as `/pglite` and a data directory as `/data`. A run without enforcement counts as failed.
+from the crate pglite-oxide-assets 0.5.1. Each program runs through `WasiRunner` with Cranelift, and sees its own files as
+`/pglite` and a data directory as `/data`. On the fork enforcement is on, and a run without enforcement counts as failed. The
+last column is the same run on Wasmer as published (`upstream-tests/baseline`): the first error that the program prints.
 
 A kill ends the process and keeps the kernel's page cache. The kills therefore test the order of writes, not a power
 failure.
@@ -25,20 +26,20 @@ failure.
 | fork | never reaches the runtime: the program contains a `fork` of its own, which fails |
 | threads, futex | not used |
 
-| test | result |
-|---|---|
+| test | result | Wasmer as published |
+|---|---|---|
 ";
 
 /// Writes the table into `folder`, or compares it with what is there.
-pub fn update(folder: &Path, rows: &[(&str, Outcome)], check: bool) -> anyhow::Result<()> {
+pub fn update(folder: &Path, rows: &[(&str, Outcome, String)], check: bool) -> anyhow::Result<()> {
     let mut text = String::from(HEAD);
-    for (name, outcome) in rows {
+    for (name, outcome, published) in rows {
         let result = match outcome {
             Outcome::Works(what) => format!("works: {what}"),
             Outcome::Named(why) => format!("**in part**: {why}"),
             Outcome::Skipped(why) => anyhow::bail!("{name} was skipped: {why}"),
         };
-        writeln!(text, "| {name} | {result} |")?;
+        writeln!(text, "| {name} | {result} | {published} |")?;
     }
     let path = folder.join("RESULTS.md");
     if !check {
