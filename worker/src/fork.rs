@@ -235,7 +235,7 @@ pub(crate) struct Copy {
 pub(crate) struct CopyProcess {
     process: OwnedFd,
     status: Mutex<Receiver<ExitStatus>>,
-    /// Its parent.
+    /// The parent of the process.
     _server: Arc<Server>,
 }
 
