@@ -125,7 +125,7 @@ pub fn prose(text: &str) -> String {
 
 const STYLE: &str = "
 body { margin: 0; background: #fff; color: #222; font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 980px; margin: 0 auto; padding: 24px 16px 64px }
+main { max-width: 1400px; margin: 0 auto; padding: 24px 16px 64px }
 h1 { margin: 0 0 8px; font-size: 30px }
 h2 { margin: 48px 0 8px; border-top: 1px solid #ddd; padding-top: 24px; font-size: 22px }
 p, li { max-width: 46em }
@@ -135,11 +135,11 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 20px 0 }
 a { color: #0072b2 }
 figure { margin: 20px 0; overflow-x: auto }
 figcaption { font-weight: 600; font-size: 15px }
-svg { display: block; max-width: 100%; height: auto }
+svg { display: block; max-width: min(100%, 980px); height: auto }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
 th, td { padding: 5px 10px; text-align: right; vertical-align: top; white-space: nowrap }
-th { font-weight: 600 } tr > th:first-child { text-align: left; padding-left: 0 }
+th { font-weight: 600 } tr > th:first-child { text-align: left; padding-left: 0; position: sticky; left: 0; background: #fff }
 th[scope=row] { font-weight: 400 }
 tr { border-bottom: 1px solid #eee }
 td.words { text-align: left; white-space: normal; min-width: 11em }
