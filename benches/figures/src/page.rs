@@ -62,8 +62,11 @@ fn section(table: &Table) -> anyhow::Result<String> {
 
 fn figures(table: &Table) -> String {
     let mut text = format!("<div class=wide><table><tr><th>{}", prose(&table.head));
-    for column in &table.columns {
-        text += &format!("<th>{}", prose(&column.name));
+    for (number, column) in table.columns.iter().enumerate() {
+        let mut cells = table.rows.iter().filter_map(|row| row.cells.get(number));
+        let has_words = cells.all(|cell| matches!(cell, Cell::Text(_)));
+        let class = if has_words { " class=words" } else { "" };
+        text += &format!("<th{class}>{}", prose(&column.name));
         if !column.unit.is_empty() {
             text += &format!("<small>{}</small>", prose(&column.unit));
         }
@@ -102,12 +105,27 @@ fn figures(table: &Table) -> String {
     text + "</table></div>\n"
 }
 
-/// Makes HTML of the little Markdown that the texts have: code, strong and emphasised words.
+/// Makes the links, which are relative to the folder above the page's own, where the text in Markdown lies.
+fn linked(text: &str) -> String {
+    let mut parts = text.split('[');
+    let mut html = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let link = part.split_once("](").and_then(|(name, rest)| {
+            let (address, after) = rest.split_once(')')?;
+            Some(format!("<a href=\"../{address}\">{name}</a>{after}"))
+        });
+        html += &link.unwrap_or_else(|| format!("[{part}"));
+    }
+    html
+}
+
+/// Makes HTML of the little Markdown that the texts have: links, code, strong and emphasised words.
 pub fn prose(text: &str) -> String {
-    let mut html = text
+    let html = text
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
+    let mut html = linked(&html);
     for (mark, tag) in [("**", "b"), ("`", "code"), ("*", "i")] {
         let parts: Vec<&str> = html.split(mark).collect();
         // An odd mark is no mark.
@@ -142,7 +160,7 @@ th, td { padding: 5px 10px; text-align: right; vertical-align: top; white-space:
 th { font-weight: 600 } tr > th:first-child { text-align: left; padding-left: 0; position: sticky; left: 0; background: #fff }
 th[scope=row] { font-weight: 400 }
 tr { border-bottom: 1px solid #eee }
-td.words { text-align: left; white-space: normal; min-width: 11em }
+th.words, td.words { text-align: left; white-space: normal; min-width: 11em }
 td.ratio { color: #0072b2 }
 small { display: block; font-size: 12px; font-weight: 400 }
 summary { cursor: pointer; color: #0072b2; margin: 8px 0 }
