@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::{net::UnixStream, process::ExitStatusExt},
     },
-    process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -25,7 +25,7 @@ use crate::{
     Input, Launcher, Request, SpawnError, Worker,
     copies::{self, Answer, Streams},
     frame::{self, kind},
-    keep::{self, Ended, Origin, Started},
+    keep::{self, Ended, Process, Started},
     launch::Message,
 };
 
@@ -90,8 +90,9 @@ impl ForkServer {
         let mode = request.mode_or_env()?;
         let waiting = if mode == self.mode {
             let (control, theirs) = UnixStream::pair().map_err(SpawnError::Send)?;
-            let origin = Origin::Copy(Arc::clone(&self.server), theirs.into());
-            self.launcher.wait(mode, origin, control)?
+            let server = Arc::clone(&self.server);
+            let make = move || server.copy(theirs.into());
+            self.launcher.wait(mode, make, control)?
         } else {
             self.launcher.start(mode, Stdio::piped(), Stdio::piped())?
         };
@@ -101,7 +102,7 @@ impl ForkServer {
 
 /// The process that makes copies of itself.
 #[derive(Debug)]
-pub(crate) struct Server {
+struct Server {
     /// One copy is asked for at a time.
     asking: Mutex<Asking>,
     started: Started,
@@ -132,10 +133,8 @@ impl Server {
             kind::COPIES,
             &std::process::id().to_le_bytes(),
         )?;
-        let (started, ended) =
-            keep::start(Origin::Program(command), control, move |control, _| {
-                listen(control, &tell);
-            })?;
+        let listen = move |control: &mut UnixStream, _: &dyn Process| listen(control, &tell);
+        let (started, ended) = keep::start(|| keep::execute(command), control, listen)?;
         let asking = Mutex::new(Asking {
             control: asking,
             made,
@@ -148,7 +147,7 @@ impl Server {
     }
 
     /// Makes a copy, whose standard input is `control` and whose output and errors are pipes.
-    pub(crate) fn copy(self: Arc<Self>, control: OwnedFd) -> io::Result<Copy> {
+    fn copy(self: Arc<Self>, control: OwnedFd) -> io::Result<Started> {
         let (output, its_output) = io::pipe()?;
         let (errors, its_errors) = io::pipe()?;
         let streams = Streams {
@@ -161,15 +160,15 @@ impl Server {
             copies::ask(&asking.control, &streams)?;
             asking.made.recv().map_err(|_| ended())??
         };
-        Ok(Copy {
+        Ok(Started {
             id: copied.id,
-            output: OwnedFd::from(output).into(),
-            errors: OwnedFd::from(errors).into(),
-            process: CopyProcess {
+            output: Some(OwnedFd::from(output).into()),
+            errors: Some(OwnedFd::from(errors).into()),
+            process: Arc::new(CopyProcess {
                 process: copied.process,
                 status: Mutex::new(copied.status),
                 _server: self,
-            },
+            }),
         })
     }
 }
@@ -222,40 +221,29 @@ fn listen(control: &UnixStream, tell: &Sender<io::Result<Copied>>) {
     }
 }
 
-/// A worker that is a copy.
-pub(crate) struct Copy {
-    pub(crate) id: u32,
-    pub(crate) output: ChildStdout,
-    pub(crate) errors: ChildStderr,
-    pub(crate) process: CopyProcess,
-}
-
 /// The process of a copy, which is the host's grandchild.
 #[derive(Debug)]
-pub(crate) struct CopyProcess {
+struct CopyProcess {
     process: OwnedFd,
     status: Mutex<Receiver<ExitStatus>>,
     /// The parent of the process.
     _server: Arc<Server>,
 }
 
-impl CopyProcess {
-    /// Kills the process, if it is still there.
-    pub(crate) fn kill(&self) -> io::Result<()> {
+impl Process for CopyProcess {
+    fn kill(&self) -> io::Result<()> {
         match pidfd_send_signal(&self.process, Signal::KILL) {
             Err(rustix::io::Errno::SRCH) => Ok(()),
             done => Ok(done?),
         }
     }
 
-    /// True if the process has not ended.
-    pub(crate) fn runs(&self) -> io::Result<bool> {
+    fn runs(&self) -> io::Result<bool> {
         let mut process = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
         Ok(poll(&mut process, PollTimeout::ZERO)? == 0)
     }
 
-    /// Waits until the process has ended, and returns how.
-    pub(crate) fn wait(&self) -> io::Result<ExitStatus> {
+    fn wait(&self) -> io::Result<ExitStatus> {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.recv().map_err(|_| ended())
     }

@@ -10,7 +10,8 @@ pub(crate) mod kind {
     pub(crate) const MODULE: u8 = 2;
     /// From the host: standard input. An empty one is its end.
     pub(crate) const INPUT: u8 = 3;
-    /// From the host, first: the number of the host's process, as it is in memory. The process makes copies of itself from then on.
+    /// From the host, first: the number of the host's process, in four bytes with the lowest first. The process makes
+    /// copies of itself from then on.
     pub(crate) const COPIES: u8 = 4;
     /// From the worker, before it looks at the module: the report, as JSON.
     pub(crate) const REPORT: u8 = 11;

@@ -4,9 +4,9 @@
 //! thread is started by the one that asks for the worker, and so is under the same restrictions.
 
 use std::{
-    io,
+    fmt, io,
     net::Shutdown,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::unix::net::UnixStream,
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -21,98 +21,70 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::fork::{CopyProcess, Server};
-
-/// The way in which a process is made.
-pub(crate) enum Origin {
-    /// A program is executed.
-    Program(Command),
-    /// A process makes a copy of itself, with this end of a socket as its standard input.
-    Copy(Arc<Server>, OwnedFd),
-}
-
-impl Origin {
-    fn begin(self) -> io::Result<Started> {
-        match self {
-            Self::Program(mut command) => {
-                let mut child = command.spawn()?;
-                Ok(Started {
-                    id: child.id(),
-                    output: child.stdout.take(),
-                    errors: child.stderr.take(),
-                    process: Process::Child(Arc::new(Mutex::new(child))),
-                })
-            }
-            Self::Copy(server, control) => {
-                let copy = server.copy(control)?;
-                Ok(Started {
-                    id: copy.id,
-                    output: Some(copy.output),
-                    errors: Some(copy.errors),
-                    process: Process::Copy(Arc::new(copy.process)),
-                })
-            }
-        }
-    }
-}
-
 /// A process that is waited for by one thread and killed by others.
-#[derive(Clone, Debug)]
-pub(crate) enum Process {
-    /// A child. Its number stays its own until the child is waited for under the lock.
-    Child(Arc<Mutex<Child>>),
-    Copy(Arc<CopyProcess>),
-}
-
-fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Process {
+pub(crate) trait Process: fmt::Debug + Send + Sync {
     /// Kills the process, if it is still there.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        match self {
-            Self::Child(child) => lock(child).kill(),
-            Self::Copy(copy) => copy.kill(),
-        }
-    }
+    fn kill(&self) -> io::Result<()>;
+
+    /// True if the process has not ended.
+    fn runs(&self) -> io::Result<bool>;
+
+    /// Waits in the kernel until the process has ended, and returns how.
+    fn wait(&self) -> io::Result<ExitStatus>;
 
     /// Kills the process unless it has ended, and returns whether it had not.
-    pub(crate) fn kill_unless_ended(&self) -> io::Result<bool> {
+    fn kill_unless_ended(&self) -> io::Result<bool> {
         let runs = self.runs()?;
         if runs {
             self.kill()?;
         }
         Ok(runs)
     }
+}
 
-    /// True if the process has not ended.
-    pub(crate) fn runs(&self) -> io::Result<bool> {
-        match self {
-            Self::Child(child) => Ok(lock(child).try_wait()?.is_none()),
-            Self::Copy(copy) => copy.runs(),
-        }
+/// A child. Its number stays its own until the child is waited for under the lock.
+#[derive(Debug)]
+struct Executed(Mutex<Child>);
+
+impl Executed {
+    fn lock(&self) -> MutexGuard<'_, Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Process for Executed {
+    fn kill(&self) -> io::Result<()> {
+        self.lock().kill()
     }
 
-    /// Waits in the kernel until the process has ended, and returns how.
+    fn runs(&self) -> io::Result<bool> {
+        Ok(self.lock().try_wait()?.is_none())
+    }
+
     fn wait(&self) -> io::Result<ExitStatus> {
-        match self {
-            Self::Child(child) => {
-                let id = i32::try_from(lock(child).id()).map_err(io::Error::other)?;
-                // It stays a zombie, so that its number isn't given to another process before the lock is held.
-                let left = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-                while waitid(Id::Pid(Pid::from_raw(id)), left) == Err(Errno::EINTR) {}
-                lock(child).wait()
-            }
-            Self::Copy(copy) => copy.wait(),
-        }
+        let id = i32::try_from(self.lock().id()).map_err(io::Error::other)?;
+        // It stays a zombie, so that its number isn't given to another process before the lock is held.
+        let left = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(Pid::from_raw(id)), left) == Err(Errno::EINTR) {}
+        self.lock().wait()
     }
+}
+
+/// Executes a program.
+pub(crate) fn execute(mut command: Command) -> io::Result<Started> {
+    let mut child = command.spawn()?;
+    Ok(Started {
+        id: child.id(),
+        output: child.stdout.take(),
+        errors: child.stderr.take(),
+        process: Arc::new(Executed(Mutex::new(child))),
+    })
 }
 
 /// A process that was started.
 #[derive(Debug)]
 pub(crate) struct Started {
-    pub(crate) process: Process,
+    pub(crate) process: Arc<dyn Process>,
     pub(crate) id: u32,
     pub(crate) output: Option<ChildStdout>,
     pub(crate) errors: Option<ChildStderr>,
@@ -126,18 +98,18 @@ pub(crate) struct Ended<H> {
     pub(crate) heard: H,
 }
 
-/// Starts a process, and a thread that listens to it. The end is received once, when the kernel says that the process has
-/// ended.
+/// Has a thread of its own make a process, and another one listen to it. The end is received once, when the kernel says that the process
+/// has ended.
 pub(crate) fn start<H: Send + 'static>(
-    origin: Origin,
+    make: impl FnOnce() -> io::Result<Started> + Send + 'static,
     control: UnixStream,
-    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
+    listen: impl FnOnce(&mut UnixStream, &dyn Process) -> H + Send + 'static,
 ) -> io::Result<(Started, Receiver<io::Result<Ended<H>>>)> {
     let (tell_start, start) = mpsc::sync_channel(1);
     let (tell_end, end) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("keeps a worker".to_owned())
-        .spawn(move || keep(origin, control, listen, &tell_start, &tell_end))?;
+        .spawn(move || keep(make, control, listen, &tell_start, &tell_end))?;
     let started = start.recv().map_err(|_| panicked())??;
     Ok((started, end))
 }
@@ -148,15 +120,15 @@ pub(crate) fn panicked() -> io::Error {
 }
 
 fn keep<H: Send + 'static>(
-    origin: Origin,
+    make: impl FnOnce() -> io::Result<Started> + Send + 'static,
     control: UnixStream,
-    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
+    listen: impl FnOnce(&mut UnixStream, &dyn Process) -> H + Send + 'static,
     tell_start: &SyncSender<io::Result<Started>>,
     tell_end: &SyncSender<io::Result<Ended<H>>>,
 ) {
-    let (process, listener) = match begin(origin, &control, listen) {
+    let (process, listener) = match begin(make, &control, listen) {
         Ok((started, listener)) => {
-            let process = started.process.clone();
+            let process = Arc::clone(&started.process);
             let _asked = tell_start.send(Ok(started));
             (process, listener)
         }
@@ -181,18 +153,18 @@ fn keep<H: Send + 'static>(
 
 /// Starts the process, and a thread that listens to it.
 fn begin<H: Send + 'static>(
-    origin: Origin,
+    make: impl FnOnce() -> io::Result<Started>,
     control: &UnixStream,
-    listen: impl FnOnce(&mut UnixStream, &Process) -> H + Send + 'static,
+    listen: impl FnOnce(&mut UnixStream, &dyn Process) -> H + Send + 'static,
 ) -> io::Result<(Started, JoinHandle<H>)> {
     let mut control = control.try_clone()?;
-    // What the origin holds of the process's end of the socket is closed after this.
-    let started = origin.begin()?;
-    let process = started.process.clone();
-    let its = process.clone();
+    // What this holds of the process's end of the socket is closed after it.
+    let started = make()?;
+    let process = Arc::clone(&started.process);
+    let its = Arc::clone(&process);
     let listener = thread::Builder::new()
         .name("from the worker".to_owned())
-        .spawn(move || listen(&mut control, &its))
+        .spawn(move || listen(&mut control, &*its))
         .inspect_err(|_| {
             let _gone = process.kill();
             let _gone = process.wait();

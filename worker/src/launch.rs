@@ -21,7 +21,7 @@ use crate::{
     ForkServer, Pool, Request, Worker,
     frame::{self, kind},
     hear::{Expected, Heard},
-    keep::{self, Origin, Process},
+    keep::{self, Process, Started},
     request::Source,
 };
 
@@ -200,7 +200,7 @@ impl Launcher {
         errors: Stdio,
     ) -> Result<Waiting, SpawnError> {
         let (command, control) = self.command(mode, output, errors)?;
-        self.wait(mode, Origin::Program(command), control)
+        self.wait(mode, || keep::execute(command), control)
     }
 
     /// Returns a command that starts the program, and the host's end of its socket.
@@ -230,16 +230,16 @@ impl Launcher {
         Ok((command, control))
     }
 
-    /// Starts a worker of this origin, which waits for its request.
+    /// Starts a worker that `make` makes, and that waits for its request.
     pub(crate) fn wait(
         &self,
         mode: Mode,
-        origin: Origin,
+        make: impl FnOnce() -> io::Result<Started> + Send + 'static,
         control: UnixStream,
     ) -> Result<Waiting, SpawnError> {
         let to_worker = control.try_clone().map_err(SpawnError::Send)?;
         let (expect, expected) = mpsc::sync_channel(1);
-        let listen = move |control: &mut UnixStream, process: &Process| {
+        let listen = move |control: &mut UnixStream, process: &dyn Process| {
             // Nobody has asked anything of a worker that was started and not used.
             let Ok(expected) = expected.recv() else {
                 return Heard::default();
@@ -252,7 +252,7 @@ impl Launcher {
             heard
         };
         let (started, ended) =
-            keep::start(origin, control, listen).map_err(|source| self.failed(source))?;
+            keep::start(make, control, listen).map_err(|source| self.failed(source))?;
         Ok(Waiting {
             mode,
             to_worker,

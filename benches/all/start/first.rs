@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use wasix_landlock_benches::{Column, Plot, Ratio, Samples, Table};
 use wasix_landlock_programs::runner::Compiler;
-use wasix_landlock_worker::{Input, Launcher, Mode};
+use wasix_landlock_worker::{Input, Launcher, Mode, Request, SpawnError, Worker};
 
 use super::containers::Containers;
 use super::modules::{self, PREOPEN, Started};
@@ -22,6 +22,9 @@ const OF_ENVIRONMENT: [&str; 2] = ["copy", "pool"];
 
 /// A way to start, which can be taken again and again.
 type Way<'a> = Box<dyn FnMut() -> anyhow::Result<Took> + 'a>;
+
+/// A way to have a request answered by a worker.
+type Spawn = Box<dyn Fn(&Request) -> Result<Worker, SpawnError>>;
 
 /// Takes all samples.
 ///
@@ -104,9 +107,9 @@ fn table(columns: &[&str], rows: &[String], samples: &Samples) -> Table {
         id: "start".to_owned(),
         title: "Start: from nothing to the first output".to_owned(),
         text: "From the host's call until the first byte of output is read, and until the host knows the end. *enforced* \
-               and *fork*: a worker, with enforcement and without. *copy*: an enforced worker that is a copy of a process. *pool*: an \
-               enforced worker that was started before and waited for its request. *upstream* and *wasmtime*: a plain process of each that \
-               nothing restricts. All of them load a module that was compiled before (Cranelift) from a file, wasmtime \
+               and *fork*: a worker, with enforcement and without. *copy*: an enforced worker that is a copy of a \
+               process. *pool*: an enforced worker that was started before and waited for its request. *upstream* and \
+               *wasmtime*: a plain process of each that nothing restricts. All of them load a module that was compiled before (Cranelift) from a file, wasmtime \
                from its own cache, and see one directory. *native*: a static program in C that prints a byte, by itself \
                and in containers that see the same directory. *small* prints a byte; *genrsa*, a program in Rust, lists \
                the directory."
@@ -176,17 +179,16 @@ fn way<'a>(
                 "these workers have the mode of the environment; unset it"
             );
             let [request, _] = module.requests(launcher, Compiler::Cranelift)?;
-            if column == "copy" {
+            let spawn: Spawn = if column == "copy" {
                 let server = launcher.fork_server()?;
-                return Ok(Box::new(move || {
-                    let begun = Instant::now();
-                    of_started(server.spawn(&request, Input::Empty)?, begun)
-                }));
-            }
-            let pool = launcher.pool(1)?;
+                Box::new(move |request| server.spawn(request, Input::Empty))
+            } else {
+                let pool = launcher.pool(1)?;
+                Box::new(move |request| pool.spawn(request, Input::Empty))
+            };
             Box::new(move || {
                 let begun = Instant::now();
-                of_started(pool.spawn(&request, Input::Empty)?, begun)
+                of_started(spawn(&request)?, begun)
             })
         }
         _ => {

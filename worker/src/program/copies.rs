@@ -83,7 +83,8 @@ pub(super) fn serve(control: UnixStream) -> anyhow::Result<Side> {
 /// Copies this process. Returns the number of the copy, and nothing in the copy.
 #[allow(unsafe_code)]
 fn copy() -> nix::Result<Option<Pid>> {
-    // SAFETY: `serve` has seen that this process has one thread, and starts none: a copy lacks none, and no lock is held in it.
+    // SAFETY: `serve` has seen that this process has one thread, and starts none: a copy lacks none, and no lock is held
+    // in it.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(Pid::from_raw(child.as_raw())),
         ForkResult::Child => Ok(None),
@@ -102,7 +103,8 @@ fn opened(child: Pid) -> io::Result<(i32, OwnedFd)> {
     }
 }
 
-/// Makes this process, a copy, what an executed worker is from the start: without signals blocked and with three descriptors.
+/// Makes this process, a copy, what an executed worker is from the start: without signals blocked and with three
+/// descriptors.
 fn become_worker(streams: &Streams) -> anyhow::Result<()> {
     bounds::die_with_parent()?;
     Ends::signal()
@@ -128,7 +130,8 @@ impl Ends {
     fn listen() -> anyhow::Result<Self> {
         let ends = Self::signal();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        // The kernel reports no end to a process that ignores the signal, and whoever starts a program can have it ignored.
+        // The kernel reports no end to a process that ignores the signal, and whoever starts a program can have it
+        // ignored.
         // SAFETY: the default disposition runs no code.
         unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }
             .and_then(|_| ends.thread_block())

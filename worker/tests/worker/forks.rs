@@ -3,19 +3,18 @@
 use std::{
     collections::HashSet,
     fs::{self, File},
-    process::Command,
     thread,
     time::Duration,
 };
 
 use wasix_landlock::MODE_VARIABLE;
-use wasix_landlock_testing::{alone, isolated, with_variable};
+use wasix_landlock_testing::{isolated, with_variable};
 use wasix_landlock_worker::{Access, End, ForkServer, Input, Launcher, Mode, Request, Worker};
 
 use crate::{
     common::{PATIENCE, Programs, Tenants, answers, finish, for_both_users, is_there},
     guests, inherits,
-    parents::{ends, has_ended},
+    parents::{ends, has_ended, kill, left_behind, state_and_parent},
     pool::children,
 };
 
@@ -23,9 +22,7 @@ use crate::{
 const EPERM: i32 = 1;
 
 fn parent(worker: &Worker) -> u32 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", worker.id())).unwrap();
-    let mut fields = stat.rsplit(") ").next().unwrap().split(' ');
-    fields.nth(1).unwrap().parse().unwrap()
+    state_and_parent(worker.id()).unwrap().1
 }
 
 /// Returns the one process that this one has started.
@@ -39,12 +36,6 @@ fn start(server: &ForkServer, module: Vec<u8>) -> Worker {
     server
         .spawn(&Request::module(module), Input::Empty)
         .unwrap()
-}
-
-fn kill(process: u32) {
-    let killed = format!("kill -KILL {process}");
-    let status = Command::new("sh").args(["-c", &killed]).status();
-    assert!(status.unwrap().success());
 }
 
 for_both_users! {
@@ -247,19 +238,16 @@ fn the_end_of_a_copy_is_reported_although_the_host_ignores_the_ends_of_its_child
 fn copies_end_with_the_host() {
     isolated!(|| {
         let programs = Programs::copy();
-        let noted = std::env::temp_dir().join("copies");
-        alone(|| {
+        let left = left_behind(|| {
             let server = programs.launcher().fork_server().unwrap();
             let mut worker = start(&server, guests::hangs());
             is_there(&mut worker);
-            let processes = [only_child(), worker.id()].map(|id| id.to_string());
-            assert!(processes.iter().all(|process| !has_ended(process)));
-            fs::write(&noted, processes.join(" ")).unwrap();
+            let processes = vec![only_child(), worker.id()];
             std::mem::forget((server, worker));
+            processes
         });
-        let processes = fs::read_to_string(&noted).unwrap();
-        assert_eq!(processes.split(' ').count(), 2);
-        assert!(processes.split(' ').all(ends));
+        assert_eq!(left.len(), 2);
+        assert!(left.iter().all(|process| ends(process)));
     });
 }
 
@@ -276,7 +264,7 @@ fn a_program_that_cannot_be_copied_is_an_error() {
         }
         let missing = Launcher::new("/nowhere").fork_server().unwrap_err();
         assert!(missing.to_string().contains("/nowhere"), "{missing}");
-        // A shell's copies would not be the host's children's children, but the program's would.
+        // Its parent is a shell, which is not the host.
         let launcher = Launcher::new("/bin/sh")
             .argument("-c")
             .argument("\"$0\"; exit")

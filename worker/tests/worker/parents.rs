@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -50,17 +51,46 @@ fn wait_for(path: &Path) {
     }
 }
 
+/// Has another process be the host, and be gone without having dropped anything. Returns the numbers of the processes
+/// that `host` names, which run until then.
+pub fn left_behind(host: impl FnOnce() -> Vec<u32>) -> Vec<String> {
+    let noted = std::env::temp_dir().join("left-behind");
+    alone(|| {
+        let processes: Vec<_> = host().iter().map(u32::to_string).collect();
+        assert!(processes.iter().all(|process| !has_ended(process)));
+        fs::write(&noted, processes.join(" ")).unwrap();
+    });
+    let processes = fs::read_to_string(&noted).unwrap();
+    processes.split(' ').map(str::to_owned).collect()
+}
+
 /// Has another process be the host of a worker, and be gone without having dropped anything. Returns the worker's
 /// number.
 fn abandoned(programs: &Programs, before_the_end: impl FnOnce()) -> String {
-    let noted = std::env::temp_dir().join("id");
-    alone(|| {
+    let mut left = left_behind(|| {
         let worker = start(programs);
-        fs::write(&noted, worker.id().to_string()).unwrap();
+        let id = worker.id();
         std::mem::forget(worker);
         before_the_end();
+        vec![id]
     });
-    fs::read_to_string(&noted).unwrap()
+    assert_eq!(left.len(), 1);
+    left.remove(0)
+}
+
+/// Kills a process, which need not be a child.
+pub fn kill(process: u32) {
+    let killed = format!("kill -KILL {process}");
+    let status = Command::new("sh").args(["-c", &killed]).status();
+    assert!(status.unwrap().success());
+}
+
+/// Returns the state of a process, and its parent; nothing if the process is gone.
+pub fn state_and_parent(process: u32) -> Option<(String, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Both follow the name, in which anything can be.
+    let mut fields = stat.rsplit(") ").next()?.split(' ');
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }
 
 #[test]

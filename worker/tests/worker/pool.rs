@@ -1,31 +1,24 @@
 //! Workers that wait before there is a request for them.
 
-use std::{
-    collections::HashSet,
-    fs,
-    process::{self, Command},
-};
+use std::{collections::HashSet, fs, process};
 
-use wasix_landlock_testing::{alone, isolated};
+use wasix_landlock_testing::isolated;
 use wasix_landlock_worker::{Access, End, Input, Launcher, Mode, Request};
 
 use crate::{
     common::{Programs, Tenants, answers, finish, for_both_users},
     guests,
-    parents::{ends, has_ended},
+    parents::{ends, kill, left_behind, state_and_parent},
 };
 
 /// The processes that this one has started and that have not ended.
 pub fn children() -> HashSet<u32> {
-    let own = process::id().to_string();
+    let own = process::id();
     let numbers = fs::read_dir("/proc").unwrap().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers
         .filter(|number: &u32| {
-            let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-            // The state and the parent follow the name, in which anything can be.
-            let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-            fields.next() != Some("Z") && fields.next() == Some(&own)
+            state_and_parent(*number).is_some_and(|(state, parent)| state != "Z" && parent == own)
         })
         .collect()
 }
@@ -62,14 +55,7 @@ fn a_worker_that_ended_while_it_waited_is_not_used() {
         let programs = Programs::copy();
         let pool = programs.launcher().pool(2).unwrap();
         for number in children() {
-            let killed = format!("kill -KILL {number}");
-            assert!(
-                Command::new("sh")
-                    .args(["-c", &killed])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            kill(number);
             assert!(ends(&number.to_string()));
         }
         let request = Request::module(guests::counts());
@@ -104,17 +90,14 @@ fn those_that_wait_end_with_the_pool_and_with_the_host() {
         drop(pool);
         assert_eq!(children().len(), 0);
 
-        let noted = std::env::temp_dir().join("waiting");
-        alone(|| {
+        let left = left_behind(|| {
             let pool = programs.launcher().pool(2).unwrap();
-            let numbers: Vec<_> = children().iter().map(u32::to_string).collect();
-            assert!(numbers.iter().all(|number| !has_ended(number)));
-            fs::write(&noted, numbers.join(" ")).unwrap();
+            let numbers = children().into_iter().collect();
             std::mem::forget(pool);
+            numbers
         });
-        let numbers = fs::read_to_string(&noted).unwrap();
-        assert_eq!(numbers.split(' ').count(), 2);
-        assert!(numbers.split(' ').all(ends));
+        assert_eq!(left.len(), 2);
+        assert!(left.iter().all(|number| ends(number)));
     });
 }
 
