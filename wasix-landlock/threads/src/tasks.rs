@@ -41,8 +41,8 @@ const LINKS_WITHOUT_THREADS: u64 = 2;
 pub(crate) struct Listing {
     /// The threads' numbers, as this process knows them.
     pub(crate) threads: Vec<i32>,
-    /// True if the listing has as many entries as there are threads, the calling one among them. A
-    /// thread that ends meanwhile can cut a listing short.
+    /// True if these were all the threads at one moment, the calling one among them. A thread that
+    /// ends meanwhile can cut a listing short.
     pub(crate) complete: bool,
 }
 
@@ -137,10 +137,15 @@ impl Tasks {
             return Ok(Listing { threads, complete });
         }
         let listed = procfs::numbers_in(self.directory.as_fd())?;
-        let expected = self.count()?;
         let threads = self.own_numbers(listed)?;
-        let complete = threads.len() == expected && threads.contains(&sys::current_thread());
+        let complete = threads.contains(&sys::current_thread()) && self.were_all(&threads)?;
         Ok(Listing { threads, complete })
+    }
+
+    /// As [`Self::are_all`], by `/proc` alone: also where a filter refuses the other question.
+    fn were_all(&self, listed: &[i32]) -> io::Result<bool> {
+        let count = self.count()?;
+        Ok(listed.iter().filter(|tid| self.is_listed(**tid)).count() == count)
     }
 
     /// True if the kernel says that there is a thread. Where a filter refuses the question, none counts,
@@ -334,4 +339,49 @@ fn numbers(status: &str) -> Option<Vec<i32>> {
 /// even a parenthesis.
 fn after_name(stat: &str) -> Option<&str> {
     stat.rsplit_once(") ").map(|(_, fields)| fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// A thread that goes on until the sender is dropped.
+    fn start() -> (mpsc::Sender<()>, thread::JoinHandle<()>) {
+        let (end, ended) = mpsc::channel::<()>();
+        (
+            end,
+            thread::spawn(move || {
+                let _ended = ended.recv();
+            }),
+        )
+    }
+
+    #[test]
+    fn a_thread_that_ended_is_not_made_up_for_by_one_that_started() {
+        let tasks = Tasks::open().expect("/proc is mounted");
+        let (end, thread) = start();
+        // Other tests start and end threads as well: one listing may see that.
+        let listed = (0..1000)
+            .map(|_| procfs::numbers_in(tasks.directory.as_fd()).expect("a listing"))
+            .find(|listed| tasks.were_all(listed).expect("a count"))
+            .expect("a listing of all threads");
+        let threads = listed.len();
+        drop(end);
+        thread.join().expect("the thread ended");
+        // The other tests' threads end as well.
+        let mut started = Vec::new();
+        loop {
+            match tasks.count().expect("a count").cmp(&threads) {
+                Ordering::Less => started.push(start()),
+                Ordering::Equal if !started.is_empty() => break,
+                _ => thread::yield_now(),
+            }
+        }
+
+        assert!(!tasks.were_all(&listed).expect("a count"));
+    }
 }
