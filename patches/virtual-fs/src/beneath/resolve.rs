@@ -189,17 +189,26 @@ pub(crate) fn parent<'p>(
     path: &'p Path,
     confined: bool,
 ) -> Result<(Option<OwnedFd>, &'p OsStr), Errno> {
+    let (directory, name) = split(path);
+    let Some(directory) = directory else {
+        return Ok((None, name));
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let directory = open(root, directory, flags, Mode::empty(), confined)?;
+    Ok((Some(directory), name))
+}
+
+/// The path before the last name, if there is one, and the last name, with its slash at the end.
+pub(crate) fn split(path: &Path) -> (Option<&Path>, &OsStr) {
     let bytes = path.as_os_str().as_bytes();
     let name_end = bytes.iter().rposition(|byte| *byte != b'/');
     let end = name_end.map_or(0, |last| last + 1);
     let Some(slash) = bytes[..end].iter().rposition(|byte| *byte == b'/') else {
-        return Ok((None, OsStr::from_bytes(bytes)));
+        return (None, path.as_os_str());
     };
     let (directory, name) = (&bytes[..=slash], &bytes[slash + 1..]);
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
     let directory = Path::new(OsStr::from_bytes(directory));
-    let directory = open(root, directory, flags, Mode::empty(), confined)?;
-    Ok((Some(directory), OsStr::from_bytes(name)))
+    (Some(directory), OsStr::from_bytes(name))
 }
 
 /// True if the path has a slash at its end, so that it names a directory.

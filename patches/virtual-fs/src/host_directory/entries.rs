@@ -6,11 +6,14 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType as HostType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType as HostType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::{HostDirectory, stat};
 use crate::FileType;
+
+/// The bytes of entries that the kernel gives at once, as the C library asks for them.
+const BUFFER: usize = 32 * 1024;
 
 /// An entry of a host directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +35,15 @@ impl HostDirectory {
         self.may(self.access.read)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let directory = self.base.open(path, flags, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(BUFFER);
+        let mut listing = RawDir::new(&directory, buffer.spare_capacity_mut());
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&directory)? {
-            let entry = entry?;
+        while let Some(entry) = listing.next() {
+            let entry = match entry {
+                // It was removed meanwhile.
+                Err(Errno::NOENT) => break,
+                entry => entry?,
+            };
             let name = entry.file_name();
             let file_type = match entry.file_type() {
                 HostType::Unknown => {

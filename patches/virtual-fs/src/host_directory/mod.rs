@@ -197,8 +197,21 @@ impl HostPlace {
         }
         self.may_become(target)?;
         let (from, old) = self.directory.base.parent(&self.path)?;
+        if let Some(new) = self.name_beside(target) {
+            return Ok(rustix::fs::renameat(from.as_fd(), old, from.as_fd(), new)?);
+        }
         let (to, new) = target.directory.base.parent(&target.path)?;
         Ok(rustix::fs::renameat(from.as_fd(), old, to.as_fd(), new)?)
+    }
+
+    /// The last name of `target`, if the rest of its path is the same as here.
+    fn name_beside<'t>(&self, target: &'t Self) -> Option<&'t OsStr> {
+        let (before, _) = resolve::split(&self.path);
+        let (same, new) = resolve::split(&target.path);
+        let is_beside = before.is_some()
+            && before == same
+            && Arc::ptr_eq(&self.directory.base, &target.directory.base);
+        is_beside.then_some(new)
     }
 
     /// True if no more can be done with a file at `target` than here, which the kernel asks as well.
