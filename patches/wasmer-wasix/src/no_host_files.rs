@@ -2,6 +2,8 @@
 #![deny(missing_docs, unsafe_code)]
 #![warn(clippy::all)]
 
+use wasmer::{MemorySize, MemoryView, WasmPtr};
+use wasmer_wasix_types::types::{__wasi_ciovec_t, __wasi_iovec_t};
 use wasmer_wasix_types::wasi::{
     Errno, Fd as WasiFd, Fdflags, Fdflagsext, Fdstat, Filesize, Filestat, Filetype, Fstflags,
     Oflags, Rights,
@@ -35,8 +37,30 @@ pub(crate) fn is_on_host(_: &crate::fs::VirtualFileLock) -> bool {
     false
 }
 
-pub(crate) fn has_no_offset(_: &crate::fs::VirtualFileLock) -> bool {
+pub(crate) fn has_no_offset(_: &dyn virtual_fs::VirtualFile) -> bool {
     false
+}
+
+pub(crate) fn read<M: MemorySize>(
+    _: &WasiEnv,
+    _: WasiFd,
+    _: Option<u64>,
+    _: &MemoryView<'_>,
+    _: (WasmPtr<__wasi_iovec_t<M>, M>, M::Offset),
+    _: WasmPtr<M::Offset, M>,
+) -> Option<Errno> {
+    None
+}
+
+pub(crate) fn write<M: MemorySize>(
+    _: &WasiEnv,
+    _: WasiFd,
+    _: Option<u64>,
+    _: &MemoryView<'_>,
+    _: (WasmPtr<__wasi_ciovec_t<M>, M>, M::Offset),
+    _: WasmPtr<M::Offset, M>,
+) -> Option<Errno> {
+    None
 }
 
 macro_rules! none {

@@ -45,9 +45,6 @@ pub(crate) fn read<M: MemorySize>(
     iovs: WasmPtr<__wasi_iovec_t<M>, M>,
     iovs_len: M::Offset,
 ) -> Option<Result<usize, Errno>> {
-    if matches!(at, At::Offset(_)) && crate::host_files::has_no_offset(file) {
-        return Some(Err(Errno::Spipe));
-    }
     locked(file, at, |file, offset| {
         let iovs = iovs.slice(memory, iovs_len).map_err(mem_error_to_wasi)?;
         let iovs = iovs.access().map_err(mem_error_to_wasi)?;
@@ -78,9 +75,6 @@ pub(crate) fn write<M: MemorySize>(
     memory: &MemoryView<'_>,
     data: &FdWriteSource<'_, M>,
 ) -> Option<Result<(u64, usize), Errno>> {
-    if matches!(at, At::Offset(_)) && crate::host_files::has_no_offset(file) {
-        return Some(Err(Errno::Spipe));
-    }
     if let At::End(cursor) = at
         && let Some(appended) = append(file, cursor, memory, data)
     {
@@ -159,6 +153,9 @@ fn locked(
             let Ok(file) = file.read() else {
                 return Some(Err(Errno::Fault));
             };
+            if crate::host_files::has_no_offset(&**file) {
+                return Some(Err(Errno::Spipe));
+            }
             let done = transfer(file.positional()?, offset);
             return Some(done.map(|bytes| (offset, bytes)));
         }

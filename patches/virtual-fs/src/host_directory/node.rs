@@ -176,11 +176,11 @@ impl HostNode {
 
 impl PositionalFile for HostNode {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.open_file()?.file, buffer, offset)
+        Ok(rustix::io::pread(&self.open_file()?.file, buffer, offset)?)
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::write_at(&self.open_file()?.file, buffer, offset)
+        Ok(rustix::io::pwrite(&self.open_file()?.file, buffer, offset)?)
     }
 
     fn append(&self, buffer: &[u8]) -> Option<io::Result<(u64, usize)>> {

@@ -11,13 +11,16 @@ mod descriptors;
 mod open;
 mod paths;
 mod stdio;
+mod transfer;
 mod walk;
 
 pub(crate) use open::{Opening, open};
+pub(crate) use transfer::{read, write};
 
 use std::io;
 use std::path::Path;
 
+use virtual_fs::VirtualFile;
 use virtual_fs::host_directory::{HostNode, HostPlace, HostStat, HostTime};
 use wasmer_wasix_types::wasi::{Errno, Filestat, Filetype, Fstflags};
 
@@ -29,17 +32,7 @@ pub(crate) type OnHost<T> = Option<Result<T, Errno>>;
 
 /// Does something with the host's open file or directory behind a descriptor, if there is one.
 fn with_node<T>(fd: &Fd, act: impl FnOnce(&HostNode) -> T) -> Option<T> {
-    let kind = fd.inode.kind.read().ok()?;
-    let Kind::File {
-        handle: Some(handle),
-        ..
-    } = &*kind
-    else {
-        return None;
-    };
-    let handle = handle.clone();
-    drop(kind);
-    let file = handle.read().ok()?;
+    let file = fd.inode.host.as_ref()?.read().ok()?;
     file.host_node().map(act)
 }
 
@@ -49,10 +42,9 @@ pub(crate) fn is_on_host(file: &VirtualFileLock) -> bool {
 }
 
 /// True if the file is one of the host's that has no offsets: a fifo, a device or a directory.
-pub(crate) fn has_no_offset(file: &VirtualFileLock) -> bool {
-    let is_regular = |node: &HostNode| node.file_type().is_file();
-    file.read()
-        .is_ok_and(|file| file.host_node().is_some_and(|node| !is_regular(node)))
+pub(crate) fn has_no_offset(file: &dyn VirtualFile) -> bool {
+    let node = file.host_node();
+    node.is_some_and(|node| !node.file_type().is_file())
 }
 
 impl WasiFs {

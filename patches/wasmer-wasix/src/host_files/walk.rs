@@ -52,7 +52,7 @@ impl WasiFs {
             }
         }
         let mut links = 0;
-        self.walk(inodes, base.inode.clone(), path, follow, &mut links)
+        self.walk(inodes, &base.inode, path, follow, &mut links)
     }
 
     /// A path that leads above an open directory of the host, for a module that has the virtual root: it is seen from
@@ -75,7 +75,7 @@ impl WasiFs {
             }
             let (preopen, inside) = self.preopen_around(base)?;
             let path = inside.join(path);
-            self.walk(inodes, preopen, path.to_str()?, follow, &mut 0)
+            self.walk(inodes, &preopen, path.to_str()?, follow, &mut 0)
         };
         if self.is_confined() {
             return Some(Err(Errno::Notcapable));
@@ -107,27 +107,30 @@ impl WasiFs {
     fn walk(
         &self,
         inodes: &WasiInodes,
-        mut at: InodeGuard,
+        base: &InodeGuard,
         path: &str,
         follow: bool,
         links: &mut u32,
     ) -> OnHost<HostPlace> {
         let mut rest = path;
+        // The directory that the path has come to, once that isn't `base` any more.
+        let mut reached = None;
         if path.starts_with('/') {
             rest = path.trim_start_matches('/');
-            at = self.root_inode.clone();
-            let whole = match &*at.kind.read().ok()? {
+            let root = &self.root_inode;
+            let whole = match &*root.kind.read().ok()? {
                 Kind::Root { entries } if rest.is_empty() => entries.get("/").cloned(),
                 _ => None,
             };
-            at = whole.unwrap_or(at);
+            reached = Some(whole.unwrap_or_else(|| root.clone()));
         }
-        let begun_at = at.ino();
+        let begun_at = reached.as_ref().unwrap_or(base).ino();
         loop {
-            match self.enter(&at, rest) {
+            let at = reached.as_ref().unwrap_or(base);
+            match self.enter(at, rest) {
                 Some(Ok(Step::Host(place))) => return Some(Ok(place)),
                 Some(Ok(Step::Above(left))) => {
-                    at = parent_of(&at)?;
+                    reached = Some(parent_of(at)?);
                     rest = left;
                     continue;
                 }
@@ -137,7 +140,7 @@ impl WasiFs {
             if rest.is_empty() {
                 return None;
             }
-            if let Some(place) = self.in_mount(&at, rest) {
+            if let Some(place) = self.in_mount(at, rest) {
                 return Some(Ok(place));
             }
             let (name, left) = first_name(rest);
@@ -145,7 +148,7 @@ impl WasiFs {
                 if self.is_confined() && at.ino() == begun_at {
                     return None;
                 }
-                at = parent_of(&at)?;
+                reached = Some(parent_of(at)?);
             } else if name != "." {
                 let found = self.get_inode_at_path_inner(inodes, at.clone(), name, &mut 0, false);
                 let found = found.ok()?;
@@ -160,7 +163,7 @@ impl WasiFs {
                     }
                     let path = format!("{target}/{left}");
                     let path = if is_last { &*target } else { &*path };
-                    return self.walk(inodes, self.root_inode.clone(), path, follow, links);
+                    return self.walk(inodes, &self.root_inode, path, follow, links);
                 }
                 let file = match &*found.kind.read().ok()? {
                     Kind::File { path, .. } if is_last => self.place_in_mount(path),
@@ -173,7 +176,7 @@ impl WasiFs {
                         false => Ok(place),
                     });
                 }
-                at = found;
+                reached = Some(found);
             }
             rest = left;
         }

@@ -247,7 +247,7 @@ impl Meter {
     }
 
     /// True if it matters how much is written.
-    pub(super) fn counts_writes(&self, is_stream: bool) -> bool {
+    pub(crate) fn counts_writes(&self, is_stream: bool) -> bool {
         match is_stream {
             true => self.limits.stream_bytes.is_some(),
             false => self.limits.disk_bytes.is_some(),
