@@ -237,11 +237,8 @@ fn write(results: &Results) -> anyhow::Result<()> {
 fn take_sample(sample: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = sample.iter().map(String::as_str).collect();
     match words[..] {
-        ["native", plan, directory] => {
-            operations::take_sample(true, plan.as_ref(), directory.as_ref())
-        }
-        ["operations", plan, directory] => {
-            operations::take_sample(false, plan.as_ref(), directory.as_ref())
+        [kind @ ("native" | "calls" | "operations"), plan, directory] => {
+            operations::take_sample(kind, plan.as_ref(), directory.as_ref())
         }
         ["compile", run] => Run::load(Path::new(run))?.compile(),
         ["run", run] => {

@@ -113,6 +113,12 @@ pub fn summary(results: &Results) -> Vec<String> {
                 cost.range()
             ));
         }
+        if let Some(cost) = Comparison::of(table, "calls", "native") {
+            sentences.push(format!(
+                "**The system calls alone**, with the same grants enforced, by {what}: {} times as long as no module at all.",
+                cost.range()
+            ));
+        }
     }
     sentences.extend(server(results));
     sentences

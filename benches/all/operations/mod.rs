@@ -1,5 +1,6 @@
 //! The costs of single operations: each a loop in a module, or the same loop without one.
 
+pub mod calls;
 pub mod guest;
 pub mod plan;
 pub mod runner;
@@ -21,6 +22,9 @@ const ONCE_FROM: f64 = 4.0;
 const TOO_LONG: u32 = 50_000;
 const QUADRATIC: [&str; 2] = ["upstream", "wasmtime"];
 
+/// The column of the system calls alone, which is taken where there is one of enforcement to compare it with.
+const CALLS: &str = "calls";
+
 /// Takes all samples of all operations, the columns in turns, so that whatever else the machine does falls on all
 /// of them.
 ///
@@ -34,7 +38,10 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
     };
     let mut operations = plan::operations(lists, fewer);
     operations.retain(|operation| operation.name.contains(&context.only));
-    let columns = context.columns();
+    let mut columns = context.columns();
+    if let Some(at) = columns.iter().position(|column| *column == "enforced") {
+        columns.insert(at, CALLS);
+    }
     let mut samples = Samples::default();
     for operation in &operations {
         for column in columns.iter().filter(|column| QUADRATIC.contains(column)) {
@@ -72,8 +79,9 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
         id: "operations".to_owned(),
         title: "Single operations".to_owned(),
         text: "A module that calls WASI preview 1 in loops, with no library in between; *native* is the same loop by \
-               Rust's standard library. In trees 30 levels deep Landlock walks up for each open, and the WASI layer \
-               walks down."
+               Rust's standard library, and *calls* the system calls that the fork makes for it, with the same grants \
+               enforced and without a module. In trees 30 levels deep Landlock walks up for each open, and the WASI \
+               layer walks down."
             .to_owned(),
         head: "operation".to_owned(),
         rows: rows.collect(),
@@ -83,6 +91,8 @@ pub fn measure(context: &Context) -> anyhow::Result<Vec<Table>> {
             ("enforced", "fork"),
             ("wasmtime", "enforced"),
             ("enforced", "native"),
+            (CALLS, "native"),
+            ("enforced", CALLS),
         ]
         .map(|(above, below)| Ratio::new(above, below))
         .to_vec(),
@@ -139,19 +149,15 @@ fn run_sample(
         }
         _ => {
             let mut command = Command::new(std::env::current_exe()?);
-            let mode = if column == "enforced" {
-                "enforce"
-            } else {
-                "off"
+            let mode = match column {
+                "enforced" | CALLS => "enforce",
+                _ => "off",
             };
-            command.args([
-                "--sample",
-                if column == "native" {
-                    "native"
-                } else {
-                    "operations"
-                },
-            ]);
+            let kind = match column {
+                "native" | CALLS => column,
+                _ => "operations",
+            };
+            command.args(["--sample", kind]);
             command.arg(&plan).arg(&directory).env(MODE_VARIABLE, mode);
             command
         }
@@ -164,14 +170,16 @@ fn run_sample(
     Ok(taken)
 }
 
-/// The sample of a process of its own: without a module if it is `native`, and else through the fork.
+/// The sample of a process of its own: without a module if it is `native` or `calls`, and else through the fork.
 ///
 /// # Errors
 /// What an operation fails with.
-pub fn take_sample(native: bool, plan: &Path, directory: &Path) -> anyhow::Result<()> {
+pub fn take_sample(kind: &str, plan: &Path, directory: &Path) -> anyhow::Result<()> {
     let operations: Vec<Operation> = serde_json::from_str(&fs::read_to_string(plan)?)?;
-    if !native {
-        return runner::measure(&operations, directory, print);
+    match kind {
+        CALLS => return calls::measure(&operations, directory, print),
+        "native" => {}
+        _ => return runner::measure(&operations, directory, print),
     }
     std::env::set_current_dir(directory)?;
     for operation in &operations {
