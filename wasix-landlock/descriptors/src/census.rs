@@ -9,7 +9,9 @@ use std::{
 use rustix::fs::{FileType, OFlags, Stat, fstat};
 use wasix_landlock_threads::pollers;
 
-use crate::{DescriptorKind, DescriptorReport, DescriptorsReport, WayOut, kind, rings, sys};
+use crate::{
+    DescriptorKind, DescriptorReport, DescriptorsReport, WayOut, kind, peer::Sockets, rings, sys,
+};
 
 /// The number of descriptors that a report lists: a server may have ten thousand connections.
 const LISTED: usize = 256;
@@ -36,11 +38,11 @@ impl Census {
             .filter(|number| !own.contains(number))
             .filter_map(|number| Some((number, sys::ask(number, fstat).ok()?)))
             .collect();
-        let sockets: BTreeSet<u64> = inodes
+        let sockets = inodes
             .values()
             .filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
-            .map(|found| found.st_ino)
-            .collect();
+            .map(|found| found.st_ino);
+        let sockets = Sockets::of(sockets.collect());
         let described = inodes.into_iter().filter_map(|(number, inode)| {
             Some((describe(&open, number, &inode, &sockets)?, inode.st_ino))
         });
@@ -145,7 +147,7 @@ fn describe(
     open: &sys::Open,
     number: RawFd,
     inode: &Stat,
-    sockets: &BTreeSet<u64>,
+    sockets: &Sockets,
 ) -> Option<DescriptorReport> {
     let (flags, passed_on) = sys::flags(number).ok()?;
     let target = open.target(number).ok()?;

@@ -1,6 +1,6 @@
 //! The kind of a descriptor, as the kernel tells it.
 
-use std::{collections::BTreeSet, io::IsTerminal, os::fd::RawFd, process};
+use std::{io::IsTerminal, os::fd::RawFd, process};
 
 use rustix::{
     fs::{FileType, Stat, fstatfs, major, minor},
@@ -10,7 +10,7 @@ use rustix::{
     },
 };
 
-use crate::{DescriptorKind, peer, sys};
+use crate::{DescriptorKind, peer::Sockets, sys};
 
 /// File systems by their numbers in `linux/magic.h`.
 mod file_system {
@@ -30,14 +30,9 @@ mod file_system {
     pub(super) const NOT_OF_FILES: [u32; 2] = [0x444d_4142, 0x1980_0202];
 }
 
-/// The kind of a descriptor that is more than a name. `sockets` are the inodes of all sockets that
+/// The kind of a descriptor that is more than a name. `sockets` are all sockets that
 /// are open in this process.
-pub(crate) fn of(
-    number: RawFd,
-    inode: &Stat,
-    target: &str,
-    sockets: &BTreeSet<u64>,
-) -> DescriptorKind {
+pub(crate) fn of(number: RawFd, inode: &Stat, target: &str, sockets: &Sockets) -> DescriptorKind {
     match FileType::from_raw_mode(inode.st_mode) {
         FileType::Socket => socket(number, inode, sockets),
         FileType::Directory => DescriptorKind::Directory,
@@ -89,7 +84,7 @@ fn anonymous(target: &str) -> DescriptorKind {
     }
 }
 
-fn socket(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> DescriptorKind {
+fn socket(number: RawFd, inode: &Stat, sockets: &Sockets) -> DescriptorKind {
     let family = sys::ask(number, socket_domain).ok();
     match (family, sys::ask(number, socket_type)) {
         (
@@ -106,12 +101,12 @@ fn socket(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> DescriptorKin
 
 /// True if this process has made a pair and has both ends open. A pair keeps its maker as its peer
 /// even when a child that was forked has the other end, so the kernel is asked for that end.
-fn is_own_pair(number: RawFd, inode: &Stat, sockets: &BTreeSet<u64>) -> bool {
+fn is_own_pair(number: RawFd, inode: &Stat, sockets: &Sockets) -> bool {
     let this = i32::try_from(process::id()).ok();
     let maker = sys::ask(number, socket_peercred).ok();
     is_unnamed_pair(number)
         && maker.map(|maker| maker.pid.as_raw_pid()) == this
-        && peer::of(inode.st_ino).is_some_and(|peer| sockets.contains(&peer))
+        && sockets.have_peer_of(inode.st_ino)
 }
 
 /// True if a socket and its other end are unix sockets without a name, as those of a pair are.

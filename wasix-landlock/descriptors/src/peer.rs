@@ -1,5 +1,7 @@
 //! The other end of a unix socket pair, for which `unix(7)` has no call: netlink tells it.
 
+use std::{cell::OnceCell, collections::BTreeSet, os::fd::OwnedFd};
+
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SOCK_DIAG, recv, send,
     socket_with,
@@ -17,33 +19,59 @@ const HEADER: usize = 16;
 const QUESTION: usize = 24;
 const ANSWER: usize = 16;
 
-/// The inode number of the socket at the other end; `None` if there is no such end, or if the
-/// kernel doesn't tell.
-pub(crate) fn of(inode: u64) -> Option<u64> {
-    let question = question(u32::try_from(inode).ok()?);
+/// The sockets that are open in this process, and the netlink socket by which the kernel is asked
+/// for their other ends.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    inodes: BTreeSet<u64>,
+    kernel: OnceCell<Option<OwnedFd>>,
+}
+
+impl Sockets {
+    /// The sockets with these inode numbers.
+    pub(crate) fn of(inodes: BTreeSet<u64>) -> Self {
+        let kernel = OnceCell::new();
+        Self { inodes, kernel }
+    }
+
+    /// True if the socket at the other end is open as well, as far as the kernel tells.
+    pub(crate) fn have_peer_of(&self, inode: u64) -> bool {
+        self.peer_of(inode)
+            .is_some_and(|peer| self.inodes.contains(&peer))
+    }
+
+    fn peer_of(&self, inode: u64) -> Option<u64> {
+        let inode = u32::try_from(inode).ok()?;
+        let kernel = self.kernel.get_or_init(netlink).as_ref()?;
+        let mut answer = [0; 512];
+        send(kernel, &question(inode), SendFlags::empty()).ok()?;
+        // The answer is there at once.
+        let (length, _) = recv(kernel, &mut answer[..], RecvFlags::empty()).ok()?;
+        peer_in(answer.get(..length)?, inode)
+    }
+}
+
+fn netlink() -> Option<OwnedFd> {
     let kernel = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         Some(SOCK_DIAG),
     );
-    let kernel = kernel.ok()?;
-    let mut answer = [0; 512];
-    send(&kernel, &question, SendFlags::empty()).ok()?;
-    // The answer is there at once.
-    let (length, _) = recv(&kernel, &mut answer[..], RecvFlags::empty()).ok()?;
-    peer_in(answer.get(..length)?)
+    kernel.ok()
 }
 
-/// Asks for one socket by its inode, whatever its cookie is.
+/// Asks for one socket by its inode, whatever its cookie is. The inode is the question's sequence number
+/// as well, which the answer repeats.
 fn question(inode: u32) -> Vec<u8> {
     let length = u32::try_from(HEADER + QUESTION).unwrap_or(0);
     let family = u8::try_from(AddressFamily::UNIX.as_raw()).unwrap_or(0);
     let mut bytes = length.to_ne_bytes().to_vec();
     bytes.extend(BY_FAMILY.to_ne_bytes());
     bytes.extend(REQUEST.to_ne_bytes());
-    // Sequence number and sender.
-    bytes.extend([0; 8]);
+    bytes.extend(inode.to_ne_bytes());
+    // The sender.
+    bytes.extend([0; 4]);
     bytes.extend([family, 0, 0, 0]);
     for field in [u32::MAX, inode, SHOW_PEER, u32::MAX, u32::MAX] {
         bytes.extend(field.to_ne_bytes());
@@ -51,13 +79,13 @@ fn question(inode: u32) -> Vec<u8> {
     bytes
 }
 
-/// Finds the peer among the attributes of an answer.
-fn peer_in(answer: &[u8]) -> Option<u64> {
+/// Finds the peer among the attributes of the answer to the question for this inode.
+fn peer_in(answer: &[u8], inode: u32) -> Option<u64> {
     let half = |bytes: &[u8], at| {
         let half = bytes.get(at..at + 2)?.try_into();
         half.ok().map(u16::from_ne_bytes)
     };
-    if half(answer, 4)? != BY_FAMILY {
+    if half(answer, 4)? != BY_FAMILY || answer.get(8..12)? != inode.to_ne_bytes() {
         return None;
     }
     let mut attributes = answer.get(HEADER + ANSWER..)?;
