@@ -139,11 +139,14 @@ impl WasiFs {
             return Some(Err(Errno::Noent));
         }
         let source = self.host_place(inodes, &old, from, false)?;
-        let target = self.host_place(inodes, &new, to, false)?;
+        let target = self.host_place(inodes, &new, to, false);
         let (source, target) = match (source, target) {
-            (Ok(source), Ok(target)) => (source, target),
+            (Ok(source), Some(Ok(target))) => (source, target),
             (Err(errno), _) => return Some(Err(errno)),
-            (Ok(source), Err(errno)) => return Some(Err(first(source.look_for_parent(), errno))),
+            (Ok(source), Some(Err(errno))) => {
+                return Some(Err(first(source.look_for_parent(), errno)));
+            }
+            (Ok(source), None) => return wrong_with(&source, false),
         };
         Some(source.rename(&target).map_err(|error| {
             let errno = self.host_error(Operation::Rename, (&old, from), error);
@@ -164,14 +167,15 @@ impl WasiFs {
             return Some(Err(Errno::Noent));
         }
         let source = self.host_place(inodes, &old, from, follow)?;
-        let target = self.host_place(inodes, &new, to, false)?;
+        let target = self.host_place(inodes, &new, to, false);
         let (source, target) = match (source, target) {
-            (Ok(source), Ok(target)) => (source, target),
+            (Ok(source), Some(Ok(target))) => (source, target),
             (Err(errno), _) => return Some(Err(errno)),
-            (Ok(source), Err(errno)) => {
+            (Ok(source), Some(Err(errno))) => {
                 let found = source.directory.stat(&source.path, follow).map(drop);
                 return Some(Err(first(found, errno)));
             }
+            (Ok(source), None) => return wrong_with(&source, follow),
         };
         let made = source.link(follow, &target);
         Some(made.map_err(|error| self.host_error(Operation::Link, (&new, to), error)))
@@ -183,6 +187,13 @@ impl WasiFs {
             self.root_fs.note_refused(operation, base, Path::new(path));
         }
     }
+}
+
+/// The kernel's error for the first path of a call whose second path isn't on the host: other file systems take each
+/// path that they can't resolve for a missing one.
+fn wrong_with(source: &HostPlace, follow: bool) -> OnHost<()> {
+    let error = source.directory.stat(&source.path, follow).err()?;
+    (error.kind() != io::ErrorKind::NotFound).then(|| Err(crate::host_errno::of_files(error)))
 }
 
 /// The error of a call on two paths: the kernel looks at the first one before it refuses the second.
