@@ -1,7 +1,7 @@
 //! The cost of `build()` with more and more preopens, and in processes with more and more threads.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasix_landlock_benches::{Column, Samples, Table};
 use wasix_landlock_examples::offline_runtime;
@@ -16,6 +16,9 @@ use wasix_landlock_profile::Compiler;
 const PREOPENS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 /// Threads of the process, with the one that builds.
 const THREADS: [usize; 4] = [1, 8, 64, 200];
+
+/// The time for which threads that end by themselves are waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The descriptors of a sample that are no preopen's.
 const OTHERS: usize = 64;
@@ -122,8 +125,7 @@ pub fn take_sample(preopens: usize, threads: usize, work: &Path) -> anyhow::Resu
         let host = directory(&work.join("preopens"), number);
         builder.add_preopen(|p| p.directory(host).alias(&format!("d{number}")).read(true))?;
     }
-    // Making the engine has left threads of its own behind.
-    let already = std::fs::read_dir("/proc/self/task")?.count();
+    let already = wait_for_ends()?;
     for _ in already..threads {
         std::thread::spawn(|| {
             loop {
@@ -137,6 +139,18 @@ pub fn take_sample(preopens: usize, threads: usize, work: &Path) -> anyhow::Resu
     println!("[{took}, {}]", memory.read()?);
     drop(env);
     Ok(())
+}
+
+/// Waits until the threads have ended that making the engine and its runtime has started, and returns how many are left.
+fn wait_for_ends() -> std::io::Result<usize> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let threads = std::fs::read_dir("/proc/self/task")?.count();
+        if threads == 1 || Instant::now() > deadline {
+            return Ok(threads);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn directory(files: &Path, number: usize) -> PathBuf {
