@@ -140,13 +140,9 @@ impl WasiFs {
         }
         let source = self.host_place(inodes, &old, from, false)?;
         let target = self.host_place(inodes, &new, to, false);
-        let (source, target) = match (source, target) {
-            (Ok(source), Some(Ok(target))) => (source, target),
-            (Err(errno), _) => return Some(Err(errno)),
-            (Ok(source), Some(Err(errno))) => {
-                return Some(Err(first(source.look_for_parent(), errno)));
-            }
-            (Ok(source), None) => return wrong_with(&source, false),
+        let (source, target) = match both(source, target, false, HostPlace::look_for_parent) {
+            Ok(places) => places,
+            Err(answer) => return answer,
         };
         Some(source.rename(&target).map_err(|error| {
             let errno = self.host_error(Operation::Rename, (&old, from), error);
@@ -168,14 +164,10 @@ impl WasiFs {
         }
         let source = self.host_place(inodes, &old, from, follow)?;
         let target = self.host_place(inodes, &new, to, false);
-        let (source, target) = match (source, target) {
-            (Ok(source), Some(Ok(target))) => (source, target),
-            (Err(errno), _) => return Some(Err(errno)),
-            (Ok(source), Some(Err(errno))) => {
-                let found = source.directory.stat(&source.path, follow).map(drop);
-                return Some(Err(first(found, errno)));
-            }
-            (Ok(source), None) => return wrong_with(&source, follow),
+        let look = |source: &HostPlace| source.directory.stat(&source.path, follow).map(drop);
+        let (source, target) = match both(source, target, follow, look) {
+            Ok(places) => places,
+            Err(answer) => return answer,
         };
         let made = source.link(follow, &target);
         Some(made.map_err(|error| self.host_error(Operation::Link, (&new, to), error)))
@@ -186,6 +178,22 @@ impl WasiFs {
         if matches!(errno, Errno::Access | Errno::Perm | Errno::Xdev) {
             self.root_fs.note_refused(operation, base, Path::new(path));
         }
+    }
+}
+
+/// Both places of a call on two paths, or its outcome if one of them isn't on the host or can't be resolved. `look` is
+/// for what the kernel looks at first.
+fn both(
+    source: Result<HostPlace, Errno>,
+    target: OnHost<HostPlace>,
+    follow: bool,
+    look: impl FnOnce(&HostPlace) -> io::Result<()>,
+) -> Result<(HostPlace, HostPlace), OnHost<()>> {
+    match (source, target) {
+        (Ok(source), Some(Ok(target))) => Ok((source, target)),
+        (Err(errno), _) => Err(Some(Err(errno))),
+        (Ok(source), Some(Err(errno))) => Err(Some(Err(first(look(&source), errno)))),
+        (Ok(source), None) => Err(wrong_with(&source, follow)),
     }
 }
 
