@@ -23,6 +23,22 @@ pub fn all() -> Vec<i32> {
         .collect()
 }
 
+/// Returns a thread's `no_new_privs`: the flag that every thread has that restricts itself or is started by a restricted
+/// one. Returns `None` if the thread has ended, as one of a list may at any time: a compiler's threads, for example.
+///
+/// # Panics
+///
+/// When `/proc` can't be read.
+#[must_use]
+pub fn no_new_privs(tid: i32) -> Option<bool> {
+    match fs::read_to_string(format!("/proc/self/task/{tid}/status")) {
+        Ok(status) => Some(status.lines().any(|line| line == "NoNewPrivs:\t1")),
+        // No such file at its open, no such process at a read.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => None,
+        Err(error) => panic!("the status of thread {tid} can't be read: {error}"),
+    }
+}
+
 /// Blocks every signal in the calling thread, as far as the C library lets a program.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 
 use std::{env, process, thread, time::Duration};
 
-use wasix_landlock_testing::{self as testing, ask, isolated, limits, run};
+use wasix_landlock_testing::{self as testing, ask, isolated, limits, run, threads};
 
 #[test]
 fn a_child_that_succeeds_lets_the_parent_succeed() {
@@ -82,5 +82,20 @@ fn a_system_call_fails_as_told() {
         limits::fail_system_call(libc::SYS_chdir, libc::EOPNOTSUPP);
         let error = env::set_current_dir("/").expect_err("it is filtered");
         assert_eq!(error.raw_os_error(), Some(libc::EOPNOTSUPP));
+    });
+}
+
+#[test]
+fn a_thread_that_has_ended_has_no_flags() {
+    isolated!(|| {
+        assert_eq!(threads::no_new_privs(threads::current()), Some(false));
+        let ended = thread::spawn(threads::current)
+            .join()
+            .expect("it only ends");
+        // The kernel lists a thread a little longer than its end can be waited for.
+        while threads::all().contains(&ended) {
+            thread::yield_now();
+        }
+        assert_eq!(threads::no_new_privs(ended), None);
     });
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    io::ErrorKind,
 };
 
 use wasix_landlock_testing::{is_root, isolated};
@@ -18,11 +19,17 @@ pub fn mode() -> Mode {
     if is_root() { Mode::Enforce } else { Mode::Off }
 }
 
-/// Returns what a process has open.
+/// Returns what a process has open, without what it closes meanwhile.
 pub fn descriptors(process: u32) -> BTreeSet<String> {
     let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
-    let links = open.map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
+    let links = open.map(|entry| fs::read_link(entry.unwrap().path()));
     links
+        .filter(|link| {
+            !link
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        })
+        .map(Result::unwrap)
         .map(|link| link.to_string_lossy().into_owned())
         .collect()
 }

@@ -34,7 +34,7 @@ use crate::{
         tree::{Tree, assert_granted, assert_refused},
     },
     entry_points::{ask_tokio, probed, program, run_command, threaded},
-    instances::{ends, is_born_restricted, reading},
+    instances::{ends, reading},
 };
 
 /// Runs `body` with the operator's wish that each environment be an instance.
@@ -98,7 +98,7 @@ for_both_compilers! {
                 // The program is free.
                 assert_eq!(ask::open_read(&forbidden), Ok(()));
                 assert_eq!(ask_tokio(&forbidden), [Ok(()), Ok(())]);
-                assert!(!is_born_restricted(threads::current()));
+                assert_eq!(threads::no_new_privs(threads::current()), Some(false));
                 assert!(process_report().is_none());
             }
             // With both granted the file is reached, so that it is the policy that keeps it.
