@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::{pread, pwrite};
 use wasix_landlock::{Access, HostKind, HostTarget, Policy, RecordedPreopen};
 
-use super::plan::{Needs, Operation, PREOPEN, numbered, second};
+use super::plan::{BLOCK, Needs, Operation, PIECE, PREOPEN, block, numbered, piece, second};
 
 /// Does the operations in a process that is restricted to the directory, and gives each the microseconds that it took.
 ///
@@ -99,8 +99,8 @@ impl Calls {
                 let in_turn = matches!(&*operation.call, "read" | "write");
                 for number in numbers {
                     let (offset, length) = match in_turn {
-                        true => ((number & 1023) * 4096, 4096),
-                        false => (number.wrapping_mul(7680) & 0x3f_fe00, 512),
+                        true => (block(number) * BLOCK, BLOCK as usize),
+                        false => (piece(number), PIECE),
                     };
                     match reads {
                         true => pread(&file, &mut buffer[..length], offset.into())?,

@@ -41,6 +41,20 @@ pub enum Needs {
 }
 
 const FILE: usize = 4 << 20;
+/// The size of a read and of a write in turn.
+pub const BLOCK: u32 = 4096;
+/// The size of a read and of a write at an offset.
+pub const PIECE: usize = 512;
+
+/// The block that a read or write in turn is at, from the start again after the last one.
+pub fn block(number: u32) -> u32 {
+    number & (FILE as u32 / BLOCK - 1)
+}
+
+/// The offset of a read or write at an offset: pieces in no order, each in the file.
+pub fn piece(number: u32) -> u32 {
+    number.wrapping_mul(15 * PIECE as u32) & (FILE - PIECE) as u32
+}
 
 /// The numbers of names in a path below the preopened directory.
 const DEPTHS: [usize; 3] = [1, 5, 30];
@@ -170,7 +184,7 @@ impl Operation {
 
     fn native_loop(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        let mut buffer = vec![0_u8; 4096];
+        let mut buffer = vec![0_u8; BLOCK as usize];
         let open = || OpenOptions::new().read(true).write(true).open(path);
         match self.call.as_str() {
             "clock" => {
@@ -206,7 +220,7 @@ impl Operation {
                     } else {
                         file.write_all(&buffer)?;
                     }
-                    if number & 1023 == 1023 {
+                    if block(number + 1) == 0 {
                         file.seek(SeekFrom::Start(0))?;
                     }
                 }
@@ -214,11 +228,11 @@ impl Operation {
             "pread" | "pwrite" => {
                 let file = open()?;
                 for number in 0..self.count {
-                    let offset = u64::from(number.wrapping_mul(7680) & 0x3f_fe00);
+                    let offset = u64::from(piece(number));
                     if self.call == "pread" {
-                        file.read_exact_at(&mut buffer[..512], offset)?;
+                        file.read_exact_at(&mut buffer[..PIECE], offset)?;
                     } else {
-                        file.write_all_at(&buffer[..512], offset)?;
+                        file.write_all_at(&buffer[..PIECE], offset)?;
                     }
                 }
             }

@@ -6,35 +6,52 @@ use wasmer::Module;
 
 use crate::state::is_dynamically_linked;
 
+/// The imports of a module, as namespace and name, sorted. `None` for a module that is linked at run time: what it is
+/// linked with asks for any function.
+pub(crate) struct Imported<'m>(Option<Vec<(&'m str, &'m str)>>);
+
+impl<'m> Imported<'m> {
+    /// Reads the imports of `module`.
+    pub(crate) fn by(module: &'m Module) -> Self {
+        if is_dynamically_linked(module) {
+            return Self(None);
+        }
+        let imports = module.info().imports.keys();
+        let names = imports.map(|import| (import.module.as_str(), import.field.as_str()));
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        Self(Some(names))
+    }
+
+    /// Returns the functions of one namespace.
+    pub(crate) fn of(&self, namespace: &str) -> Wanted<'_> {
+        let Some(names) = &self.0 else {
+            return Wanted::All;
+        };
+        let begin = names.partition_point(|(other, _)| *other < namespace);
+        let length = names[begin..].partition_point(|(other, _)| *other == namespace);
+        Wanted::Named(&names[begin..begin + length])
+    }
+}
+
 /// The functions of one namespace that are made for an instance.
 ///
 /// An instance for each request spent half of its time on functions that its module doesn't import.
 pub(crate) enum Wanted<'m> {
     /// All of them.
     All,
-    /// Only the functions with these names, which are sorted.
-    Named(Vec<&'m str>),
+    /// Only the functions of these imports, which are all of one namespace, and sorted.
+    Named(&'m [(&'m str, &'m str)]),
 }
 
-impl<'m> Wanted<'m> {
-    /// The functions that `module` imports from `namespace`; all of them for a module that is linked at run time, since
-    /// what it is linked with asks through it.
-    pub(crate) fn by(module: &'m Module, namespace: &str) -> Self {
-        if is_dynamically_linked(module) {
-            return Self::All;
-        }
-        let imports = module.info().imports.keys();
-        let names = imports.filter(|import| import.module == namespace);
-        let mut names: Vec<&str> = names.map(|import| import.field.as_str()).collect();
-        names.sort_unstable();
-        Self::Named(names)
-    }
-
+impl Wanted<'_> {
     /// True if the function is to be made.
     pub(crate) fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Named(names) => names.binary_search(&name).is_ok(),
+            Self::Named(imports) => imports
+                .binary_search_by_key(&name, |(_, name)| name)
+                .is_ok(),
         }
     }
 }

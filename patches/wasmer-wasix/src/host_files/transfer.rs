@@ -14,12 +14,36 @@ use crate::mem_error_to_wasi;
 use crate::positional_io::{self, At};
 use crate::syscalls::FdWriteSource;
 
-/// A file of the host that a descriptor is open on.
+/// A file of the host that a descriptor is open on, and the position of a call.
 struct OpenFile {
     file: VirtualFileLock,
-    /// The descriptor's offset, if the call is done there.
-    cursor: Option<Arc<AtomicU64>>,
+    position: Position,
     appends: bool,
+}
+
+/// The position of a call in a file.
+enum Position {
+    /// The descriptor's own offset.
+    Cursor(Arc<AtomicU64>),
+    /// An offset that the call names.
+    Offset(u64),
+}
+
+impl Position {
+    fn at(&self) -> At<'_> {
+        match self {
+            Self::Cursor(cursor) => At::Cursor(cursor),
+            Self::Offset(offset) => At::Offset(*offset),
+        }
+    }
+
+    /// The end of the file, with the cursor that goes there.
+    fn at_end(&self) -> At<'_> {
+        match self {
+            Self::Cursor(cursor) => At::End(Some(cursor)),
+            Self::Offset(_) => At::End(None),
+        }
+    }
 }
 
 /// Reads from a host file, at `offset` or at the descriptor's own. `None` if something else has to be done for the call.
@@ -32,11 +56,7 @@ pub(crate) fn read<M: MemorySize>(
     nread: WasmPtr<M::Offset, M>,
 ) -> Option<Errno> {
     let open = open_file(env, fd, Rights::FD_READ, offset)?;
-    let at = match &open.cursor {
-        Some(cursor) => At::Cursor(cursor),
-        None => At::Offset(offset?),
-    };
-    let read = positional_io::read(&open.file, at, memory, iovs, iovs_len)?;
+    let read = positional_io::read(&open.file, open.position.at(), memory, iovs, iovs_len)?;
     let (bytes, errno) = match read {
         Ok(bytes) => (bytes, Errno::Success),
         // As upstream has it, the number is set then as well.
@@ -61,10 +81,9 @@ pub(crate) fn write<M: MemorySize>(
     if env.state.fs.meter.counts_writes(false) {
         return None;
     }
-    let at = match &open.cursor {
-        cursor if open.appends => At::End(cursor.as_deref()),
-        Some(cursor) => At::Cursor(cursor),
-        None => At::Offset(offset?),
+    let at = match open.appends {
+        true => open.position.at_end(),
+        false => open.position.at(),
     };
     let data = FdWriteSource::Iovs { iovs, iovs_len };
     let written = positional_io::write(&open.file, at, memory, &data)?;
@@ -85,7 +104,10 @@ fn open_file(env: &WasiEnv, fd: WasiFd, needed: Rights, offset: Option<u64>) -> 
     }
     Some(OpenFile {
         file: Arc::clone(file),
-        cursor: offset.is_none().then(|| Arc::clone(&entry.inner.offset)),
+        position: match offset {
+            Some(offset) => Position::Offset(offset),
+            None => Position::Cursor(Arc::clone(&entry.inner.offset)),
+        },
         appends: entry.inner.flags.contains(Fdflags::APPEND),
     })
 }
