@@ -1,16 +1,13 @@
 //! The open descriptors, each with its kind.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    os::fd::RawFd,
-};
+use std::{collections::BTreeSet, io, os::fd::RawFd};
 
 use rustix::fs::{FileType, OFlags, Stat, fstat};
 use wasix_landlock_threads::pollers;
 
 use crate::{
-    DescriptorKind, DescriptorReport, DescriptorsReport, WayOut, kind, peer::Sockets, rings, sys,
+    DescriptorKind, DescriptorReport, DescriptorsReport, WayOut, kind::Kinds, peer::Sockets, rings,
+    sys,
 };
 
 /// The number of descriptors that a report lists: a server may have ten thousand connections.
@@ -29,9 +26,9 @@ impl Census {
     ///
     /// The kernel's error when `/proc` can't be read.
     pub fn now(own: &BTreeSet<RawFd>) -> io::Result<Self> {
-        let open = sys::Open::list()?;
+        let mut open = sys::Open::list()?;
         // What was closed meanwhile by another thread is not open.
-        let inodes: BTreeMap<RawFd, Stat> = open
+        let inodes: Vec<(RawFd, Stat)> = open
             .numbers
             .iter()
             .copied()
@@ -39,12 +36,15 @@ impl Census {
             .filter_map(|number| Some((number, sys::ask(number, fstat).ok()?)))
             .collect();
         let sockets = inodes
-            .values()
-            .filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
-            .map(|found| found.st_ino);
-        let sockets = Sockets::of(sockets.collect());
+            .iter()
+            .filter(|(_, found)| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
+            .map(|(_, found)| found.st_ino);
+        let mut kinds = Kinds::new(Sockets::of(sockets.collect()));
         let described = inodes.into_iter().filter_map(|(number, inode)| {
-            Some((describe(&open, number, &inode, &sockets)?, inode.st_ino))
+            Some((
+                describe(&mut open, number, &inode, &mut kinds)?,
+                inode.st_ino,
+            ))
         });
         Ok(Self(described.collect()))
     }
@@ -144,20 +144,24 @@ fn name(open: &DescriptorReport) -> String {
 }
 
 fn describe(
-    open: &sys::Open,
+    open: &mut sys::Open,
     number: RawFd,
     inode: &Stat,
-    sockets: &Sockets,
+    kinds: &mut Kinds,
 ) -> Option<DescriptorReport> {
     let (flags, passed_on) = sys::flags(number).ok()?;
-    let target = open.target(number).ok()?;
+    let target = match FileType::from_raw_mode(inode.st_mode) {
+        // The kernel's name of a socket, which takes it longer than all the rest.
+        FileType::Socket => format!("socket:[{}]", inode.st_ino),
+        _ => open.target(number).ok()?,
+    };
     let name_only = flags.contains(OFlags::PATH);
     // A file that is named only can be neither read nor written, whatever its access mode says.
     let access = (!name_only).then(|| flags & OFlags::RWMODE);
     let kind = if name_only {
         DescriptorKind::NameOnly
     } else {
-        kind::of(number, inode, &target, sockets)
+        kinds.of(number, inode, &target)
     };
     let opened_for = |mode| access == Some(mode) || access == Some(OFlags::RDWR);
     let write = opened_for(OFlags::WRONLY);
@@ -186,5 +190,43 @@ fn way_out(number: RawFd, kind: DescriptorKind, target: &str, write: bool) -> Op
         DescriptorKind::Namespace => Some(WayOut::Namespace),
         DescriptorKind::Other => Some(WayOut::Unknown),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{
+        fs,
+        net::TcpListener,
+        os::{fd::AsRawFd, unix::net::UnixStream},
+    };
+
+    use super::*;
+
+    #[test]
+    fn each_target_is_the_one_in_proc() {
+        let pair = UnixStream::pair().unwrap();
+        let copies = [pair.0.try_clone().unwrap(), pair.1.try_clone().unwrap()];
+        let (alone, _) = UnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let file = fs::File::open("/proc/self/exe").unwrap();
+        let open = [
+            (pair.0.as_raw_fd(), DescriptorKind::SocketPair),
+            (pair.1.as_raw_fd(), DescriptorKind::SocketPair),
+            (copies[0].as_raw_fd(), DescriptorKind::SocketPair),
+            (copies[1].as_raw_fd(), DescriptorKind::SocketPair),
+            (alone.as_raw_fd(), DescriptorKind::UnixSocket),
+            (listener.as_raw_fd(), DescriptorKind::Socket),
+            (file.as_raw_fd(), DescriptorKind::File),
+        ];
+        let census = Census::now(&BTreeSet::new()).unwrap();
+        for (number, kind) in open {
+            let mut found = census.0.iter().map(|(open, _)| open);
+            let found = found.find(|open| open.number == number).unwrap();
+            assert_eq!(found.kind, kind, "{found}");
+            let target = fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
+            assert_eq!(found.target, target.to_str().unwrap());
+        }
     }
 }

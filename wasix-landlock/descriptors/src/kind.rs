@@ -1,6 +1,6 @@
 //! The kind of a descriptor, as the kernel tells it.
 
-use std::{io::IsTerminal, os::fd::RawFd, process};
+use std::{collections::HashMap, io::IsTerminal, os::fd::RawFd, process};
 
 use rustix::{
     fs::{FileType, Stat, fstatfs, major, minor},
@@ -30,23 +30,69 @@ mod file_system {
     pub(super) const NOT_OF_FILES: [u32; 2] = [0x444d_4142, 0x1980_0202];
 }
 
-/// The kind of a descriptor that is more than a name. `sockets` are all sockets that
-/// are open in this process.
-pub(crate) fn of(number: RawFd, inode: &Stat, target: &str, sockets: &Sockets) -> DescriptorKind {
-    match FileType::from_raw_mode(inode.st_mode) {
-        FileType::Socket => socket(number, inode, sockets),
-        FileType::Directory => DescriptorKind::Directory,
-        FileType::BlockDevice => DescriptorKind::Device,
-        FileType::CharacterDevice => match (major(inode.st_rdev), minor(inode.st_rdev)) {
-            (1, 3) => DescriptorKind::Null,
-            _ if sys::ask(number, |open| open.is_terminal()) => DescriptorKind::Terminal,
-            _ => DescriptorKind::Device,
-        },
-        file_type => {
-            let file_system = sys::ask(number, fstatfs).ok();
-            // Each architecture has a type of its own for it.
-            let file_system = file_system.and_then(|found| u32::try_from(found.f_type).ok());
-            on(file_system, file_type, target)
+/// The kinds of this process's descriptors. The kernel is asked once for each file system and for each unix socket: a
+/// server has thousands of descriptors on a few of the former, and many duplicates of the latter.
+pub(crate) struct Kinds {
+    /// All sockets that are open in this process.
+    sockets: Sockets,
+    /// The kinds of unix sockets, by inode.
+    unix: HashMap<u64, DescriptorKind>,
+    /// The types of file systems, by device.
+    file_systems: HashMap<u64, Option<u32>>,
+}
+
+impl Kinds {
+    pub(crate) fn new(sockets: Sockets) -> Self {
+        Self {
+            sockets,
+            unix: HashMap::new(),
+            file_systems: HashMap::new(),
+        }
+    }
+
+    /// The kind of a descriptor that is more than a name.
+    pub(crate) fn of(&mut self, number: RawFd, inode: &Stat, target: &str) -> DescriptorKind {
+        match FileType::from_raw_mode(inode.st_mode) {
+            FileType::Socket => self.socket(number, inode),
+            FileType::Directory => DescriptorKind::Directory,
+            FileType::BlockDevice => DescriptorKind::Device,
+            FileType::CharacterDevice => match (major(inode.st_rdev), minor(inode.st_rdev)) {
+                (1, 3) => DescriptorKind::Null,
+                _ if sys::ask(number, |open| open.is_terminal()) => DescriptorKind::Terminal,
+                _ => DescriptorKind::Device,
+            },
+            file_type => on(self.file_system(number, inode), file_type, target),
+        }
+    }
+
+    fn file_system(&mut self, number: RawFd, inode: &Stat) -> Option<u32> {
+        let known = self.file_systems.entry(inode.st_dev);
+        *known.or_insert_with(|| {
+            // Each architecture has a type of its own for the number.
+            let found = sys::ask(number, fstatfs).ok()?;
+            u32::try_from(found.f_type).ok()
+        })
+    }
+
+    fn socket(&mut self, number: RawFd, inode: &Stat) -> DescriptorKind {
+        if let Some(known) = self.unix.get(&inode.st_ino) {
+            return *known;
+        }
+        let family = sys::ask(number, socket_domain).ok();
+        match (family, sys::ask(number, socket_type)) {
+            (
+                Some(AddressFamily::INET | AddressFamily::INET6),
+                Ok(SocketType::STREAM | SocketType::DGRAM),
+            ) => DescriptorKind::Socket,
+            (Some(AddressFamily::UNIX), Ok(_)) => {
+                let kind = match is_own_pair(number, inode, &self.sockets) {
+                    true => DescriptorKind::SocketPair,
+                    false => DescriptorKind::UnixSocket,
+                };
+                self.unix.insert(inode.st_ino, kind);
+                kind
+            }
+            _ => DescriptorKind::OtherSocket,
         }
     }
 }
@@ -81,21 +127,6 @@ fn anonymous(target: &str) -> DescriptorKind {
         "anon_inode:[pidfd]" => DescriptorKind::Process,
         "anon_inode:[io_uring]" => DescriptorKind::Ring,
         _ => DescriptorKind::Other,
-    }
-}
-
-fn socket(number: RawFd, inode: &Stat, sockets: &Sockets) -> DescriptorKind {
-    let family = sys::ask(number, socket_domain).ok();
-    match (family, sys::ask(number, socket_type)) {
-        (
-            Some(AddressFamily::INET | AddressFamily::INET6),
-            Ok(SocketType::STREAM | SocketType::DGRAM),
-        ) => DescriptorKind::Socket,
-        (Some(AddressFamily::UNIX), Ok(_)) if is_own_pair(number, inode, sockets) => {
-            DescriptorKind::SocketPair
-        }
-        (Some(AddressFamily::UNIX), Ok(_)) => DescriptorKind::UnixSocket,
-        _ => DescriptorKind::OtherSocket,
     }
 }
 

@@ -10,9 +10,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{OFlags, fcntl_getfl, readlinkat},
+    fs::{OFlags, fcntl_getfl, readlinkat_raw},
     io::{Errno, FdFlags, fcntl_getfd},
     ioctl::{Opcode, Updater, ioctl, opcode},
+    path::DecInt,
 };
 
 use wasix_landlock_threads::procfs;
@@ -78,6 +79,8 @@ pub(crate) struct Open {
     directory: File,
     /// Their numbers, lowest first, without that of `directory`.
     pub(crate) numbers: Vec<RawFd>,
+    /// Room for the longest target.
+    target: Box<[u8]>,
 }
 
 impl Open {
@@ -89,13 +92,18 @@ impl Open {
         let mut numbers = procfs::numbers_in(directory.as_fd())?;
         numbers.retain(|number| *number != directory.as_raw_fd());
         numbers.sort_unstable();
-        Ok(Self { directory, numbers })
+        let target = [0; libc::PATH_MAX as usize].into();
+        Ok(Self {
+            directory,
+            numbers,
+            target,
+        })
     }
 
     /// The kernel's name of the file behind a descriptor.
-    pub(crate) fn target(&self, number: RawFd) -> io::Result<String> {
-        let target = readlinkat(&self.directory, number.to_string(), Vec::with_capacity(256))?;
-        Ok(target.to_string_lossy().into_owned())
+    pub(crate) fn target(&mut self, number: RawFd) -> io::Result<String> {
+        let length = readlinkat_raw(&self.directory, DecInt::new(number), &mut self.target[..])?;
+        Ok(String::from_utf8_lossy(&self.target[..length]).into_owned())
     }
 }
 
