@@ -22,8 +22,8 @@ pub enum Inherited {
     /// Everything stays open, and the report lists it.
     Report,
     /// An error that names them, before anything is restricted, unless each one is in this set or of a kind that gives no
-    /// way out: pipes, event counters, epoll, timers, signal queues and `/dev/null`. The standard streams may besides be
-    /// files, terminals and sockets.
+    /// way out: pipes, event counters, epoll, timers, signal queues, rulesets and `/dev/null`. The standard streams may
+    /// besides be files, terminals and sockets.
     ///
     /// An io_uring without a descriptor, which is mapped or has a kernel thread that polls it, is refused as well. One
     /// that is neither can't be seen; [`Protection::IoUring`](crate::Protection::IoUring) keeps it from being used.

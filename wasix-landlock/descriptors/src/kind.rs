@@ -126,6 +126,7 @@ fn anonymous(target: &str) -> DescriptorKind {
         "anon_inode:inotify" => DescriptorKind::Watch,
         "anon_inode:[pidfd]" => DescriptorKind::Process,
         "anon_inode:[io_uring]" => DescriptorKind::Ring,
+        "anon_inode:[landlock-ruleset]" => DescriptorKind::Ruleset,
         _ => DescriptorKind::Other,
     }
 }

@@ -90,6 +90,8 @@ pub enum DescriptorKind {
     /// An io_uring.
     #[serde(rename = "io_uring")]
     Ring,
+    /// A Landlock ruleset, which only takes rights away from whoever is restricted with it.
+    Ruleset,
     /// Anything else, such as a bpf map, a performance event, `userfaultfd`, `fanotify`, or a virtual machine.
     Other,
 }
@@ -175,7 +177,7 @@ impl DescriptorReport {
 }
 
 impl DescriptorKind {
-    /// True if the kind gives no way out: it carries bytes, counts or waits.
+    /// True if the kind gives no way out: it carries bytes, counts, waits or restricts.
     #[cfg(target_os = "linux")]
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(
@@ -186,6 +188,7 @@ impl DescriptorKind {
                 | Self::Epoll
                 | Self::Timer
                 | Self::SignalQueue
+                | Self::Ruleset
         )
     }
 
@@ -199,6 +202,7 @@ impl DescriptorKind {
                 | Self::Timer
                 | Self::SignalQueue
                 | Self::Watch
+                | Self::Ruleset
         )
     }
 }

@@ -66,6 +66,12 @@ pub const HARMLESS: &[Kind] = &[
             [Value(-1), Input(&mask), size, Value(0)],
         )
     }),
+    kind("ruleset", || {
+        // `struct landlock_ruleset_attr` of the first ABI.
+        let handled = 1_u64.to_ne_bytes();
+        let arguments = [Input(&handled), Value(8), Value(0)];
+        sys::call(libc::SYS_landlock_create_ruleset, arguments)
+    }),
     kind("null device", || open(c"/dev/null", libc::O_RDWR)),
 ];
 
@@ -110,12 +116,6 @@ pub const OTHERS: &[Kind] = &[
     kind("namespace", || open(c"/proc/self/ns/net", libc::O_RDONLY)),
     kind("page faults", || {
         sys::call(libc::SYS_userfaultfd, [Value(1)])
-    }),
-    kind("ruleset", || {
-        // `struct landlock_ruleset_attr` of the first ABI.
-        let handled = 1_u64.to_ne_bytes();
-        let arguments = [Input(&handled), Value(8), Value(0)];
-        sys::call(libc::SYS_landlock_create_ruleset, arguments)
     }),
     kind("file system to mount", || {
         sys::call(libc::SYS_fsopen, [Text(c"tmpfs"), Value(0)])

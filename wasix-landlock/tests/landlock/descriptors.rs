@@ -109,6 +109,32 @@ fn what_preparing_opens_is_none_of_it() {
 }
 
 #[test]
+fn the_ruleset_of_another_prepared_policy_gives_no_way_out() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let allowed: BTreeSet<i32> = open_now().into_iter().collect();
+        // As where several threads start instances at once.
+        let other = policy()
+            .preopen(directory(tree.granted(), Access::ALL))
+            .prepare()
+            .unwrap();
+        let refusing = policy().inherited(Inherited::Refuse {
+            allowed: allowed.clone(),
+        });
+        let report = refusing.enforce().unwrap();
+        let listed = &report.descriptors.as_ref().unwrap().listed;
+        let its = listed.iter().filter(|open| !allowed.contains(&open.number));
+        let its: Vec<_> = its.map(|open| (open.kind, open.way_out)).collect();
+        assert_eq!(its, [(DescriptorKind::Ruleset, None)]);
+        assert!(
+            !report.warnings.iter().any(|w| w.contains("ruleset")),
+            "{report}"
+        );
+        drop(other);
+    });
+}
+
+#[test]
 fn a_later_policy_that_refuses_them_is_heard() {
     isolated!(|| {
         let tree = Tree::new();
