@@ -24,7 +24,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::beneath::resolve;
@@ -231,6 +231,24 @@ impl HostPlace {
         self.directory.base.parent(&self.path).map(drop)
     }
 
+    /// Looks for what a rename would take from here, as the kernel does: a link at the end counts itself.
+    ///
+    /// # Errors
+    /// The kernel's error: `EBUSY` for `.` and `..`, `ENOTDIR` for a slash behind what isn't a directory.
+    pub fn look_for_renamed(&self) -> io::Result<()> {
+        let (parent, name) = self.directory.base.parent(&self.path)?;
+        let trimmed = without_slashes(name);
+        if trimmed == "." || trimmed == ".." {
+            return Err(Errno::BUSY.into());
+        }
+        let found = rustix::fs::statat(parent.as_fd(), trimmed, AtFlags::SYMLINK_NOFOLLOW)?;
+        let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        match is_directory || trimmed == name {
+            true => Ok(()),
+            false => Err(Errno::NOTDIR.into()),
+        }
+    }
+
     /// Makes `target` another name of the file that is here.
     ///
     /// # Errors
@@ -270,14 +288,19 @@ impl HostPlace {
 /// The kernel's error for a hard link to a directory: it looks at the new name first, and Landlock would refuse before
 /// that.
 fn not_for_directories(to: BorrowedFd<'_>, new: &OsStr) -> Errno {
-    let name = new.as_bytes();
-    let end = name.iter().rposition(|byte| *byte != b'/');
-    let trimmed = &name[..end.map_or(0, |end| end + 1)];
-    match rustix::fs::statat(to, OsStr::from_bytes(trimmed), AtFlags::SYMLINK_NOFOLLOW) {
+    let trimmed = without_slashes(new);
+    match rustix::fs::statat(to, trimmed, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Errno::EXIST,
-        Err(Errno::NOENT) if trimmed.len() == name.len() => Errno::PERM,
+        Err(Errno::NOENT) if trimmed == new => Errno::PERM,
         Err(error) => error,
     }
+}
+
+/// The name without the slashes at its end.
+fn without_slashes(name: &OsStr) -> &OsStr {
+    let bytes = name.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/');
+    OsStr::from_bytes(&bytes[..end.map_or(0, |end| end + 1)])
 }
 
 fn path_flags(follow: bool) -> OFlags {

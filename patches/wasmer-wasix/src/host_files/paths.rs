@@ -140,7 +140,8 @@ impl WasiFs {
         }
         let source = self.host_place(inodes, &old, from, false)?;
         let target = self.host_place(inodes, &new, to, false);
-        let (source, target) = match both(source, target, false, HostPlace::look_for_parent) {
+        let looks = (HostPlace::look_for_parent, HostPlace::look_for_renamed);
+        let (source, target) = match both(source, target, looks) {
             Ok(places) => places,
             Err(answer) => return answer,
         };
@@ -165,7 +166,7 @@ impl WasiFs {
         let source = self.host_place(inodes, &old, from, follow)?;
         let target = self.host_place(inodes, &new, to, false);
         let look = |source: &HostPlace| source.directory.stat(&source.path, follow).map(drop);
-        let (source, target) = match both(source, target, follow, look) {
+        let (source, target) = match both(source, target, (look, look)) {
             Ok(places) => places,
             Err(answer) => return answer,
         };
@@ -181,26 +182,28 @@ impl WasiFs {
     }
 }
 
-/// Both places of a call on two paths, or its outcome if one of them isn't on the host or can't be resolved. `look` is
-/// for what the kernel looks at first.
+/// Both places of a call on two paths, or its outcome if one of them isn't on the host or can't be resolved. The looks are
+/// for what the kernel looks at before it resolves the second path, and for all that it looks at in the first.
 fn both(
     source: Result<HostPlace, Errno>,
     target: OnHost<HostPlace>,
-    follow: bool,
-    look: impl FnOnce(&HostPlace) -> io::Result<()>,
+    (before, whole): (
+        impl FnOnce(&HostPlace) -> io::Result<()>,
+        impl FnOnce(&HostPlace) -> io::Result<()>,
+    ),
 ) -> Result<(HostPlace, HostPlace), OnHost<()>> {
     match (source, target) {
         (Ok(source), Some(Ok(target))) => Ok((source, target)),
         (Err(errno), _) => Err(Some(Err(errno))),
-        (Ok(source), Some(Err(errno))) => Err(Some(Err(first(look(&source), errno)))),
-        (Ok(source), None) => Err(wrong_with(&source, follow)),
+        (Ok(source), Some(Err(errno))) => Err(Some(Err(first(before(&source), errno)))),
+        (Ok(source), None) => Err(wrong_with(whole(&source))),
     }
 }
 
 /// The kernel's error for the first path of a call whose second path isn't on the host: other file systems take each
 /// path that they can't resolve for a missing one.
-fn wrong_with(source: &HostPlace, follow: bool) -> OnHost<()> {
-    let error = source.directory.stat(&source.path, follow).err()?;
+fn wrong_with(looked: io::Result<()>) -> OnHost<()> {
+    let error = looked.err()?;
     (error.kind() != io::ErrorKind::NotFound).then(|| Err(crate::host_errno::of_files(error)))
 }
 
