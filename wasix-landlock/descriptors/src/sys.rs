@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{OFlags, fcntl_getfl, readlinkat_raw},
+    fs::{OFlags, Stat, fcntl_getfl, fstat, readlinkat_raw},
     io::{Errno, FdFlags, fcntl_getfd},
     ioctl::{Opcode, Updater, ioctl, opcode},
     path::DecInt,
@@ -85,7 +85,7 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) fn list() -> io::Result<Self> {
-        let directory = File::open(format!("{}/fd", procfs::of_this_thread()))?;
+        let directory = File::open(format!("{}/fd", place_of_table()))?;
         if !procfs::is_on(directory.as_fd()) {
             return Err(io::Error::other("what is mounted on /proc isn't procfs"));
         }
@@ -105,6 +105,27 @@ impl Open {
         let length = readlinkat_raw(&self.directory, DecInt::new(number), &mut self.target[..])?;
         Ok(String::from_utf8_lossy(&self.target[..length]).into_owned())
     }
+}
+
+/// The directory of `/proc` that shows the calling thread's table of descriptors: the process's, if that shows the same
+/// one. In a new thread's own the kernel makes each entry first, which takes as long as all questions about it.
+fn place_of_table() -> &'static str {
+    let own = procfs::of_this_thread();
+    match io::pipe() {
+        Ok((reader, _writer)) if is_in_table_of_process(reader.as_fd()) => "/proc/self",
+        _ => own,
+    }
+}
+
+/// True if the process's first thread has this descriptor in its table. Asked about a pipe that this thread has just
+/// made: then both have the same table, as nothing else is the same pipe.
+fn is_in_table_of_process(made: BorrowedFd<'_>) -> bool {
+    let shown = rustix::fs::stat(format!("/proc/self/fd/{}", made.as_raw_fd()));
+    let same = |shown: Stat| {
+        let made = fstat(made)?;
+        Ok::<_, Errno>((shown.st_dev, shown.st_ino) == (made.st_dev, made.st_ino))
+    };
+    shown.and_then(same).unwrap_or(false)
 }
 
 /// `struct procmap_query` in `linux/fs.h`.

@@ -187,6 +187,12 @@ pub(crate) fn set_group_again() -> io::Result<()> {
     check(unsafe { libc::setgid(libc::getgid()) }.into())
 }
 
+/// Gives the calling thread a table of descriptors of its own, with what is open now.
+pub(crate) fn separate_descriptors() -> io::Result<()> {
+    // SAFETY: takes an integer.
+    check(unsafe { libc::unshare(libc::CLONE_FILES) }.into())
+}
+
 /// Has the next child of the calling thread be the first process of a PID namespace. An ordinary
 /// user needs a user namespace for that.
 pub(crate) fn new_process_namespace() -> io::Result<()> {

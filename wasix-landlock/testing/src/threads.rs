@@ -85,6 +85,15 @@ pub fn signal(tid: i32, signal: i32) -> io::Result<()> {
     sys::signal_thread(tid, signal)
 }
 
+/// Gives the calling thread a table of descriptors of its own, with what is open now.
+///
+/// # Errors
+///
+/// The kernel's error.
+pub fn separate_descriptors() -> io::Result<()> {
+    sys::separate_descriptors()
+}
+
 /// Sets this process's group to the one that it has. The C library does so in every thread, by a
 /// signal of its own.
 ///

@@ -6,6 +6,8 @@ use std::{
     io::{Read, Write},
     os::fd::AsRawFd,
     os::unix::net::UnixStream,
+    sync::mpsc,
+    thread,
 };
 
 use wasix_landlock::{
@@ -15,7 +17,7 @@ use wasix_landlock::{
 use wasix_landlock_testing::{
     alone, ask,
     descriptors::{self, Helper, Ring},
-    isolated, limits, skip_from_anywhere, skipped,
+    isolated, limits, skip_from_anywhere, skipped, threads,
 };
 
 use crate::common::{DENIED, Tree, directory, file, hardened, needs, policy};
@@ -105,6 +107,40 @@ fn what_preparing_opens_is_none_of_it() {
             .inherited(Inherited::Refuse { allowed })
             .enforce()
             .unwrap();
+    });
+}
+
+#[test]
+fn a_thread_is_asked_about_its_own_table() {
+    isolated!(|| {
+        let tree = Tree::new();
+        let path = tree.outside().join("file");
+        let open_in_all = File::open(&path).unwrap();
+        let numbers = || -> BTreeSet<i32> {
+            let listed = DescriptorsReport::now().unwrap().listed;
+            listed.into_iter().map(|open| open.number).collect()
+        };
+        let here = numbers();
+        assert!(here.contains(&open_in_all.as_raw_fd()));
+        // Nothing is listed that the listing itself opens.
+        assert_eq!(here, open_now().into_iter().collect());
+        let there = thread::spawn(numbers).join().unwrap();
+        assert_eq!(there, here);
+        let (ready, is_ready) = mpsc::channel();
+        let (go_on, gone_on) = mpsc::channel::<()>();
+        let separate = thread::spawn(move || {
+            threads::separate_descriptors().unwrap();
+            let own = File::open(path).unwrap();
+            ready.send(own.as_raw_fd()).unwrap();
+            gone_on.recv().unwrap_err();
+            (numbers(), own.as_raw_fd())
+        });
+        assert!(!here.contains(&is_ready.recv().unwrap()));
+        drop(open_in_all);
+        drop(go_on);
+        let (separate, own) = separate.join().unwrap();
+        let expected: BTreeSet<i32> = here.iter().copied().chain([own]).collect();
+        assert_eq!(separate, expected);
     });
 }
 
