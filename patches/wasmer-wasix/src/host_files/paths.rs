@@ -165,8 +165,13 @@ impl WasiFs {
         }
         let source = self.host_place(inodes, &old, from, follow)?;
         let target = self.host_place(inodes, &new, to, false);
-        let look = |source: &HostPlace| source.directory.stat(&source.path, follow).map(drop);
-        let (source, target) = match both(source, target, (look, look)) {
+        let look = |source: &HostPlace| source.directory.stat(&source.path, follow);
+        let before = |source: &HostPlace| look(source).map(drop);
+        let whole = |source: &HostPlace| match look(source)?.file_type.is_dir() {
+            true => Err(io::Error::from_raw_os_error(libc::EPERM)),
+            false => Ok(()),
+        };
+        let (source, target) = match both(source, target, (before, whole)) {
             Ok(places) => places,
             Err(answer) => return answer,
         };
