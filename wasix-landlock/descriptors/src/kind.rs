@@ -3,14 +3,14 @@
 use std::{collections::HashMap, io::IsTerminal, os::fd::RawFd, process};
 
 use rustix::{
-    fs::{FileType, Stat, fstatfs, major, minor},
+    fs::{FileType, Stat, fstat, fstatfs, major, minor},
     net::{
         AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname,
         sockopt::{socket_domain, socket_peercred, socket_type},
     },
 };
 
-use crate::{DescriptorKind, peer::Sockets, sys};
+use crate::{DescriptorKind, peer::Sockets, rings::RING, sys};
 
 /// File systems by their numbers in `linux/magic.h`.
 mod file_system {
@@ -66,12 +66,16 @@ impl Kinds {
     }
 
     fn file_system(&mut self, number: RawFd, inode: &Stat) -> Option<u32> {
-        let known = self.file_systems.entry(inode.st_dev);
-        *known.or_insert_with(|| {
-            // Each architecture has a type of its own for the number.
-            let found = sys::ask(number, fstatfs).ok()?;
-            u32::try_from(found.f_type).ok()
-        })
+        if let Some(known) = self.file_systems.get(&inode.st_dev) {
+            return *known;
+        }
+        let found = sys::ask(number, fstatfs).ok();
+        // Each architecture has a type of its own for the number.
+        let found = found.and_then(|found| u32::try_from(found.f_type).ok());
+        if is_still(number, inode) {
+            self.file_systems.insert(inode.st_dev, found);
+        }
+        found
     }
 
     fn socket(&mut self, number: RawFd, inode: &Stat) -> DescriptorKind {
@@ -89,12 +93,21 @@ impl Kinds {
                     true => DescriptorKind::SocketPair,
                     false => DescriptorKind::UnixSocket,
                 };
-                self.unix.insert(inode.st_ino, kind);
+                if is_still(number, inode) {
+                    self.unix.insert(inode.st_ino, kind);
+                }
                 kind
             }
             _ => DescriptorKind::OtherSocket,
         }
     }
+}
+
+/// True if the descriptor is open on this inode now. Where another thread has closed it meanwhile, an answer may be about
+/// what has its number since, and doesn't count for the others on this inode or its file system.
+fn is_still(number: RawFd, inode: &Stat) -> bool {
+    let now = sys::ask(number, fstat);
+    now.is_ok_and(|now| (now.st_dev, now.st_ino) == (inode.st_dev, inode.st_ino))
 }
 
 /// The kind of what the type alone doesn't tell. Only the kernel names what is on these file
@@ -103,6 +116,8 @@ fn on(file_system: Option<u32>, file_type: FileType, target: &str) -> Descriptor
     use file_system::{ANONYMOUS, NAMESPACES, NOT_OF_FILES, OF_THE_KERNEL, PIPES, PROCESSES};
 
     match (file_system, file_type) {
+        // The worst of all, which a mistake about the file system must not hide.
+        _ if target.as_bytes() == RING => DescriptorKind::Ring,
         (Some(ANONYMOUS), _) => anonymous(target),
         (Some(PROCESSES), _) => DescriptorKind::Process,
         (Some(NAMESPACES), _) => DescriptorKind::Namespace,
@@ -125,7 +140,6 @@ fn anonymous(target: &str) -> DescriptorKind {
         "anon_inode:[signalfd]" => DescriptorKind::SignalQueue,
         "anon_inode:inotify" => DescriptorKind::Watch,
         "anon_inode:[pidfd]" => DescriptorKind::Process,
-        "anon_inode:[io_uring]" => DescriptorKind::Ring,
         "anon_inode:[landlock-ruleset]" => DescriptorKind::Ruleset,
         _ => DescriptorKind::Other,
     }
@@ -174,6 +188,16 @@ mod tests {
             DescriptorKind::File
         );
         assert_eq!(kind(None, "/srv/file"), DescriptorKind::Other);
+        let ring = "anon_inode:[io_uring]";
+        assert_eq!(
+            kind(Some(file_system::ANONYMOUS), ring),
+            DescriptorKind::Ring
+        );
+        assert_eq!(
+            kind(ext4, ring),
+            DescriptorKind::Ring,
+            "to be on the safe side"
+        );
         let new = "anon_inode:[something new]";
         assert_eq!(
             kind(Some(file_system::ANONYMOUS), new),

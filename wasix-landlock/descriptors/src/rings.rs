@@ -22,7 +22,7 @@ pub(crate) fn is_polled(number: RawFd) -> bool {
 }
 
 /// The kernel's name of a ring.
-const RING: &[u8] = b"anon_inode:[io_uring]";
+pub(crate) const RING: &[u8] = b"anon_inode:[io_uring]";
 
 /// The inodes of the rings in this process's memory.
 pub(crate) fn mapped() -> io::Result<BTreeSet<u64>> {
