@@ -114,15 +114,18 @@ impl Disk {
         let names: BTreeSet<&String> = self.0.keys().chain(module.0.keys()).collect();
         let mut found = Vec::new();
         for name in names {
+            let (ours, theirs) = (self.0.get(name), module.0.get(name));
+            let inodes = [ours, theirs].map(|entry| entry.map(|entry| entry.meta.inode));
             let mut add = |field: &str, native: &str, module: &str| {
                 found.push(DiskDifference {
                     path: name.clone(),
+                    inodes,
                     field: field.to_owned(),
                     native: native.to_owned(),
                     module: module.to_owned(),
                 });
             };
-            match (self.0.get(name), module.0.get(name)) {
+            match (ours, theirs) {
                 (Some(native), Some(module)) => {
                     let fields = native.fields(clock).into_iter();
                     for ((field, native), (_, module)) in fields.zip(module.fields(clock)) {
@@ -154,6 +157,8 @@ fn open_unseen(path: &Path) -> rustix::io::Result<OwnedFd> {
 pub struct DiskDifference {
     /// The entry.
     pub path: String,
+    /// The inodes, the native side's first.
+    pub inodes: [Option<u64>; 2],
     /// `missing` and `extra`, as the module's side has it, or what differs.
     pub field: String,
     /// The native side's.
@@ -167,6 +172,18 @@ impl DiskDifference {
     #[must_use]
     pub fn is_metadata(&self) -> bool {
         ["nlink", "mtim"].contains(&self.field.as_str())
+    }
+
+    /// True if this one is among the differences before: of the same entry, or, if only metadata differs, of the same
+    /// files under another name.
+    #[must_use]
+    pub fn was_among(&self, before: &[Self]) -> bool {
+        before.iter().any(|known| {
+            let same =
+                known.path == self.path || (self.is_metadata() && known.inodes == self.inodes);
+            same && (&known.field, &known.native, &known.module)
+                == (&self.field, &self.native, &self.module)
+        })
     }
 }
 

@@ -139,7 +139,7 @@ impl Sides {
                 .any(explains);
             let new = disk
                 .iter()
-                .filter(|found| !explained && !self.disk.contains(found));
+                .filter(|found| !explained && !found.was_among(&self.disk));
             let new: Vec<Difference> = new
                 .map(|found| Difference {
                     key: format!("{situation}.disk.{}", found.field),

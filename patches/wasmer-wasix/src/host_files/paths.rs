@@ -187,8 +187,8 @@ impl WasiFs {
     }
 }
 
-/// Both places of a call on two paths, or its outcome if one of them isn't on the host or can't be resolved. The looks are
-/// for what the kernel looks at before it resolves the second path, and for all that it looks at in the first.
+/// Both places of a call on two paths, or its outcome if one of them isn't on the host or can't be resolved. The looks
+/// are for what the kernel looks at before it resolves the second path, and for all that it looks at in the first.
 fn both(
     source: Result<HostPlace, Errno>,
     target: OnHost<HostPlace>,
@@ -201,15 +201,12 @@ fn both(
         (Ok(source), Some(Ok(target))) => Ok((source, target)),
         (Err(errno), _) => Err(Some(Err(errno))),
         (Ok(source), Some(Err(errno))) => Err(Some(Err(first(before(&source), errno)))),
-        (Ok(source), None) => Err(wrong_with(whole(&source))),
+        // Other file systems take each path that they can't resolve for a missing one, and may refuse the second first.
+        (Ok(source), None) => {
+            let wrong = whole(&source).err();
+            Err(wrong.map(|error| Err(crate::host_errno::of_files(error))))
+        }
     }
-}
-
-/// The kernel's error for the first path of a call whose second path isn't on the host: other file systems take each
-/// path that they can't resolve for a missing one.
-fn wrong_with(looked: io::Result<()>) -> OnHost<()> {
-    let error = looked.err()?;
-    (error.kind() != io::ErrorKind::NotFound).then(|| Err(crate::host_errno::of_files(error)))
 }
 
 /// The error of a call on two paths: the kernel looks at the first one before it refuses the second.
