@@ -107,12 +107,18 @@ impl Open {
     }
 }
 
+/// The directory of the process, as [`procfs::of_this_thread`] names it for the first thread.
+const PROCESS: &str = "/proc/self";
+
 /// The directory of `/proc` that shows the calling thread's table of descriptors: the process's, if that shows the same
 /// one. In a new thread's own the kernel makes each entry first, which takes as long as all questions about it.
 fn place_of_table() -> &'static str {
     let own = procfs::of_this_thread();
+    if own == PROCESS {
+        return own;
+    }
     match io::pipe() {
-        Ok((reader, _writer)) if is_in_table_of_process(reader.as_fd()) => "/proc/self",
+        Ok((reader, _writer)) if is_in_table_of_process(reader.as_fd()) => PROCESS,
         _ => own,
     }
 }
@@ -120,7 +126,7 @@ fn place_of_table() -> &'static str {
 /// True if the process's first thread has this descriptor in its table. Asked about a pipe that this thread has just
 /// made: then both have the same table, as nothing else is the same pipe.
 fn is_in_table_of_process(made: BorrowedFd<'_>) -> bool {
-    let shown = rustix::fs::stat(format!("/proc/self/fd/{}", made.as_raw_fd()));
+    let shown = rustix::fs::stat(format!("{PROCESS}/fd/{}", made.as_raw_fd()));
     let same = |shown: Stat| {
         let made = fstat(made)?;
         Ok::<_, Errno>((shown.st_dev, shown.st_ino) == (made.st_dev, made.st_ino))
