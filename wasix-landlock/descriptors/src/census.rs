@@ -6,8 +6,10 @@ use rustix::fs::{FileType, OFlags, Stat, fstat};
 use wasix_landlock_threads::pollers;
 
 use crate::{
-    DescriptorKind, DescriptorReport, DescriptorsReport, WayOut, kind::Kinds, peer::Sockets, rings,
-    sys,
+    DescriptorKind, DescriptorReport, DescriptorsReport, WayOut,
+    kind::{Kinds, is_same},
+    peer::{Sockets, is_asked_by},
+    rings, sys,
 };
 
 /// The number of descriptors that a report lists: a server may have ten thousand connections.
@@ -40,12 +42,9 @@ impl Census {
             .filter(|(_, found)| FileType::from_raw_mode(found.st_mode) == FileType::Socket)
             .map(|(_, found)| found.st_ino);
         let mut kinds = Kinds::new(Sockets::of(sockets.collect()));
-        let described = inodes.into_iter().filter_map(|(number, inode)| {
-            Some((
-                describe(&mut open, number, &inode, &mut kinds)?,
-                inode.st_ino,
-            ))
-        });
+        let described = inodes
+            .into_iter()
+            .filter_map(|(number, inode)| describe(&mut open, number, inode, &mut kinds));
         Ok(Self(described.collect()))
     }
 
@@ -143,7 +142,32 @@ fn name(open: &DescriptorReport) -> String {
     }
 }
 
+/// The number of times that a descriptor is described whose number other threads give to other files meanwhile.
+const LOOKS: usize = 8;
+
+/// Describes a descriptor, and returns its inode too. Where another thread closes it and the number is given to another
+/// file in between, the answers are about two files, and the descriptor is described again.
 fn describe(
+    open: &mut sys::Open,
+    number: RawFd,
+    mut inode: Stat,
+    kinds: &mut Kinds,
+) -> Option<(DescriptorReport, u64)> {
+    let mut latest = None;
+    for _ in 0..LOOKS {
+        latest = describe_once(open, number, &inode, kinds).map(|found| (found, inode.st_ino));
+        // Asked before the inode is looked at again: where the number was given on since, the answer doesn't count.
+        let is_own = is_asked_by(number);
+        let now = sys::ask(number, fstat).ok()?;
+        if is_same(&now, &inode) {
+            return latest.filter(|_| !is_own);
+        }
+        inode = now;
+    }
+    latest
+}
+
+fn describe_once(
     open: &mut sys::Open,
     number: RawFd,
     inode: &Stat,
@@ -200,6 +224,8 @@ mod tests {
         fs,
         net::TcpListener,
         os::{fd::AsRawFd, unix::net::UnixStream},
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
     };
 
     use super::*;
@@ -228,5 +254,35 @@ mod tests {
             let target = fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
             assert_eq!(found.target, target.to_str().unwrap());
         }
+    }
+
+    /// One thread closes a file while others list it, and the number is given to a file of another kind, or to the
+    /// socket by which one of them asks the kernel.
+    #[test]
+    fn a_number_that_is_given_to_another_file_meanwhile_is_described_as_one_of_both() {
+        fn odd_ones() -> Vec<String> {
+            let listings = (0..5_000).map(|_| Census::now(&BTreeSet::new()).unwrap());
+            let open = listings.flat_map(|census| census.0.into_iter().map(|(open, _)| open));
+            let odd = open.filter(|open| {
+                let odd = [DescriptorKind::Other, DescriptorKind::OtherSocket];
+                odd.contains(&open.kind) && !open.is_usual_stream()
+            });
+            odd.map(|odd| odd.to_string()).collect()
+        }
+
+        let (_pair, done) = (UnixStream::pair().unwrap(), AtomicBool::new(false));
+        let odd = thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop(fs::File::open("/proc/self/status"));
+                    drop(UnixStream::pair());
+                    drop(io::pipe());
+                }
+            });
+            let odd = [threads.spawn(odd_ones), threads.spawn(odd_ones)].map(|one| one.join());
+            done.store(true, Ordering::Relaxed);
+            odd.map(Result::unwrap).concat()
+        });
+        assert_eq!(odd, [""; 0]);
     }
 }

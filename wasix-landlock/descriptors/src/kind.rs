@@ -107,7 +107,12 @@ impl Kinds {
 /// what has its number since, and doesn't count for the others on this inode or its file system.
 fn is_still(number: RawFd, inode: &Stat) -> bool {
     let now = sys::ask(number, fstat);
-    now.is_ok_and(|now| (now.st_dev, now.st_ino) == (inode.st_dev, inode.st_ino))
+    now.is_ok_and(|now| is_same(&now, inode))
+}
+
+/// True for two answers about the same inode.
+pub(crate) fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// The kind of what the type alone doesn't tell. Only the kernel names what is on these file

@@ -1,6 +1,11 @@
 //! The other end of a unix socket pair, for which `unix(7)` has no call: netlink tells it.
 
-use std::{cell::OnceCell, collections::BTreeSet, os::fd::OwnedFd};
+use std::{
+    cell::OnceCell,
+    collections::BTreeSet,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SOCK_DIAG, recv, send,
@@ -24,7 +29,7 @@ const ANSWER: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Sockets {
     inodes: BTreeSet<u64>,
-    kernel: OnceCell<Option<OwnedFd>>,
+    kernel: OnceCell<Option<Netlink>>,
 }
 
 impl Sockets {
@@ -42,7 +47,12 @@ impl Sockets {
 
     fn peer_of(&self, inode: u64) -> Option<u64> {
         let inode = u32::try_from(inode).ok()?;
-        let kernel = self.kernel.get_or_init(netlink).as_ref()?;
+        let kernel = self
+            .kernel
+            .get_or_init(Netlink::open)
+            .as_ref()?
+            .0
+            .as_ref()?;
         let mut answer = [0; 512];
         send(kernel, &question(inode), SendFlags::empty()).ok()?;
         // The answer is there at once.
@@ -51,14 +61,44 @@ impl Sockets {
     }
 }
 
-fn netlink() -> Option<OwnedFd> {
-    let kernel = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        Some(SOCK_DIAG),
-    );
-    kernel.ok()
+/// The netlink sockets of all listings in this process, by number. Each is opened and closed under the lock.
+static OPEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+
+fn open() -> MutexGuard<'static, BTreeSet<RawFd>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// True if a listing asks the kernel by this descriptor now, in this thread or in another.
+pub(crate) fn is_asked_by(number: RawFd) -> bool {
+    open().contains(&number)
+}
+
+/// A netlink socket. It is `None` only while it is dropped.
+#[derive(Debug)]
+struct Netlink(Option<OwnedFd>);
+
+impl Netlink {
+    fn open() -> Option<Self> {
+        let mut open = open();
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            Some(SOCK_DIAG),
+        );
+        let socket = socket.ok()?;
+        open.insert(socket.as_raw_fd());
+        Some(Self(Some(socket)))
+    }
+}
+
+impl Drop for Netlink {
+    fn drop(&mut self) {
+        let mut open = open();
+        if let Some(socket) = self.0.take() {
+            open.remove(&socket.as_raw_fd());
+        }
+    }
 }
 
 /// Asks for one socket by its inode, whatever its cookie is. The inode is the question's sequence number
