@@ -204,9 +204,14 @@ fn insert(
     ];
     let open_flags = used.iter().filter(|(used, _)| *used).map(|(_, flag)| flag);
     let open_flags = open_flags.fold(0, |flags, flag| flags | flag);
+    // Other paths begin at a directory's. A file's is only for reports.
+    let path = match node.as_directory() {
+        Some(_) => fs.guest_path(base, asked.path),
+        None => fs.guest_text(base, asked.path),
+    };
     let kind = Kind::File {
         handle: Some(Arc::new(RwLock::new(Box::new(node)))),
-        path: fs.guest_path(base, asked.path),
+        path,
         fd: None,
     };
     let inode = fs.inode_apart(kind);

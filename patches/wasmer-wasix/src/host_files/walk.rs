@@ -195,8 +195,10 @@ impl WasiFs {
         let found = match &*at.kind.read().ok()? {
             Kind::Dir { path, .. } => root.place_of_mount(&path.join(name)),
             Kind::Root { entries } => match entries.get(name) {
-                Some(preopen) => root.place_in_mount(directory(preopen)?.as_path()),
-                None => root.place_of_mount(&directory(entries.get("/")?)?.join(name)),
+                Some(preopen) => in_tree(preopen, |path| root.place_in_mount(path))?,
+                None => in_tree(entries.get("/")?, |path| {
+                    root.place_of_mount(&path.join(name))
+                })?,
             },
             _ => None,
         };
@@ -261,10 +263,10 @@ impl WasiFs {
     }
 }
 
-/// The path of a directory in the tree of mounts.
-fn directory(inode: &InodeGuard) -> Option<PathBuf> {
+/// Looks at the path of a directory in the tree of mounts.
+fn in_tree<T>(inode: &InodeGuard, look: impl FnOnce(&Path) -> T) -> Option<T> {
     match &*inode.kind.read().ok()? {
-        Kind::Dir { path, .. } => Some(path.clone()),
+        Kind::Dir { path, .. } => Some(look(path)),
         _ => None,
     }
 }
@@ -279,7 +281,12 @@ fn parent_of(at: &InodeGuard) -> Option<InodeGuard> {
 
 /// True if a name of the path is `..`.
 fn steps_back(path: &str) -> bool {
-    path.split('/').any(|name| name == "..")
+    may_step_back(path) && path.split('/').any(|name| name == "..")
+}
+
+/// False for a path without two dots in a row, as most are: it needs no look at each name.
+fn may_step_back(path: &str) -> bool {
+    path.contains("..")
 }
 
 /// The first name of a path, and what is left behind its slashes.
@@ -293,6 +300,9 @@ fn first_name(path: &str) -> (&str, &str) {
 /// The place where the text of a path leaves the directory that it begins in: what is before the `..` that does it, and what is
 /// behind.
 fn leaves(path: &str) -> Option<(&str, &str)> {
+    if !may_step_back(path) {
+        return None;
+    }
     let mut depth = 0_usize;
     let mut start = 0;
     for name in path.split('/') {

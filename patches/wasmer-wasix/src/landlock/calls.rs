@@ -320,13 +320,22 @@ impl WasiFsRoot {
 impl crate::fs::WasiFs {
     /// The path inside that a path from a descriptor is.
     pub(crate) fn guest_path(&self, base: &Fd, path: &str) -> PathBuf {
-        let joined = match &*base.inode.read() {
+        super::backings::absolute(self.guest_text(base, path))
+    }
+
+    /// The path inside that a path from a descriptor is, as its text has it: with `.` and `..`, and not always from the
+    /// root.
+    pub(crate) fn guest_text(&self, base: &Fd, path: &str) -> PathBuf {
+        match &*base.inode.read() {
             crate::fs::Kind::Dir { path: base, .. } | crate::fs::Kind::File { path: base, .. } => {
-                base.join(path)
+                let length = base.as_os_str().len() + "/".len() + path.len();
+                let mut joined = PathBuf::with_capacity(length);
+                joined.push(base);
+                joined.push(path);
+                joined
             }
             _ => PathBuf::from(path),
-        };
-        super::backings::absolute(joined)
+        }
     }
 }
 
