@@ -128,8 +128,6 @@ fn is_result(found: &Difference) -> bool {
 /// True if metadata that a call returned differs as it does on the disk, which was reported when it came about.
 pub(crate) fn already_on_disk(found: &Difference, disk: &[DiskDifference]) -> bool {
     let field = found.key.rsplit_once(").").map_or("", |(_, field)| field);
-    // Where one of the times differs, they were set together.
-    let field = if field == "atim" { "mtim" } else { field };
     disk.iter()
         .any(|known| known.is_metadata() && known.field == field)
 }

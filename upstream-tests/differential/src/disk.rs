@@ -171,7 +171,7 @@ impl DiskDifference {
     /// True if only metadata differs.
     #[must_use]
     pub fn is_metadata(&self) -> bool {
-        ["nlink", "mtim"].contains(&self.field.as_str())
+        ["nlink", "atim", "mtim"].contains(&self.field.as_str())
     }
 
     /// True if this one is among the differences before: of the same entry, or, if only metadata differs, of the same
@@ -188,7 +188,7 @@ impl DiskDifference {
 }
 
 impl Entry {
-    fn fields(&self, clock: Clock) -> [(&'static str, String); 5] {
+    fn fields(&self, clock: Clock) -> [(&'static str, String); 6] {
         let size = match self.meta.kind {
             Kind::File => self.meta.size.to_string(),
             _ => String::new(),
@@ -198,6 +198,7 @@ impl Entry {
             ("content", self.content.clone()),
             ("size", size),
             ("nlink", self.meta.links.to_string()),
+            ("atim", clock.show(self.meta.times[0].into())),
             ("mtim", clock.show(self.meta.times[1].into())),
         ]
     }
