@@ -1,6 +1,7 @@
 //! Tables as one page: HTML with the pictures inside, and nothing loaded from elsewhere.
 
 use anyhow::anyhow;
+use pulldown_cmark::{Event, Parser, Tag, html::push_html};
 
 use crate::{Cell, Plot, Results, Table, markdown, plot, short};
 
@@ -105,39 +106,20 @@ fn figures(table: &Table) -> String {
     text + "</table></div>\n"
 }
 
-/// Makes the links, which are relative to the folder above the page's own, where the text in Markdown lies.
-fn linked(text: &str) -> String {
-    let mut parts = text.split('[');
-    let mut html = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let link = part.split_once("](").and_then(|(name, rest)| {
-            let (address, after) = rest.split_once(')')?;
-            Some(format!("<a href=\"../{address}\">{name}</a>{after}"))
-        });
-        html += &link.unwrap_or_else(|| format!("[{part}"));
-    }
-    html
-}
-
-/// Makes HTML of the little Markdown that the texts have: links, code, strong and emphasised words.
+/// Makes HTML of a paragraph in Markdown. Its links are relative to the folder above the page's own, where the text in
+/// Markdown lies.
 pub fn prose(text: &str) -> String {
-    let html = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    let mut html = linked(&html);
-    for (mark, tag) in [("**", "b"), ("`", "code"), ("*", "i")] {
-        let parts: Vec<&str> = html.split(mark).collect();
-        // An odd mark is no mark.
-        if parts.len().is_multiple_of(2) {
-            continue;
+    let events = Parser::new(text).filter_map(|event| match event {
+        Event::Start(Tag::Paragraph) | Event::End(Tag::Paragraph) => None,
+        Event::Start(Tag::Link(kind, address, title)) => {
+            let address = format!("../{address}").into();
+            Some(Event::Start(Tag::Link(kind, address, title)))
         }
-        let inside = |(number, part): (usize, &&str)| match number % 2 {
-            1 => format!("<{tag}>{part}</{tag}>"),
-            _ => (*part).to_owned(),
-        };
-        html = parts.iter().enumerate().map(inside).collect();
-    }
+        Event::Html(text) => Some(Event::Text(text)),
+        other => Some(other),
+    });
+    let mut html = String::new();
+    push_html(&mut html, events);
     html
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use wasix_landlock_figures::page::prose;
 use wasix_landlock_figures::{Cell, Column, Machine, Results, Row, Table};
 
 fn results(versions: &str, tables: &[(&str, f64)]) -> Results {
@@ -71,4 +72,13 @@ fn a_later_run_of_some_parts_replaces_their_tables_and_leaves_the_others() {
     json.as_object_mut().expect("an object").remove("apart");
     let read: Results = serde_json::from_value(json).expect("the earlier form");
     assert!(read.apart.is_empty());
+}
+
+#[test]
+fn marks_and_links_become_html_and_all_else_is_text() {
+    assert_eq!(
+        prose("**Now**, *some* `a<b>` of <x> & [others](results/x.json)"),
+        "<strong>Now</strong>, <em>some</em> <code>a&lt;b&gt;</code> of &lt;x&gt; &amp; \
+         <a href=\"../results/x.json\">others</a>"
+    );
 }
