@@ -8,6 +8,7 @@
 #![doc(html_logo_url = "https://github.com/wasmerio.png?size=200")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock_offsets;
 mod early_wasi;
 mod host_errno;
 #[cfg(all(target_os = "linux", feature = "host-fs"))]

@@ -10,6 +10,7 @@ mod common;
 
 mod audit;
 mod build_errors;
+mod clocks;
 mod current_directory;
 mod denials;
 mod directories;
