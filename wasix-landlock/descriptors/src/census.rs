@@ -143,7 +143,7 @@ fn name(open: &DescriptorReport) -> String {
 }
 
 /// The number of times that a descriptor is described whose number other threads give to other files meanwhile.
-const LOOKS: usize = 8;
+const LOOKS: usize = 64;
 
 /// Describes a descriptor, and returns its inode too. Where another thread closes it and the number is given to another
 /// file in between, the answers are about two files, and the descriptor is described again.
