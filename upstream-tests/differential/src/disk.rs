@@ -6,9 +6,10 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use anyhow::anyhow;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 
-use crate::native::{from_stat, list};
+use crate::native::{from_stat, keep_accessed, list};
 use crate::outcome::{Clock, Kind, Meta, Outcome, show};
 
 /// Files that are longer are compared by their beginning.
@@ -54,7 +55,13 @@ impl Disk {
                     }
                 }
             }
-            Kind::Link => content = fs::read_link(&path)?.to_string_lossy().into_owned(),
+            Kind::Link => {
+                let link = openat(CWD, &path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
+                let target = keep_accessed(link.as_fd(), || fs::read_link(&path));
+                let target =
+                    target.map_err(|refusal| anyhow!("{path:?}: {}", refusal.name()))??;
+                content = target.to_string_lossy().into_owned();
+            }
             Kind::File if meta.size <= LONGEST => {
                 if let Ok(file) = open_unseen(&path) {
                     let mut bytes = Vec::new();

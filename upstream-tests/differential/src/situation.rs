@@ -1,13 +1,12 @@
 //! The situation that a call is made in, as the kernel sees it: half of the key by which differences are known.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{OFlags, ResolveFlags, fcntl_getfl};
 use rustix::io::Errno;
 
-use crate::native::Native;
-use crate::native::meta;
-use crate::native::path::{Refusal, look_up, open};
+use crate::native::path::{Answer, Refusal, look_up, open};
+use crate::native::{Native, keep_accessed, meta};
 use crate::outcome::Kind;
 
 /// A call and its situation, such as `rename(file,dir)` or `write(file.r)`.
@@ -104,12 +103,9 @@ fn of_path(native: &Native, directory: &str, path: &str) -> String {
 }
 
 fn object(at: BorrowedFd<'_>, path: &str) -> String {
-    let kind = |follow| {
-        let fd = look_up(at, path, follow)?;
-        meta(fd.as_fd()).map(|meta| meta.kind)
-    };
-    let text = match kind(false) {
-        Ok(Kind::Link) => match kind(true) {
+    let kind = |fd: OwnedFd| meta(fd.as_fd()).map(|meta| meta.kind);
+    let text = match look_up(at, path, false).and_then(kind) {
+        Ok(Kind::Link) => match follow(at, path).and_then(kind) {
             Ok(kind) => return format!("link-{}", kind.name()),
             Err(Refusal::Leaves) => "link-out",
             Err(Refusal::Kernel(Errno::LOOP)) => "link-loop",
@@ -132,6 +128,13 @@ fn object(at: BorrowedFd<'_>, path: &str) -> String {
         Err(_) => "other",
     };
     text.to_owned()
+}
+
+/// Follows a link at the end of a path, and leaves its time of the last access as it was: the module's side isn't looked
+/// at like this.
+fn follow(at: BorrowedFd<'_>, path: &str) -> Answer<OwnedFd> {
+    let link = look_up(at, path, false)?;
+    keep_accessed(link.as_fd(), || look_up(at, path, true))?
 }
 
 fn same(native: &Native, first: (&str, &str), second: (&str, &str)) -> bool {
@@ -171,7 +174,7 @@ fn of_slot(native: &Native, slot: &str) -> String {
     if let Some((directory, path)) = &opened.from
         && let Ok(at) = native.directory(directory)
     {
-        let now = look_up(at, path, true).and_then(|fd| meta(fd.as_fd()));
+        let now = follow(at, path).and_then(|fd| meta(fd.as_fd()));
         if !now.is_ok_and(|now| (now.device, now.inode) == (here.device, here.inode)) {
             text += ".moved";
         }

@@ -89,8 +89,11 @@ pub fn times(words: &str) -> anyhow::Result<Timestamps> {
     })
 }
 
+const fn special(tv_nsec: i64) -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec }
+}
+
 fn time(word: &str) -> anyhow::Result<Timespec> {
-    let special = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
     Ok(match word {
         "now" => special(UTIME_NOW),
         "omit" => special(UTIME_OMIT),
@@ -110,4 +113,26 @@ fn time(word: &str) -> anyhow::Result<Timespec> {
 /// If the kernel refuses.
 pub fn set_times(fd: impl AsFd, times: &Timestamps) -> Answer {
     Ok(utimensat(fd, "", times, AtFlags::EMPTY_PATH)?)
+}
+
+/// Does something that may change the time of the last access of an object, and sets it back.
+///
+/// # Errors
+/// If the kernel refuses to look at the object or to set the time.
+pub fn keep_accessed<T>(object: BorrowedFd<'_>, act: impl FnOnce() -> T) -> Answer<T> {
+    let before = statat(object, "", AtFlags::EMPTY_PATH)?;
+    let done = act();
+    let after = statat(object, "", AtFlags::EMPTY_PATH)?;
+    let accessed = |stat: &Stat| (stat.st_atime, stat.st_atime_nsec);
+    if accessed(&before) != accessed(&after) {
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: before.st_atime,
+                tv_nsec: before.st_atime_nsec.cast_signed(),
+            },
+            last_modification: special(UTIME_OMIT),
+        };
+        set_times(object, &times)?;
+    }
+    Ok(done)
 }

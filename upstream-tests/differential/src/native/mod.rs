@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-pub use meta::{from_stat, kind, list, meta};
+pub use meta::{from_stat, keep_accessed, kind, list, meta};
 use path::{Answer, Refusal};
 
 use crate::case::Kind;
