@@ -29,7 +29,7 @@ const ANSWER: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Sockets {
     inodes: BTreeSet<u64>,
-    kernel: OnceCell<Option<Netlink>>,
+    kernel: OnceCell<Netlink>,
 }
 
 impl Sockets {
@@ -47,12 +47,7 @@ impl Sockets {
 
     fn peer_of(&self, inode: u64) -> Option<u64> {
         let inode = u32::try_from(inode).ok()?;
-        let kernel = self
-            .kernel
-            .get_or_init(Netlink::open)
-            .as_ref()?
-            .0
-            .as_ref()?;
+        let kernel = self.kernel.get_or_init(Netlink::open).0.as_ref()?;
         let mut answer = [0; 512];
         send(kernel, &question(inode), SendFlags::empty()).ok()?;
         // The answer is there at once.
@@ -73,12 +68,12 @@ pub(crate) fn is_asked_by(number: RawFd) -> bool {
     open().contains(&number)
 }
 
-/// A netlink socket. It is `None` only while it is dropped.
+/// A netlink socket. It is `None` where there can't be one, and while it is dropped.
 #[derive(Debug)]
 struct Netlink(Option<OwnedFd>);
 
 impl Netlink {
-    fn open() -> Option<Self> {
+    fn open() -> Self {
         let mut open = open();
         let socket = socket_with(
             AddressFamily::NETLINK,
@@ -86,9 +81,9 @@ impl Netlink {
             SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
             Some(SOCK_DIAG),
         );
-        let socket = socket.ok()?;
-        open.insert(socket.as_raw_fd());
-        Some(Self(Some(socket)))
+        let socket = socket.ok();
+        open.extend(socket.as_ref().map(AsRawFd::as_raw_fd));
+        Self(socket)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{OFlags, Stat, fcntl_getfl, fstat, readlinkat_raw},
+    fs::{OFlags, fcntl_getfl, fstat, readlinkat_raw},
     io::{Errno, FdFlags, fcntl_getfd},
     ioctl::{Opcode, Updater, ioctl, opcode},
     path::DecInt,
@@ -18,7 +18,7 @@ use rustix::{
 
 use wasix_landlock_threads::procfs;
 
-use crate::DescriptorReport;
+use crate::{DescriptorReport, kind::is_same};
 
 /// Takes ownership of the descriptors that came with the process: those that a program which is
 /// executed would get too, other than the standard streams and `kept`. Rust opens none like that.
@@ -127,11 +127,8 @@ fn place_of_table() -> &'static str {
 /// made: then both have the same table, as nothing else is the same pipe.
 fn is_in_table_of_process(made: BorrowedFd<'_>) -> bool {
     let shown = rustix::fs::stat(format!("{PROCESS}/fd/{}", made.as_raw_fd()));
-    let same = |shown: Stat| {
-        let made = fstat(made)?;
-        Ok::<_, Errno>((shown.st_dev, shown.st_ino) == (made.st_dev, made.st_ino))
-    };
-    shown.and_then(same).unwrap_or(false)
+    let same = shown.and_then(|shown| Ok(is_same(&shown, &fstat(made)?)));
+    same.unwrap_or(false)
 }
 
 /// `struct procmap_query` in `linux/fs.h`.
